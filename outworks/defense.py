@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 import msgspec
+from typing_extensions import override
 
 from outworks.message import Output, Request
 from outworks.verdict import ALLOW, Verdict
@@ -41,6 +42,7 @@ class Defense:
     checks_output: ClassVar[bool] = True
     """False where `check_output` is not overridden."""
 
+    @override
     def __init_subclass__(cls) -> None:
         cls.checks_request = cls.check_request is not Defense.check_request
         cls.checks_output = cls.check_output is not Defense.check_output
