@@ -1,6 +1,7 @@
 """Events: what happened, as the ledger keeps it."""
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -81,9 +82,11 @@ class UpstreamFailed(Body, frozen=True, kw_only=True, omit_defaults=True, tag="u
 
 
 class Ended(Body, frozen=True, kw_only=True, omit_defaults=True, tag="ended"):
-    """An exchange ended otherwise than by release to its end: the client left, the gateway shut down, a fault."""
+    """How an exchange ended, where `released` with a finish does not say it all."""
 
     why: str
+    """`complete` (usage arrived after the last release), `client_left`, `shut_down` or `fault`."""
+    usage: Usage | None = None
 
 
 class Acted(Body, frozen=True, kw_only=True, omit_defaults=True, tag="acted"):
@@ -136,10 +139,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder(Protocol):
     """Where events go. Groups are written in the order of the calls, each group wholly or not at all."""
 
-    def append(self, events: Sequence[Event]) -> Awaitable[None]:
+    def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
         """Start writing; the result is done once they are durable against the death of the process.
 
-        Raises (from the awaitable) `RecordError` when they could not be written: nothing may then be released.
+        Raises (from the future) `RecordError` when they could not be written: nothing may then be released.
         """
         ...
 

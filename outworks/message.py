@@ -86,8 +86,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     parameters: dict[str, Any] = {}
-    """Everything else that was asked, under canonical names (OpenAI's where it has one: `max_tokens`, `temperature`, `stop`,
-    `seed`, `n`, `response_format`, `tool_choice`...). Unknown names are kept, for `parameter_lock` to refuse."""
+    """Everything else that was asked, under canonical names (OpenAI's where it has one: `max_tokens`, `temperature`,
+    `stop`, `seed`, `n`, `response_format`, `tool_choice`...). Unknown names are kept: `parameter_lock` refuses them."""
     stream: bool = False
     account: str = ""
     """The product's end user as the product named it; the key's name where the policy counts requests on the key."""

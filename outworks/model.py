@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
 from outworks.message import Delta, Finish, Output, Request, ToolCall, ToolCallPiece, Usage
+from outworks.verdict import Notice
 
 
 class Model(Protocol):
@@ -39,6 +40,16 @@ class UpstreamError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.param = param
+
+
+class Blocked(Exception):
+    """A line of defense stopped the request; nothing was released."""
+
+    def __init__(self, notice: Notice, *, exchange: str = "", defense: str = "") -> None:
+        super().__init__(notice.message)
+        self.notice = notice
+        self.exchange = exchange
+        self.defense = defense
 
 
 class Draft:

@@ -1,0 +1,162 @@
+"""The output gate: text is held until every defense in force covers it, then recorded, then released."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from outworks.defense import InForce, Mode
+from outworks.event import Judgement
+from outworks.judge import Judged, judge
+from outworks.message import Finish, Output, Request, ToolCall
+from outworks.model import Draft
+from outworks.verdict import Decision, Edit, Finding, Notice
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """What may leave now, and the judgements that cover it."""
+
+    judgements: tuple[Judgement, ...]
+    decision: Decision
+    length: int
+    """Characters that had arrived."""
+    start: int
+    end: int
+    """Characters of the upstream's output that this accounts for."""
+    text: str = ""
+    """What leaves: those characters after edits."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: Finish | None = None
+    notice: str = ""
+
+
+class Gate:
+    """Holds one choice of an output.
+
+    What leaves depends on the upstream's text alone, not on how it was cut: up to the first violation everything is
+    released, with the edits that the defenses asked for; from there on nothing is.
+    """
+
+    def __init__(self, request: Request, defenses: Sequence[InForce], choice: int) -> None:
+        self._request = request
+        self._defenses = defenses
+        self._draft = Draft(choice)
+        self._released = 0
+        self._seen: set[tuple[str, Finding]] = set()
+        self.closed = False
+        """Nothing more will leave: the output is finished, or a defense stopped it."""
+        self.stopped = False
+        """A defense stopped it."""
+
+    @property
+    def draft(self) -> Draft:
+        """The choice as the upstream wrote it so far."""
+        return self._draft
+
+    async def check(self) -> Release | None:
+        """Ask every defense about the choice so far; None while nothing can leave yet."""
+        output = self._draft.output(released=self._released)
+        judged = [
+            await judge(each, each.defense.check_output(self._request, output))
+            for each in self._defenses
+            if each.defense.checks_output
+        ]
+        judged += _undeclared(self._request, output)
+        live = [_sound(one, output) for one in judged if one.mode is Mode.LIVE]
+        stops = [one for one in live if one.verdict.decision >= Decision.ESCALATE]
+        end = min((_covered(one, output) for one in live), default=len(output.text))
+        edits = _merge([edit for one in live for edit in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
+        end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
+        self.stopped = bool(stops)
+        self.closed = self.stopped or output.done
+        if end == self._released and not self.closed:
+            return None
+        return self._release(output, judged, stops, edits, end)
+
+    def _release(
+        self, output: Output, judged: list[Judged], stops: list[Judged], edits: list[Edit], end: int
+    ) -> Release:
+        start, self._released = self._released, end
+        applied = [edit for edit in edits if edit.end <= end]
+        stop = max(stops, key=lambda one: one.verdict.decision, default=None)
+        if stop is not None:
+            finish: Finish | None = Finish.CONTENT_FILTER
+            notice = (stop.verdict.notice or Notice(message="The rest of this answer was held back.")).message
+        else:
+            finish, notice = output.finish, ""
+        return Release(
+            judgements=tuple(self._judgement(one, applied) for one in judged),
+            decision=max((one.verdict.decision for one in judged if one.mode is Mode.LIVE), default=Decision.ALLOW),
+            length=len(output.text),
+            start=start,
+            end=end,
+            text=_apply(output.text, start, end, applied),
+            tool_calls=() if stop is not None else output.tool_calls,
+            finish=finish,
+            notice=notice,
+        )
+
+    def _judgement(self, one: Judged, applied: list[Edit]) -> Judgement:
+        """The record of a verdict. What an earlier record of this choice already tells is not told twice: a finding
+        counts once towards an account's history, however finely its answer was streamed."""
+        findings = tuple(f for f in one.verdict.findings if (one.name, f) not in self._seen)
+        self._seen.update((one.name, f) for f in findings)
+        record = one.record(findings)
+        if (
+            record.decision is Decision.MODIFY
+            and one.mode is Mode.LIVE
+            and not any(e in applied for e in one.verdict.edits)
+        ):
+            return msgspec.structs.replace(record, decision=Decision.ALLOW)
+        return record
+
+
+def _covered(one: Judged, output: Output) -> int:
+    covered = one.verdict.covered
+    if covered is None:
+        # A BLOCK that does not say where the violation begins disputes all that has not left yet.
+        return output.released if one.verdict.decision >= Decision.ESCALATE else len(output.text)
+    return max(output.released, min(covered, len(output.text)))
+
+
+def _sound(one: Judged, output: Output) -> Judged:
+    """The verdict, or a block where it breaks the contract: text left uncovered at the end, edits on what has left."""
+    verdict = one.verdict
+    if verdict.decision >= Decision.ESCALATE:
+        return one
+    if output.done and verdict.covered is not None and verdict.covered < len(output.text):
+        return one.failed("left the end of the output uncovered")
+    if any(edit.start < output.released or not edit.replacement or edit.end <= edit.start for edit in verdict.edits):
+        return one.failed("asked for an edit that cannot be made")
+    return one
+
+
+def _merge(edits: list[Edit]) -> list[Edit]:
+    """Edits in order; where two overlap, one over both, with the words of the first."""
+    merged: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
+        if merged and edit.start < merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Edit(last.start, max(last.end, edit.end), last.replacement)
+        else:
+            merged.append(edit)
+    return merged
+
+
+def _apply(text: str, start: int, end: int, edits: list[Edit]) -> str:
+    if not edits:
+        return text[start:end]
+    pieces, at = [], start
+    for edit in edits:
+        pieces += [text[at : edit.start], edit.replacement]
+        at = edit.end
+    return "".join([*pieces, text[at:end]])
+
+
+def _undeclared(request: Request, output: Output) -> list[Judged]:
+    """A block, where the model calls a function that the request does not offer: no match means deny."""
+    if not output.tool_calls:
+        return []
+    offered = {tool.name for tool in request.tools}
+    names = [call.name for call in output.tool_calls if call.name not in offered]
+    reason = f"the model called a function that the request does not offer: {names[0]!r}" if names else ""
+    return [Judged.block("gate", reason, covered=len(output.text))] if names else []

@@ -1,0 +1,100 @@
+"""Judging: one check of one defense, bounded in time, failing closed."""
+
+import asyncio
+import types
+from collections.abc import Coroutine, Generator
+from time import perf_counter_ns
+from typing import Any
+
+import msgspec
+
+from outworks.defense import InForce, Mode
+from outworks.event import Judgement
+from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
+
+_FAULT = Notice(code="defense_unavailable", message="The request could not be checked, so it was stopped.", status=503)
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A verdict with whose it is and how it came about."""
+
+    name: str
+    mode: Mode
+    verdict: Verdict
+    error: str = ""
+    us: int = 0
+
+    def record(self, findings: tuple[Finding, ...]) -> Judgement:
+        """What the ledger keeps of it."""
+        return Judgement(
+            defense=self.name,
+            mode=self.mode.value,
+            decision=self.verdict.decision,
+            reason=self.verdict.reason,
+            findings=findings,
+            covered=self.verdict.covered,
+            error=self.error,
+            us=self.us,
+        )
+
+    def failed(self, why: str) -> "Judged":
+        """This judgement as a block, because the verdict itself was at fault."""
+        verdict = Verdict(decision=Decision.BLOCK, reason=why, covered=self.verdict.covered, notice=_FAULT)
+        return Judged(self.name, self.mode, verdict, "raised", self.us)
+
+    @staticmethod
+    def block(name: str, reason: str, *, covered: int) -> "Judged":
+        """A block by the pipeline itself."""
+        return Judged(name, Mode.LIVE, Verdict(decision=Decision.BLOCK, reason=reason, covered=covered))
+
+
+async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
+    """Run one check. One that raises, overruns its time, or returns no verdict blocks, unless the policy says otherwise
+    for it by name; the failure is recorded either way."""
+    settings = each.settings
+    error, reason = "", ""
+    began = perf_counter_ns()
+    try:
+        verdict = await _bounded(check, settings.time_limit_ms / 1000)
+        if type(verdict) is not Verdict:
+            raise TypeError(f"a check must return a Verdict, not {type(verdict).__name__}")
+        if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
+            raise TypeError("MODIFY says neither what to replace nor what to go on with")
+    except TimeoutError:
+        verdict, error, reason = ALLOW, "overran", f"took longer than {settings.time_limit_ms:g} ms"
+    except Exception as fault:
+        verdict, error, reason = ALLOW, "raised", f"{type(fault).__name__}: {fault}"[:500]
+    us = (perf_counter_ns() - began) // 1000
+    if not error and us > settings.time_limit_ms * 1000:
+        error, reason = "overran", f"took {us / 1000:.0f} ms, longer than {settings.time_limit_ms:g} ms"
+    if error:
+        decision = Decision.BLOCK if settings.on_error == "block" else Decision.ALLOW
+        verdict = Verdict(decision=decision, reason=reason, notice=_FAULT)
+    return Judged(each.defense.name, settings.mode, verdict, error, us)
+
+
+async def _bounded(check: Coroutine[Any, Any, Verdict], limit: float) -> Verdict:
+    """The check's result. Most checks never wait for anything: they finish in one step, and pay for no timer."""
+    try:
+        waiting = check.send(None)
+    except StopIteration as stop:
+        verdict: Verdict = stop.value
+        return verdict
+    async with asyncio.timeout(limit):
+        return await _resume(check, waiting)
+
+
+@types.coroutine
+def _resume(check: Coroutine[Any, Any, Verdict], waiting: Any) -> Generator[Any, Any, Verdict]:
+    """Go on with a coroutine that has been stepped once and now waits for `waiting`."""
+    while True:
+        thrown, sent = None, None
+        try:
+            sent = yield waiting
+        except BaseException as error:
+            thrown = error
+        try:
+            waiting = check.send(sent) if thrown is None else check.throw(thrown)
+        except StopIteration as stop:
+            verdict: Verdict = stop.value
+            return verdict

@@ -1,0 +1,205 @@
+"""The defended model: a model with every line of defense around it."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from outworks import event
+from outworks.defense import InForce, Mode
+from outworks.event import Body, Ended, Event, Received, Recorder, RecordError, UpstreamFailed
+from outworks.gate import Gate, Release
+from outworks.judge import Judged, judge
+from outworks.message import Delta, Message, Request, Tool, ToolCall, ToolCallPiece, Usage
+from outworks.model import Blocked, Model, UpstreamError
+from outworks.verdict import Decision, Notice
+
+_encode = msgspec.json.Encoder().encode
+
+
+class DefendedModel:
+    """A `Model` that asks every defense before the upstream sees the request and before the client sees the output.
+
+    Raises `Blocked` where a defense stops the request, `UpstreamError` where the upstream fails, and `RecordError`
+    where the exchange cannot be recorded. A stop in the middle of an output is no error: what came before stands
+    released, and the choice ends with `finish=CONTENT_FILTER` and a notice.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        defenses: Sequence[InForce],
+        recorder: Recorder,
+        *,
+        pseudonym: Callable[[str], str] = lambda account: "",
+    ) -> None:
+        """`pseudonym` is what the upstream is told in place of an account's id."""
+        self.name = model.name
+        self._model = model
+        self._defenses = tuple(each for each in defenses if each.settings.mode is not Mode.OFF)
+        self._recorder = recorder
+        self._pseudonym = pseudonym
+
+    async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """The output that every defense in force has covered, each piece recorded before it is yielded."""
+        request, recorded = await self._admit(request)
+        gates: dict[int, Gate] = {}
+        upstream = self._model.generate(msgspec.structs.replace(request, account=self._pseudonym(request.account)))
+        try:
+            async for delta in self._guard(request, upstream, gates, recorded):
+                yield delta
+        except UpstreamError as error:
+            await self._append(request, UpstreamFailed(error=error.kind, message=error.message, status=error.status))
+            if not _all_closed(gates):
+                raise
+        except (GeneratorExit, asyncio.CancelledError):
+            self._append(request, Ended(why="client_left"))
+            raise
+        except RecordError:
+            raise
+        except Exception as error:
+            self._append(request, Ended(why=f"fault: {type(error).__name__}"))
+            raise
+        finally:
+            if isinstance(upstream, AsyncGenerator):
+                await upstream.aclose()
+
+    async def _admit(self, request: Request) -> "_Admitted":
+        """Judge the request in the order of the defenses; the first that stops it has the last word."""
+        said = _encode(_Said(request.messages, request.tools, request.parameters)).decode()
+        received = _event(request, Received(wire=request.wire, model=request.model, stream=request.stream), said)
+        judged: list[Judged] = []
+        stop: Judged | None = None
+        for each in self._defenses:
+            if not each.defense.checks_request:
+                continue
+            one = await judge(each, each.defense.check_request(request))
+            judged.append(one)
+            if one.mode is not Mode.LIVE:
+                continue
+            if one.verdict.decision >= Decision.ESCALATE:
+                stop = one
+                break
+            request = one.verdict.request or request
+        body = event.Judged(
+            stage="request",
+            judgements=tuple(one.record(one.verdict.findings) for one in judged),
+            decision=max((one.verdict.decision for one in judged if one.mode is Mode.LIVE), default=Decision.ALLOW),
+        )
+        recorded = self._recorder.append((received, _event(request, body)))
+        if stop is not None:
+            await recorded
+            raise Blocked(stop.verdict.notice or Notice(), exchange=request.id, defense=stop.name)
+        return _Admitted(request, recorded)
+
+    async def _guard(
+        self, request: Request, upstream: AsyncIterator[Delta], gates: dict[int, Gate], recorded: asyncio.Future[None]
+    ) -> AsyncIterator[Delta]:
+        """Pass the upstream's deltas through one gate a choice; what a gate lets go is recorded, then yielded."""
+        usage = recorded_usage = None
+        choices = _choices(request)
+        async for delta in upstream:
+            usage = delta.usage or usage
+            gate = gates.get(delta.choice)
+            if gate is None:
+                if delta.choice not in choices:
+                    continue
+                gate = gates[delta.choice] = Gate(request, self._defenses, delta.choice)
+            if gate.closed:
+                continue
+            gate.draft.add(delta)
+            release = await gate.check()
+            if release is None:
+                continue
+            await recorded
+            calls = tuple(
+                msgspec.structs.replace(call, id=f"call_{secrets.token_hex(12)}") for call in release.tool_calls
+            )
+            await self._recorder.append(_released(request, delta.choice, release, calls, usage))
+            recorded_usage = usage
+            for piece in _deltas(delta.choice, release, calls):
+                yield piece
+            if gate.stopped and len(gates) == len(choices) and all(gate.stopped for gate in gates.values()):
+                break
+        if not _all_closed(gates):
+            raise UpstreamError("the model's answer broke off before its end", kind="broken")
+        if usage is not None:
+            if usage is not recorded_usage:
+                self._append(request, Ended(why="complete", usage=usage))
+            yield Delta(usage=usage)
+
+    def _append(self, request: Request, body: Body) -> asyncio.Future[None]:
+        return self._recorder.append((_event(request, body),))
+
+
+class _Admitted(NamedTuple):
+    request: Request
+    recorded: asyncio.Future[None]
+
+
+class _Said(msgspec.Struct, frozen=True):
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...]
+    parameters: dict[str, Any]
+
+
+def _issue(call: ToolCall) -> ToolCall:
+    """The call under an id of our own, so that a result can later be told from one for a call that never was."""
+    return msgspec.structs.replace(call, id=f"call_{secrets.token_hex(12)}")
+
+
+def _choices(request: Request) -> range:
+    wanted = request.parameters.get("n")
+    return range(wanted if isinstance(wanted, int) else 1)
+
+
+def _all_closed(gates: dict[int, Gate]) -> bool:
+    return bool(gates) and all(gate.closed for gate in gates.values())
+
+
+def _event(request: Request, body: Body, content: str | None = None) -> Event:
+    return Event(
+        body=body,
+        at=time.time(),
+        exchange=request.id,
+        account=request.account,
+        product=request.product,
+        conversation=request.conversation,
+        content=content,
+    )
+
+
+def _released(
+    request: Request, choice: int, release: Release, calls: tuple[ToolCall, ...], usage: Usage | None
+) -> tuple[Event, ...]:
+    """The record of a release: the verdicts that cover it, then the very characters that leave."""
+    judged = event.Judged(
+        stage="output",
+        judgements=release.judgements,
+        decision=release.decision,
+        choice=choice,
+        length=release.length,
+    )
+    released = event.Released(
+        choice=choice,
+        start=release.start,
+        end=release.end,
+        tool_calls=len(calls),
+        finish=release.finish.value if release.finish else "",
+        usage=usage,
+    )
+    content = release.text if not calls else _encode({"text": release.text, "tool_calls": calls}).decode()
+    return _event(request, judged), _event(request, released, content)
+
+
+def _deltas(choice: int, release: Release, calls: tuple[ToolCall, ...]) -> Iterator[Delta]:
+    """What leaves, in deltas: text, then whole tool calls, then the end."""
+    if release.text:
+        yield Delta(choice=choice, text=release.text)
+    for index, call in enumerate(calls):
+        yield Delta(choice=choice, tool_call=ToolCallPiece(index, call.id, call.name, call.arguments))
+    if release.finish is not None:
+        yield Delta(choice=choice, finish=release.finish, notice=release.notice)
