@@ -1,0 +1,58 @@
+# Outworks: everything a contributor runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+POLICY ?= examples/quickstart/outworks.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types layers docs reference bench table clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Outworks needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/runs: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[local]'
+	@touch $@
+
+$(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[local,parquet,otel,dev]'
+	@touch $@ $(VENV)/runs
+
+run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on 127.0.0.1:8600
+	$(BIN)/outworks serve $(POLICY)
+
+test: $(VENV)/develops  ## the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+check: format lint types layers docs test  ## format, lint, types, layers, docs and tests
+
+format: $(VENV)/develops
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/develops
+	$(BIN)/ruff check .
+
+types: $(VENV)/develops
+	$(BIN)/mypy
+
+layers: $(VENV)/develops
+	$(BIN)/lint-imports
+
+docs: $(VENV)/develops
+	$(BIN)/python tools/reference.py --check
+
+reference: $(VENV)/develops  ## write docs/reference anew from the code
+	$(BIN)/python tools/reference.py
+
+bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and the bare upstream
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

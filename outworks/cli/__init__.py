@@ -1,0 +1,41 @@
+"""The command line: `outworks`."""
+
+import sys
+
+import typer
+
+from outworks.cli import accounts, fingerprints, keys, ledger, serve
+from outworks.config import PolicyError
+from outworks.event import RecordError
+from outworks.ledger import LedgerError
+from outworks.models.gguf import FetchError
+
+app = typer.Typer(
+    name="outworks",
+    help="Lines of defense outside the model: a gateway, its ledger, and action on the accounts that misuse it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(serve.serve)
+app.command()(serve.check)
+app.command()(serve.fetch)
+app.add_typer(keys.app, name="keys")
+app.add_typer(fingerprints.app, name="fingerprints")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(accounts.app, name="accounts")
+
+
+def main() -> None:
+    """Run a command. What the user can mend is one message and status 1; a broken invocation is status 2."""
+    try:
+        app()
+    except (PolicyError, LedgerError, RecordError, FetchError, ValueError, LookupError, OSError, ImportError) as error:
+        said = error.args[0] if isinstance(error, LookupError) and error.args else error
+        print(f"outworks: {said}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,76 @@
+"""`outworks keys`: who may use the gateway."""
+
+import time
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
+from outworks.event import Changed, Event
+from outworks.gateway import keys
+from outworks.gateway.keys import Keys
+from outworks.ledger import Reader
+
+app = typer.Typer(no_args_is_help=True, help="The keys that products hold. Only their hashes are stored.")
+Product = Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's name.")]
+
+
+@app.command()
+def add(
+    product: Product,
+    policy: PolicyFile = DEFAULT,
+    by: By = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the key and nothing else.")] = False,
+) -> None:
+    """Make a key for a product and print it, once. A product may hold several."""
+    if not product or ":" in product or not product.isprintable():
+        raise ValueError(f"a product's name is printable and has no colon in it; {product!r} was given")
+    key = keys.make()
+    with writing(policy) as ledger:
+        ledger.append_now([Event(body=keys.added(product, key, me(by)), at=time.time())])
+    print(key if quiet else f"The key of {product}, shown this once:\n\n  {key}\n\nRunning gateways know it within a second.")
+
+
+@app.command("list")
+def list_(policy: PolicyFile = DEFAULT) -> None:
+    """List the products and when their keys were made."""
+    table = Table("product", "keys", "last change", "by", box=None)
+    with_keys = folded(reading(policy))
+    changes: dict[str, list[tuple[float, Changed]]] = {}
+    for at, body in _changes(reading(policy)):
+        changes.setdefault(body.name, []).append((at, body))
+    for name, rows in sorted(changes.items()):
+        at, last = rows[-1]
+        when = datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
+        table.add_row(name, str(with_keys.count(name)) if name in with_keys.products else "revoked", when, last.by)
+    Console().print(table if changes else "No product holds a key yet: outworks keys add PRODUCT")
+
+
+@app.command()
+def revoke(product: Product, policy: PolicyFile = DEFAULT, by: By = "") -> None:
+    """Shut out every key of a product, within a second, in running gateways too."""
+    with writing(policy) as ledger:
+        known = folded(ledger).products
+        if product not in known:
+            near = get_close_matches(product, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
+            raise LookupError(f"no product {product!r} holds a key{hint}")
+        ledger.append_now([Event(body=keys.revoked(product, me(by)), at=time.time())])
+    print(f"Every key of {product} is revoked.")
+
+
+def folded(ledger: Reader) -> Keys:
+    """The keys that count now."""
+    found = Keys()
+    for _, body in _changes(ledger):
+        found.apply(body)
+    return found
+
+
+def _changes(ledger: Reader) -> list[tuple[float, Changed]]:
+    bodies = ((each.event.at, each.event.body) for each in ledger.events(kinds=("changed",)))
+    return [(at, body) for at, body in bodies if isinstance(body, Changed) and body.what == "key"]

@@ -1,0 +1,124 @@
+"""`outworks ledger`: what happened."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from outworks.cli.options import DEFAULT, By, PolicyFile, me, policy_at, reading, writing
+from outworks.duration import seconds
+from outworks.ledger import Recorded, erase, export, json_line, summary, verify
+
+app = typer.Typer(no_args_is_help=True, help="What happened: watched, shown, verified, exported, erased.")
+Account = Annotated[str | None, typer.Option(help="Of this account alone.")]
+Exchange = Annotated[str | None, typer.Option(help="Of this exchange alone.")]
+
+
+@app.command()
+def tail(
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many of the last events.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False,
+    kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be given again.")] = None,
+    account: Account = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, without content.")] = False,
+    policy: PolicyFile = DEFAULT,
+) -> None:
+    """Show the last events, a line each; never their content."""
+    ledger = reading(policy)
+    last = 0
+    for recorded in ledger.tail(count, kinds=kind, account=account):
+        _print(recorded, as_json)
+        last = recorded.seq
+    last = last or ledger.head().seq
+    while follow:
+        for recorded in ledger.events(last, kinds=kind, account=account):
+            _print(recorded, as_json)
+            last = recorded.seq
+        time.sleep(0.3)
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(metavar="EXCHANGE|SEQ", help="An exchange's id, or an event's number.")],
+    content: Annotated[bool, typer.Option("--content", help="Also what was said.")] = False,
+    policy: PolicyFile = DEFAULT,
+) -> None:
+    """Show one exchange, or one event, whole: every verdict with its findings and microseconds."""
+    ledger = reading(policy)
+    if what.isdigit():
+        found = [each for each in (ledger.event(int(what)),) if each is not None]
+    else:
+        found = list(ledger.events(exchange=what, with_content=True))
+    if not found:
+        raise LookupError(f"the ledger holds no exchange or event {what!r}; `outworks ledger tail` shows the latest")
+    console = Console()
+    for recorded in found:
+        line = msgspec.to_builtins(msgspec.json.decode(json_line(recorded)))
+        if not content:
+            line["content"] = "(there is content; --content shows it)" if line["content"] is not None else None
+        console.print_json(data={key: value for key, value in line.items() if value not in ("", None, False)})
+
+
+@app.command("verify")
+def verify_(
+    head: Annotated[str | None, typer.Option(help="SEQ:HASH kept elsewhere; finds a ledger cut short or rewritten.")] = None,
+    policy: PolicyFile = DEFAULT,
+) -> None:
+    """Check every byte that the ledger vouches for; status 1 if anything was changed."""
+    path = policy_at(policy).ledger_path
+    with Progress(transient=True, disable=not sys.stderr.isatty(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("verifying")
+        found = verify(path, head=head, progress=lambda done, all: bar.update(task, completed=done, total=all))
+    for fault in found.faults:
+        print(f"event {fault.seq}: {fault}" if fault.seq is not None else str(fault))
+    if not found.ok:
+        print(f"{path}: {len(found.faults)} faults in {found.events} events")
+        raise typer.Exit(1)
+    print(f"{path}: {found.events} events, nothing changed. Head, to keep elsewhere: {found.head.seq}:{found.head.hash}")
+
+
+@app.command("export")
+def export_(
+    file: Annotated[Path, typer.Argument(help="Where to.")],
+    format: Annotated[Literal["jsonl", "parquet"] | None, typer.Option(help="By the file's ending, by default.")] = None,
+    after: Annotated[int, typer.Option(help="Only events after this number.")] = 0,
+    content: Annotated[bool, typer.Option("--content/--no-content", help="With what was said.")] = True,
+    policy: PolicyFile = DEFAULT,
+) -> None:
+    """Write events to a file for other tools: JSON lines, or Parquet (extra: outworks[parquet])."""
+    written = export(
+        reading(policy),
+        file,
+        format or ("parquet" if file.suffix == ".parquet" else "jsonl"),
+        after=after,
+        with_content=content,
+    )
+    print(f"{written.events} events are in {written.path}.")
+
+
+@app.command("erase")
+def erase_(
+    reason: Annotated[str, typer.Option(help="Why; recorded.")],
+    account: Account = None,
+    exchange: Exchange = None,
+    older: Annotated[str | None, typer.Option(help="Everything older than this: 30d, 12h...")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    policy: PolicyFile = DEFAULT,
+    by: By = "",
+) -> None:
+    """Erase what was said, for good. The chain stays whole, and says that it was erased."""
+    before = None if older is None else time.time() - seconds(older)
+    with writing(policy) as ledger:
+        if not yes:
+            typer.confirm("This cannot be undone. Erase?", abort=True)
+        erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)
+    print(f"The content of {len(erased)} events is erased.")
+
+
+def _print(recorded: Recorded, as_json: bool) -> None:
+    print(json_line(recorded).decode() if as_json else summary(recorded), flush=True)

@@ -1,0 +1,42 @@
+"""Options that several commands share, and what they lead to."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outworks.config import Policy, load_policy
+from outworks.ledger import Ledger, Reader
+
+PolicyFile = Annotated[
+    Path, typer.Option("--policy", "-p", envvar="OUTWORKS_POLICY", help="The policy file, which names the ledger.")
+]
+By = Annotated[str, typer.Option("--by", help="Who does this; recorded. The name you are logged in with, by default.")]
+DEFAULT = Path("outworks.toml")
+
+
+def policy_at(path: Path) -> Policy:
+    """The policy; its ledger is the one that commands work on."""
+    return load_policy(path)
+
+
+def writing(path: Path) -> Ledger:
+    """The policy's ledger, to write to; made where there is none yet."""
+    policy = policy_at(path)
+    return Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
+
+
+def reading(path: Path) -> Reader:
+    """The policy's ledger, to read from."""
+    return Reader(policy_at(path).ledger_path)
+
+
+def me(by: str) -> str:
+    """The name to record."""
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

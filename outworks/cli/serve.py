@@ -1,0 +1,113 @@
+"""`outworks serve`, `check` and `fetch`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from outworks.cli import keys
+from outworks.config import Policy, load_policy
+from outworks.gateway import server
+from outworks.ledger import Ledger
+from outworks.models import gguf, local
+from outworks.wiring import Gateway
+
+File = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
+DEFAULT = Path("outworks.toml")
+
+
+def serve(policy: File = DEFAULT) -> None:
+    """Serve the gateway until SIGTERM or Ctrl-C. SIGHUP loads the policy anew; a bad one is refused."""
+    loaded = load_policy(policy)
+    _check_exposure(loaded)
+    if any(isinstance(entry.settings, local.Settings) for entry in loaded.models):
+        _fetch()
+    listener = server.listen(loaded.gateway.listen)
+    url = server.addresses(listener)[0]
+    _greet(loaded, policy, url)
+    status = server.run(
+        lambda: Gateway(policy, loaded),
+        listener,
+        workers=loaded.gateway.workers,
+        shutdown_seconds=loaded.gateway.shutdown_seconds,
+    )
+    raise typer.Exit(status)
+
+
+def check(policy: File = DEFAULT) -> None:
+    """Check a policy file: every error at once, each with its line. Status 1 if there is any."""
+    loaded = load_policy(policy)
+    modes = [f"{name} {settings.mode.value}" for name, settings in loaded.effective_defenses().items()]
+    print(f"{policy}: correct. Models: {', '.join(entry.name for entry in loaded.models)}. Defenses: {', '.join(modes)}.")
+
+
+def fetch() -> None:
+    """Fetch the embedded model into the cache folder, where `serve` would otherwise do it."""
+    print(_fetch())
+
+
+def _check_exposure(policy: Policy) -> None:
+    """Whoever can reach the port can use the model: beyond this machine, only with a key."""
+    if server.is_loopback(policy.gateway.listen):
+        return
+    with Ledger.open(policy.ledger_path) as ledger:
+        if not policy.gateway.asking.require_key or not keys.folded(ledger).products:
+            raise ValueError(
+                f"it will not listen on {policy.gateway.listen}, beyond this machine, while no key is needed: "
+                "set require_key = true and add one with `outworks keys add PRODUCT`"
+            )
+
+
+def _fetch() -> Path:
+    with _progress() as tell:
+        return gguf.fetch(tell)
+
+
+@contextmanager
+def _progress() -> Iterator[gguf.Progress]:
+    """A bar on a terminal, a line every tenth elsewhere."""
+    if sys.stderr.isatty():
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            tasks = {}
+
+            def draw(step: gguf.Step) -> None:
+                if step.doing not in tasks:
+                    tasks[step.doing] = bar.add_task(step.doing, total=step.total)
+                bar.update(tasks[step.doing], completed=step.done)
+
+            yield draw
+        return
+    told: set[tuple[str, int]] = set()
+
+    def say(step: gguf.Step) -> None:
+        tenth = 10 * step.done // max(1, step.total)
+        if (step.doing, tenth) not in told:
+            told.add((step.doing, tenth))
+            print(f"{step.doing}: {tenth * 10}%", file=sys.stderr, flush=True)
+
+    yield say
+
+
+def _greet(policy: Policy, path: Path, url: str) -> None:
+    """What a newcomer needs next: two requests that work as printed."""
+    if policy.gateway.log != "pretty":
+        return
+    name = policy.models[0].name
+    key = ' \\\n    -H "authorization: Bearer $OUTWORKS_KEY"' if policy.gateway.asking.require_key else ""
+    print(f"Outworks serves {path} on {url} (process {os.getpid()}). Ask it something ordinary:\n")
+    print(_curl(url, key, f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Name three colours."}}]}}'))
+    print("\nand something that a line of defense stops (decoding settings far outside the ordinary):\n")
+    hot = f'{{"model": "{name}", "temperature": 1.9, "messages": [{{"role": "user", "content": "Name three colours."}}]}}'
+    print(_curl(url, key, hot))
+    print("\nOne line an exchange follows. Stop with Ctrl-C.\n", flush=True)
+
+
+def _curl(url: str, key: str, body: str) -> str:
+    return f"  curl -s {url}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'"

@@ -1,0 +1,56 @@
+"""adversarial_string: stops strings that were found by a search (GCG and kin, arXiv 2307.15043), by their surprise."""
+
+import asyncio
+
+from typing_extensions import override
+
+from outworks import defense
+from outworks.defenses.surprise import Placed, Tables, load, stretches
+from outworks.message import Request, Role
+from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
+
+_FINDINGS = 16
+"""Findings in a verdict, at most."""
+
+
+class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How sure to be before a request is stopped."""
+
+    threshold: float = 0.5
+    """Score from which a span blocks, 0 to 1; `docs/design/adversarial-string.md` says what each costs."""
+
+
+class AdversarialString(defense.Defense):
+    """Every text that the product itself did not write: the account's, tools', and turns in the assistant's name."""
+
+    name = "adversarial_string"
+
+    def __init__(self, settings: Settings, tables: Tables | None = None) -> None:
+        """Raises `FileNotFoundError` or `ValueError` where the weights are not what this version shipped with."""
+        self._settings = settings
+        self._tables = tables or load()
+
+    @override
+    async def check_request(self, request: Request) -> Verdict:
+        parts = [part for part in request.texts() if part.role not in _PRODUCT and part.text]
+        if not parts:
+            return ALLOW
+        found: list[Placed] = []
+        for n, stretch in enumerate(stretches(self._tables, [part.text for part in parts])):
+            if n:
+                await asyncio.sleep(0)
+            found += stretch
+        if not found:
+            return ALLOW
+        found.sort(key=lambda placed: -placed.suspect.score)
+        findings = tuple(
+            Finding(self.name, score, Span(start, end, parts[n].message, parts[n].part))
+            for n, (start, end, score) in found[:_FINDINGS]
+        )
+        if findings[0].score < self._settings.threshold:
+            return Verdict(findings=findings)
+        return Verdict(decision=Decision.BLOCK, reason="a machine-made string", findings=findings, notice=_NOTICE)
+
+
+_PRODUCT = frozenset({Role.SYSTEM, Role.DEVELOPER})
+_NOTICE = Notice(code="adversarial_string", message="This request was stopped: part of it reads as a machine-made string.")

@@ -1,0 +1,290 @@
+"""leak: stops an output that carries the product's canary, or a long verbatim run of its system prompt."""
+
+import base64
+import codecs
+import os
+import re
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import msgspec
+from typing_extensions import override
+
+from outworks import defense
+from outworks.message import Output, Request, Role, Text
+from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
+
+_NOTICE = Notice(code="leak", message="The rest of this answer was held back.")
+_SYSTEM, _DEVELOPER, _USER = Role.SYSTEM, Role.DEVELOPER, Role.USER
+_SHORTEST = 8
+_REMEMBERED = 1 << 18
+
+
+class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the policy can say of `leak`."""
+
+    canaries: tuple[str, ...] = ()
+    """Secret strings that no answer may carry; `env:NAME` reads one from the environment. At least 8 letters and
+    digits each. Found in any case, spaced out, reversed, and as rot13, base64, hex or decimal character codes."""
+    canary_pattern: str = ""
+    """A regular expression that finds canaries in the system prompt; its first group, or the whole match, is one."""
+    run: int = msgspec.field(default=80)
+    """How many letters and digits in a row, the same as in the system prompt, make a leak. Case, spacing and
+    punctuation do not count. The first third of such a run may leave before it is recognised as one."""
+
+
+class Leak(defense.Defense):
+    """Reads the output as letters and digits only, so that no spacing, case or markup hides a secret.
+
+    A canary is withheld whole. Of a run, only what follows its first third is: ordinary answers share short runs with
+    any prompt, and holding those would delay every answer for nothing.
+    """
+
+    name = "leak"
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
+        """Raises ValueError for a canary that is too short or missing, a pattern that is none, a run that is too short."""
+        self._settings = settings
+        if settings.run < 24:
+            raise ValueError(f"leak.run is {settings.run}; expected 24 or more, as shorter runs are common phrases")
+        try:
+            self._pattern = re.compile(settings.canary_pattern) if settings.canary_pattern else None
+        except re.error as error:
+            raise ValueError(f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}") from None
+        self._canaries = tuple(_canary(given, environment) for given in settings.canaries)
+        self._guards: OrderedDict[str, _Guard] = OrderedDict()
+        self._remembered = 0
+
+    @override
+    async def check_output(self, request: Request, output: Output) -> Verdict:
+        guard = self._guard(_system_prompt(request))
+        if guard.need == 0:
+            return ALLOW
+        text = output.text
+        unread = _unread(text, output.released, guard.need)
+        found = guard.leak(unread.squeezed, request)
+        if found is not None:
+            at = _forward(text, unread.start, found.start)
+            return _block(found.category, Span(at, _forward(text, unread.start, found.end - 1) + 1), at)
+        if not output.done:
+            held = guard.held(unread.squeezed)
+            return Verdict(covered=_backward(text, held)) if held else ALLOW
+        for call in output.tool_calls:
+            found = guard.leak(squeeze(call.name + "\n" + call.arguments), request)
+            if found is not None:
+                return _block(found.category, None, len(text))
+        return ALLOW
+
+    def _guard(self, prompt: str) -> "_Guard":
+        """What must not leave under this system prompt. Products repeat one prompt on every request, so the last ones
+        (by total length) are remembered."""
+        guard = self._guards.get(prompt)
+        if guard is None:
+            canaries = [*self._canaries, *self._marked(prompt)]
+            guard = self._guards[prompt] = _Guard(canaries, prompt, self._settings.run)
+            self._remembered += len(prompt)
+            while self._remembered > _REMEMBERED and len(self._guards) > 1:
+                self._remembered -= len(self._guards.popitem(last=False)[0])
+        elif len(self._guards) > 1:
+            self._guards.move_to_end(prompt)
+        return guard
+
+    def _marked(self, prompt: str) -> list[str]:
+        if self._pattern is None:
+            return []
+        marked = (match[self._pattern.groups and 1] or "" for match in self._pattern.finditer(prompt))
+        return [canary for canary in marked if len(squeeze(canary)) >= _SHORTEST]
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A leak, in squeezed characters."""
+
+    category: str
+    start: int
+    end: int
+
+
+class _Guard:
+    """What must not leave under one system prompt: canaries in their forms, and an index of the prompt's runs."""
+
+    def __init__(self, canaries: list[str], prompt: str, run: int) -> None:
+        self._forms = tuple({form: None for canary in canaries for form in _forms(canary)})
+        self._beginnings = frozenset(form[:n] for form in self._forms for n in range(1, len(form)))
+        self._longest = max(map(len, self._forms), default=0)
+        self._openings = re.compile("|".join(f"(?={re.escape(f)})" for f in sorted({f[:3] for f in self._forms})))
+        self._prompt = squeeze(prompt)
+        # A prompt shorter than the run is guarded whole; one of a few words is boilerplate.
+        self._run = min(run, len(self._prompt))
+        self._gram = max(self._run // 3, 8)
+        last = len(self._prompt) - self._gram if self._run >= run // 2 else -1
+        # Hashes, not the texts: an eighth of the memory. A collision costs a comparison, never an error.
+        self._grams = frozenset(hash(self._prompt[i : i + self._gram]) for i in range(last + 1))
+        self.need = max(self._longest, self._run if self._grams else 0)
+        """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
+
+    def leak(self, squeezed: str, request: Request) -> _Found | None:
+        """The first leak."""
+        canary = self._first_canary(squeezed) if self._forms else None
+        run = self._first_run(squeezed, request) if self._grams else None
+        if canary is None or run is None:
+            return canary or run
+        return min(canary, run, key=lambda found: found.start)
+
+    def _first_canary(self, squeezed: str) -> _Found | None:
+        found = [(at, len(form)) for form in self._forms if (at := squeezed.find(form)) >= 0]
+        if not found:
+            return None
+        at, length = min(found)
+        return _Found("canary", at, at + length)
+
+    def _first_run(self, squeezed: str, request: Request) -> _Found | None:
+        """The first run that the account did not itself write. Every run holds a whole gram at one of the places
+        looked at, so one look each `run - gram + 1` characters misses none."""
+        grams, gram, run = self._grams, self._gram, self._run
+        step = run - gram + 1
+        for at in range(0, len(squeezed) - gram + 1, step):
+            if hash(squeezed[at : at + gram]) not in grams:
+                continue
+            begin, end = at, at + gram
+            while begin > 0 and at - begin < step and hash(squeezed[begin - 1 : begin - 1 + gram]) in grams:
+                begin -= 1
+            while end < len(squeezed) and end - at < run and hash(squeezed[end - gram + 1 : end + 1]) in grams:
+                end += 1
+            found = self._judged(squeezed, begin, end, request)
+            if found is not None:
+                return found
+        return None
+
+    def _judged(self, squeezed: str, begin: int, end: int, request: Request) -> _Found | None:
+        if end - begin < self._run:
+            return None
+        said = "\n".join(squeeze(m.text) for m in request.messages if m.role is _USER)
+        for start in range(begin, end - self._run + 1):
+            passage = squeezed[start : start + self._run]
+            if passage in self._prompt and passage not in said:
+                return _Found("system_prompt", start + self._gram, start + self._run)
+        return None
+
+    def held(self, squeezed: str) -> int:
+        """How many of the last characters may become part of a leak."""
+        size = len(squeezed)
+        held = 0
+        if self._forms:
+            first = max(0, size - self._longest + 1)
+            for match in self._openings.finditer(squeezed, first):
+                if squeezed[match.start() :] in self._beginnings:
+                    held = size - match.start()
+                    break
+            else:
+                held = next((n for n in (2, 1) if squeezed[-n:] in self._beginnings and n <= size), 0)
+        if self._grams:
+            begin = size - self._gram
+            while begin >= 0 and size - begin < self._run and hash(squeezed[begin : begin + self._gram]) in self._grams:
+                begin -= 1
+            held = max(held, size - self._gram - begin - 1)
+        return held
+
+
+def _forms(canary: str) -> list[str]:
+    """The canary as letters and digits, as it stands and as a model can be talked into writing it."""
+    raw, plain = canary.encode(), squeeze(canary)
+    forms = [plain, plain[::-1], squeeze(codecs.encode(canary, "rot13"))]
+    for written in {canary, canary.lower(), canary.upper()}:
+        forms += [written.encode().hex(), "".join(str(byte) for byte in written.encode())]
+        # Inside a longer text, base64 falls in one of three steps; the characters at the edges mix with the neighbours'.
+        for step in range(3):
+            coded = base64.b64encode(b"\0" * step + written.encode()).decode().rstrip("=")
+            whole = (step + len(raw)) * 8 // 6
+            forms.append(squeeze(coded[-(-step * 8 // 6) : whole]))
+    return [form for form in forms if len(form) >= _SHORTEST - 2]
+
+
+def _canary(given: str, environment: Mapping[str, str]) -> str:
+    name = given.removeprefix("env:")
+    canary = environment.get(name, "") if name != given else given
+    if name != given and not canary:
+        raise ValueError(f"leak.canaries names the environment variable {name!r}, which is not set")
+    if len(squeeze(canary)) < _SHORTEST:
+        raise ValueError(f"leak.canaries: {given[:4]}... has fewer than {_SHORTEST} letters and digits")
+    return canary
+
+
+def _system_prompt(request: Request) -> str:
+    """As `Request.system_prompt`, without joining where there is one text: its hash is then computed once."""
+    texts = [
+        part.text
+        for message in request.messages
+        if message.role is _SYSTEM or message.role is _DEVELOPER
+        for part in message.parts
+        if type(part) is Text
+    ]
+    return texts[0] if len(texts) == 1 else "\n".join(texts)
+
+
+_LOWER = bytes(range(128)).lower() + bytes(128)
+_DROPPED = bytes(code for code in range(128) if not chr(code).isalnum())
+_OTHER = re.compile(r"[\W_]+")
+# Fullwidth, circled and mathematical letters, and the tag characters that spell ASCII invisibly.
+_STYLED = re.compile("[\uff10-\uff5a\u2460-\u24ff\U0001d400-\U0001d7ff\U000e0020-\U000e007e]")
+
+
+def squeeze(text: str) -> str:
+    """The letters and digits alone, in one case. Each character stands for itself: squeezing pieces of a text and
+    joining them is the same as squeezing the whole."""
+    if text.isascii():
+        return text.encode().translate(_LOWER, _DROPPED).decode()
+    return _OTHER.sub("", _STYLED.sub(_unstyled, text).casefold())
+
+
+def _unstyled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(code - 0xE0000) if code >= 0xE0000 else unicodedata.normalize("NFKC", match[0])
+
+
+class _Unread(msgspec.Struct, frozen=True):
+    """The unread end of a text, squeezed, with what comes before it."""
+
+    start: int
+    """The place in the text where it begins."""
+    squeezed: str
+
+
+def _unread(text: str, released: int, need: int) -> _Unread:
+    """What has not been released, with at least `need` squeezed characters before it where there are so many."""
+    back = need + need // 2
+    while True:
+        start = max(0, released - back)
+        before = squeeze(text[start:released])
+        if len(before) >= need or start == 0:
+            return _Unread(start, before + squeeze(text[released:]))
+        back *= 2
+
+
+def _forward(text: str, start: int, count: int) -> int:
+    """The place of the character after `count` squeezed ones from `start`."""
+    for at in range(start, len(text)):
+        count -= len(squeeze(text[at]))
+        if count < 0:
+            return at
+    return len(text)
+
+
+def _backward(text: str, count: int) -> int:
+    """The place of the character where the last `count` squeezed ones begin."""
+    at = len(text)
+    while count > 0:
+        at -= 1
+        count -= len(squeeze(text[at]))
+    return at
+
+
+def _block(category: str, span: Span | None, covered: int) -> Verdict:
+    what = "the product's canary" if category == "canary" else "a long verbatim run of the system prompt"
+    return Verdict(
+        decision=Decision.BLOCK,
+        reason=f"the answer carries {what}",
+        findings=(Finding(category, 1.0, span),),
+        covered=covered,
+        notice=_NOTICE,
+    )

@@ -1,0 +1,34 @@
+"""Line: how a defense enters the list, and what the gateway lends to those that need more than a request."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from outworks.action import Standings
+from outworks.defense import Defense, Settings
+from outworks.defenses.bank import Bank
+from outworks.message import Request
+
+
+class Lent(msgspec.Struct, frozen=True):
+    """Read models that outlive any one policy. They are kept by the gateway, and fed from the ledger."""
+
+    standings: Standings
+    bank: Bank
+    released: Callable[[Request, str], Awaitable[bool]]
+    """Whether a text left this gateway before, as an answer to the same account."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One row of the list."""
+
+    defense: type[Defense]
+    settings: type[Settings]
+    """What `[defenses.NAME]` may say; its defaults are what the defense does when the policy says nothing."""
+    build: Callable[[Any, Lent], Defense]
+
+    @property
+    def name(self) -> str:
+        """The defense's name in the policy and in the ledger."""
+        return self.defense.name

@@ -1,0 +1,146 @@
+"""links: takes out images, links and URLs to hosts that neither the policy nor the account named."""
+
+import re
+from typing import Literal
+
+from typing_extensions import override
+
+from outworks import defense
+from outworks.host import Address, canonical
+from outworks.hyperlink import Form, Hyperlink, read
+from outworks.message import Output, Request, Role, Text
+from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice, Span, Verdict
+
+_USER = Role.USER
+_AROUND = {Form.INLINE: "] {}", Form.DEFINITION: "]: {}", Form.STYLE: "({})"}
+"""What of a link's own characters stays around the words that replace it."""
+
+
+class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the policy can say of `links`."""
+
+    allow: tuple[str, ...] = ("localhost", "127.0.0.1", "example.com", "www.example.com", "example.org", "www.w3.org")
+    """Hosts that answers may lead to: `docs.example.com`, or `*.example.com` for every host below it (not itself).
+    A host is not allowed because one above it is: its name alone can carry data to whoever owns the zone."""
+    schemes: tuple[str, ...] = ()
+    """Schemes admitted whatever they name, such as `tel`. Web links are judged by their host, everything else denied."""
+    exact: bool = False
+    """Of the hosts that the account wrote, admit only the very URLs that it wrote."""
+    action: Literal["remove", "defang", "block"] = "remove"
+    """`remove` puts `[link removed]` in its place, `defang` keeps a readable URL that no client opens (`hxxps[:]//...`),
+    `block` stops the answer. Images are removed under `defang` too."""
+
+
+class Links(defense.Defense):
+    """An assistant that reads injected text can be made to write a link or an image whose URL carries the conversation
+    away; a client that renders it sends the request (Bard and Bing Chat, 2023). Whatever the text, no such request can
+    go to a host that nobody named.
+
+    Code blocks are read like all other text: a client may render what the model calls code, and people click in it.
+    """
+
+    name = "links"
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ValueError for an allowed host that is none."""
+        self._settings = settings
+        self._schemes = frozenset(scheme.lower().rstrip(":/") for scheme in settings.schemes)
+        self._hosts = frozenset(_host(entry) for entry in settings.allow if not entry.startswith("*."))
+        self._zones = frozenset(_host(entry[2:], entry) for entry in settings.allow if entry.startswith("*."))
+
+    @override
+    async def check_output(self, request: Request, output: Output) -> Verdict:
+        text = output.text
+        reading = read(text, output.released, output.done, lambda address: self._admits(address, request))
+        if not reading.links:
+            return ALLOW if reading.final == len(text) else Verdict(covered=reading.final)
+        findings = tuple(
+            Finding("image" if link.form is Form.IMAGE else "link", 1.0, Span(link.start, link.end), link.form.value)
+            for link in reading.links
+        )
+        if self._settings.action == "block":
+            return Verdict(
+                decision=Decision.BLOCK,
+                reason="the answer links to a host that nobody named",
+                findings=findings,
+                covered=reading.links[0].start,
+                notice=Notice(code="links", message="The rest of this answer was held back."),
+            )
+        return Verdict(
+            decision=Decision.MODIFY,
+            reason="the answer linked to a host that nobody named",
+            findings=findings,
+            covered=reading.final,
+            edits=tuple(self._edit(text, link) for link in reading.links),
+        )
+
+    def _admits(self, address: Address, request: Request) -> bool:
+        if address.scheme in self._schemes:
+            return True
+        host = address.host
+        if not host:
+            return False
+        if host in self._hosts:
+            return True
+        _, _, zone = host.partition(".")
+        while zone:
+            if zone in self._zones:
+                return True
+            _, _, zone = zone.partition(".")
+        if address.scheme == "mailto":
+            return _wrote(request, address.url.partition(":")[2])
+        if self._settings.exact:
+            return _wrote(request, address.url)
+        bare = host.removeprefix("www.")
+        return any(_wrote(request, name) for name in (bare, f"www.{bare}", _unicode(bare)))
+
+    def _edit(self, text: str, link: Hyperlink) -> Edit:
+        words = "[image removed]" if link.form is Form.IMAGE else "[link removed]"
+        if self._settings.action == "defang" and link.form is not Form.IMAGE:
+            words = _defanged(link.address) or words
+        words = _AROUND.get(link.form, "{}").format(words)
+        # `[link removed]` must not become the text of a link: a model that is told to could put a destination after it.
+        if text[link.end : link.end + 1] in ("(", "[", ":"):
+            words += " "
+        return Edit(link.start, link.end, words)
+
+
+def _host(entry: str, whole: str = "") -> str:
+    host = canonical(entry)
+    if not host or re.search(r"[*\s/@?#%\\]|[^\]]:\d*\Z", entry):
+        raise ValueError(f"links.allow: {whole or entry!r} is no host; expected one such as docs.example.com or *.example.com")
+    return host
+
+
+def _unicode(host: str) -> str:
+    """The host as people write it."""
+    if "xn--" not in host:
+        return host
+    labels = host.split(".")
+    return ".".join(x[4:].encode().decode("punycode") if x.startswith("xn--") else x for x in labels)
+
+
+def _wrote(request: Request, wanted: str) -> bool:
+    """Whether the account itself wrote this, not as a part of a longer name.
+
+    Tool results and other third parties' text do not count: the injected text would name its own host.
+    """
+    wanted = wanted.casefold()
+    whole = re.compile(rf"(?<![\w.@-]){re.escape(wanted)}(?![\w-]|\.\w)")
+    return any(
+        wanted in (said := part.text.casefold()) and whole.search(said) is not None
+        for message in request.messages
+        if message.role is _USER and message.label.trusted
+        for part in message.parts
+        if isinstance(part, Text)
+    )
+
+
+_READABLE = re.compile(r"https?://[\w./:?&=%+~#,;-]+\Z", re.IGNORECASE)
+
+
+def _defanged(address: Address) -> str:
+    """The URL in a form that nothing turns into a link; empty where that cannot be promised."""
+    if not address.host or not _READABLE.match(address.url):
+        return ""
+    return "hxxp" + address.url[4:].replace(".", "[.]").replace(":", "[:]")

@@ -1,0 +1,200 @@
+"""parameter_lock: admits only the parameters, roles and kinds of content that the product means to offer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import msgspec
+from typing_extensions import override
+
+from outworks import defense, label
+from outworks.message import Message, Opaque, Request, Role, Text
+from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
+
+
+class Allowed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a parameter may be."""
+
+    type: Literal["number", "integer", "string", "strings", "boolean", "object", "any"] = "any"
+    """The JSON type; `strings` is a list of strings."""
+    min: float | None = None
+    """The least number (or length, for strings)."""
+    max: float | None = None
+    """The greatest number (or length, for strings)."""
+    values: tuple[Any, ...] | None = None
+    """The only values admitted."""
+    fixed: Any = None
+    """The one value: set where the client sends none, refused where it sends another."""
+
+
+def _number(low: float, high: float) -> Allowed:
+    return Allowed(type="number", min=low, max=high)
+
+
+# What ordinary clients of today's APIs send, in the ordinary range. Decoding settings outside it are a published
+# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks.
+DEFAULT: Mapping[str, Allowed] = {
+    "max_tokens": Allowed(type="integer", min=1, max=1_000_000),
+    "temperature": _number(0, 1),
+    "top_p": _number(0, 1),
+    "frequency_penalty": _number(0, 1),
+    "presence_penalty": _number(0, 1),
+    "n": Allowed(type="integer", min=1, max=8),
+    "seed": Allowed(type="integer"),
+    "stop": Allowed(type="strings", max=4),
+    "response_format": Allowed(type="object"),
+    "tool_choice": Allowed(),
+    "parallel_tool_calls": Allowed(type="boolean"),
+    "reasoning_effort": Allowed(type="string", values=("none", "minimal", "low", "medium", "high")),
+    "verbosity": Allowed(type="string", values=("low", "medium", "high")),
+    "logprobs": Allowed(type="boolean", values=(False,)),
+    "store": Allowed(type="boolean", values=(False,)),
+    "modalities": Allowed(type="strings", values=(["text"],)),
+    "service_tier": Allowed(type="string", values=("auto", "default", "standard_only")),
+    "metadata": Allowed(type="object"),
+    "prompt_cache_key": Allowed(type="string"),
+}
+
+_TYPES: Mapping[str, str] = {
+    "number": "a number",
+    "integer": "a whole number",
+    "string": "a string",
+    "strings": "a list of strings",
+    "boolean": "true or false",
+    "object": "an object",
+}
+
+
+class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the product offers of the model's interface."""
+
+    allow: dict[str, Allowed] = {}
+    """Parameters to admit besides the default ones, or in another range, by canonical name."""
+    refuse: tuple[str, ...] = ()
+    """Parameters of the default list that this product does not offer."""
+    content: tuple[str, ...] = ()
+    """Kinds of content to admit that no text defense can read: `image`, `audio`, `file`."""
+    prefill: bool = False
+    """Admit a last turn in the assistant's name that the gateway did not itself release."""
+    pinned: dict[str, str] = {}
+    """System prompts by key, for keys that sit in end users' hands: the prompt is put first, and `system` and
+    `developer` turns from that key are refused. `"*"` is every key."""
+
+
+class ParameterLock(defense.Defense):
+    """The allow-list. `released` tells whether a text left this gateway as an answer to the same account."""
+
+    name = "parameter_lock"
+
+    def __init__(self, settings: Settings, released: Callable[[Request, str], Awaitable[bool]]) -> None:
+        allowed = {name: rule for name, rule in DEFAULT.items() if name not in settings.refuse}
+        self._allowed = {**allowed, **settings.allow}
+        self._fixed = {name: rule.fixed for name, rule in self._allowed.items() if rule.fixed is not None}
+        self._settings = settings
+        self._released = released
+
+    @override
+    async def check_request(self, request: Request) -> Verdict:
+        for name, value in request.parameters.items():
+            fault = self._fault(name, value)
+            if fault:
+                return self._refuse(request)
+        pinned = self._settings.pinned
+        prompt = (pinned.get(request.product) or pinned.get("*")) if pinned else None
+        for message in request.messages:
+            if prompt is not None and message.role in (Role.SYSTEM, Role.DEVELOPER):
+                return _block("role_refused", f"this key may not send {message.role.value!r} messages", "messages")
+            for part in message.parts:
+                if isinstance(part, Opaque) and part.kind not in self._settings.content:
+                    why = f"content of kind {part.kind!r} is not accepted: no line of defense here can check it"
+                    return _block("content_refused", why, "messages")
+        if request.messages and request.messages[-1].role is Role.ASSISTANT and not await self._may_prefill(request):
+            why = "the last message may not be the assistant's: this product does not accept words put in its mouth"
+            return _block("prefill_refused", why, "messages")
+        return self._with_fixed(request, prompt)
+
+    async def _may_prefill(self, request: Request) -> bool:
+        return self._settings.prefill or await self._released(request, request.messages[-1].text)
+
+    def _with_fixed(self, request: Request, prompt: str | None) -> Verdict:
+        changes: dict[str, Any] = {}
+        missing = {name: value for name, value in self._fixed.items() if name not in request.parameters}
+        if missing:
+            changes["parameters"] = {**request.parameters, **missing}
+        if prompt is not None:
+            first = Message(Role.SYSTEM, (Text(prompt),), label.SYSTEM)
+            changes["messages"] = (first, *request.messages)
+        if not changes:
+            return ALLOW
+        changed = msgspec.structs.replace(request, **changes)
+        return Verdict(decision=Decision.MODIFY, reason=f"set {', '.join(sorted(changes))}", request=changed)
+
+    def _refuse(self, request: Request) -> Verdict:
+        """Every fault at once: a client that must be mended is mended in one round."""
+        faults = {name: self._fault(name, value) for name, value in request.parameters.items()}
+        faults = {name: why for name, why in faults.items() if why}
+        message = "; ".join(faults.values())
+        return Verdict(
+            decision=Decision.BLOCK,
+            reason=message,
+            findings=tuple(Finding("parameter", 1.0, detail=name[:100]) for name in faults),
+            notice=Notice(code="parameter_refused", message=message, param=next(iter(faults))),
+        )
+
+    def _fault(self, name: str, value: Any) -> str:
+        """What is wrong with a parameter, or nothing."""
+        rule = self._allowed.get(name)
+        if rule is None:
+            near = get_close_matches(name, self._allowed, n=1)
+            known = f"; did you mean {near[0]!r}?" if near and name not in _KNOWN_REFUSED else ""
+            return f"this product does not accept the parameter {name[:100]!r}{known}"
+        if not _is(rule.type, value):
+            return f"{name} must be {_TYPES[rule.type]}, not {_brief(value)}"
+        if rule.fixed is not None and value != rule.fixed:
+            return f"{name} is fixed at {_brief(rule.fixed)} in this product; {_brief(value)} was given"
+        if rule.values is not None and value not in rule.values:
+            return f"{name} must be one of {', '.join(map(_brief, rule.values))}, not {_brief(value)}"
+        if rule.min is None and rule.max is None:
+            return ""
+        size = value if isinstance(value, int | float) else len(value)
+        if (rule.min is None or size >= rule.min) and (rule.max is None or size <= rule.max):
+            return ""
+        what = name if isinstance(value, int | float) else f"the length of {name}"
+        return f"{what} must be {_range(rule)} in this product, not {size}"
+
+
+_KNOWN_REFUSED = frozenset({"logit_bias", "top_logprobs", "top_k", "min_p", "prediction", "thinking"})
+
+
+def _block(code: str, why: str, param: str) -> Verdict:
+    finding = Finding("parameter", 1.0, detail=code)
+    return Verdict(
+        decision=Decision.BLOCK,
+        reason=why,
+        findings=(finding,),
+        notice=Notice(code=code, message=f"{why[0].upper()}{why[1:]}.", param=param),
+    )
+
+
+def _is(kind: str, value: Any) -> bool:
+    if kind == "any":
+        return True
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    if kind == "strings":
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, _PYTHON[kind])
+
+
+_PYTHON: Mapping[str, Any] = {"number": int | float, "integer": int, "string": str, "object": dict}
+
+
+def _brief(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _range(rule: Allowed) -> str:
+    if rule.min is None:
+        return f"at most {rule.max:g}"
+    return f"at least {rule.min:g}" if rule.max is None else f"{rule.min:g} to {rule.max:g}"

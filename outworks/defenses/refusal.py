@@ -1,0 +1,108 @@
+"""refusal: notices that the upstream model itself refused; evidence for the other lines, it blocks nothing."""
+
+import re
+
+import msgspec
+from typing_extensions import override
+
+from outworks import defense
+from outworks.message import Finish, Output, Request
+from outworks.verdict import ALLOW, Finding, Span, Verdict
+
+
+class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the policy can say of `refusal`."""
+
+    window: int = msgspec.field(default=300)
+    """How many of an answer's first characters are read: a refusal says so at once."""
+
+
+class Refusal(defense.Defense):
+    """A model's refusal is its alignment speaking: weak evidence by itself, and free. An account that collects them is
+    looking for the way around.
+
+    The beginning is judged once, when it has arrived whole, so that a sentence is never taken for a refusal by its
+    first half. Nothing is held for it.
+    """
+
+    name = "refusal"
+
+    def __init__(self, settings: Settings) -> None:
+        self._window = settings.window
+
+    @override
+    async def check_output(self, request: Request, output: Output) -> Verdict:
+        if not output.done:
+            if len(output.text) < self._window or output.released >= self._window:
+                return ALLOW
+            finding = self._said(output.text)
+        elif output.refused or output.finish is Finish.CONTENT_FILTER:
+            finding = Finding("refusal", 1.0, None, "upstream")
+        else:
+            finding = self._said(output.text)
+        return Verdict(findings=(finding,)) if finding is not None else ALLOW
+
+    def _said(self, text: str) -> Finding | None:
+        opening = text[: self._window].replace("\u2019", "'")
+        for language, pattern in _PATTERNS:
+            if language == "other" and opening.isascii():
+                continue
+            match = pattern.search(opening)
+            if match is not None:
+                return Finding("refusal", 0.9 if language else 0.6, Span(match.start(), match.end()), "said")
+        return None
+
+
+_DO = (
+    r"(?:help(?! it\b| but\b|ing but\b)|assist|provid|compl|fulfil|support|creat|generat|produc|writ|giv|offer|shar|engag|answer|continu|discuss"
+    r"|encourag|condon|participat|do (?:that|this|so)|promot|respond|advi[sc]|facilitat|endors|teach|explain|tell|show"
+    r"|recommend|guid|instruct|carry|proceed|accommodat|be (?:able|a part|part|of)|satisf|mak|talk|describ|suggest|allow"
+    r"|agree|go along|entertain|role-?play|pretend|meet|process|draft|craft|translat|tolerat|justif|reveal|disclos|express"
+    r"|perform|execut|conduct|get into|work on|take part|speak|comment|contribut|perpetuat|spread|aid|enabl|cooperat"
+    r"|in good conscience|ethically|legally|access|fulfill|voice|cross|be involved|partak|deliver|supply)"
+)
+_NOT = (
+    r"(?:can(?:no|')t|can not|won't|will not|(?:am |'m |are |'re )?(?:unable to|not able to|not going to|not (?:here|about) to"
+    r"|not (?:allowed|permitted|programmed|designed|capable|authori[sz]ed|willing|prepared|trained|in a position)(?: to| of)?"
+    r"|not comfortable)|don't feel (?:comfortable|right)|must (?:decline|refuse|respectfully decline)|have to (?:decline|refuse)"
+    r"|(?:refuse|decline) to|(?:should|would|could)(?:n't| not))"
+)
+_ADVERB = r"(?:(?:really|simply|just|also|directly|actually|possibly|even|ever|be|knowingly|responsibly|currently) )*"
+_ENGLISH = re.compile(
+    rf"\b(?:[Ii]|[Ww]e) ?{_NOT}[ ,]{{0,2}}{_ADVERB}(?:with )?{_DO}"
+    r"|\b[Ii] (?:do not|don't) (?:provid|support|condon|encourag|promot|engag|participat|assist|tolerat|endors|facilitat|share)"
+    r"|\b[Ii](?: must|'ll have to| have to|'m going to have to)(?: \w+)? (?:decline|refuse|pass)\b"
+    r"|\b(?:against|violat\w+|breach\w*|conflict\w* with|not align with|contrary to) (?:my|our|openai's|the) "
+    r"(?:\w+ ){0,3}?(?:programming|guidelines|polic(?:y|ies)|principles|values|terms)"
+    r"|\b(?:is|are|would be|it's) (?:not (?:appropriate|acceptable|ethical|okay|ok)|inappropriate|unethical)"
+    r"(?: or \w+)?(?: and \w+)? (?:for me )?to (?:provide|create|generate|write|share|engage|make|discuss|promote|give|ask|use)"
+    r"|\bmy (?:purpose|goal|role|programming|primary function|function)\b[^.]{0,40} (?:not|prevents|does not|prohibits)"
+    r"|\b(?:can't|cannot) (?:help|assist)(?: you)? with (?:that|this)|\brequest (?:cannot|can't|can not) be (?:met|fulfilled|completed)"
+)
+_OTHER_LATIN = re.compile(
+    r"\b(?:lo siento|lamento|me disculpo|no puedo (?:ayudar|proporcionar|cumplir|asistir|hacer eso|responder|generar|crear)"
+    r"|je suis désolée?|je ne peux pas (?:vous|t'|fournir|répondre|aider|créer|générer|faire)|désolée?, (?:mais|je)"
+    r"|es tut mir leid|tut mir leid|dabei kann ich|kann ich (?:dir|ihnen|euch)? ?(?:dabei|damit|leider)? ?nicht (?:helfen|behilflich)"
+    r"|ich kann (?:dir|ihnen|diese|dabei|das|leider|keine)[^.]{0,30}(?:nicht|helfen|geben|erstellen)"
+    r"|mi dispiace|non posso (?:aiutar|fornir|soddisfar|assister|rispond)|sinto muito|desculpe?, (?:mas|não)"
+    r"|não posso (?:ajudar|fornecer|cumprir|responder|criar)|het spijt me|ik kan (?:je|u|daar|hier)[^.]{0,20}niet (?:mee )?helpen"
+    r"|przykro mi|przepraszam, ale|nie mogę (?:pomóc|spełnić|udzielić)|üzgünüm|yardımcı olamam|tôi xin lỗi|xin lỗi, (?:tôi|nhưng)"
+    r"|maaf, (?:saya|tapi|tetapi)|saya tidak (?:dapat|bisa) (?:membantu|memberikan))",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(
+    "(?:не могу (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)|к сожалению, я не"
+    "|не можу (?:допомогти|надати)|抱歉|对不起|對不起|很遗憾|我(?:不能|无法|無法|不會|不会)(?:提供|帮助|幫助|协助|回答|满足|为您|支持|生成|参与|讨论)"
+    "|申し訳(?:ありません|ございません)|お(?:手伝い|答え|応え)(?:することは)?(?:でき|いたしかね)|ご要望にはお応え"
+    "|죄송(?:합니다|하지만|해요)|도와드릴 수 없|제공할 수 없|عذر|آسف|لا (?:أستطيع|يمكنني) (?:مساعدت|تقديم|المساعدة)"
+    "|मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ|דוחה|מצטער|λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω))",
+    re.IGNORECASE,
+)
+# An apology or "as an AI" at the very beginning is the more often a refusal; further on it says little.
+_WEAK = re.compile(
+    r"\s*[\"'*]*(?:(?:oh|hey|well|ah|uh|hi),? )?(?:[Ii]'m (?:very |so |really |truly )?sorry,? (?:but|i )|[Ii] am (?:very )?sorry,? (?:but|I )"
+    r"|[Ss]orry,? (?:but |[Ii] )|[Mm]y apologies,? but|[Ii] apologi[sz]e,? but|[Uu]nfortunately,? [Ii] (?:can|am|do|will|must)"
+    r"|[Aa]s an? (?:AI|artificial|language model|responsible|ethical)\b|(?:I'm|I am) (?:just |only )?an? (?:AI|artificial)"
+    r"|(?:[Nn]o|[Nn]ope|[Nn]ah)[,.!] (?:[Ii]|that|this|it)\b|I (?:strongly )?(?:must )?(?:advise|urge|caution) (?:you )?against)"
+)
+_PATTERNS = (("en", _ENGLISH), ("other", _OTHER), ("latin", _OTHER_LATIN), ("", re.compile(r"\A" + _WEAK.pattern)))

@@ -1,0 +1,90 @@
+"""standing: stops suspended and banned accounts, and holds limited ones to their rate."""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from typing_extensions import override
+
+from outworks import defense
+from outworks.action import GOOD, Action, Standings
+from outworks.action import Standing as Level
+from outworks.message import Request
+from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
+
+_WINDOW = 60.0
+
+
+class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How accounts that may not go on are told."""
+
+    appeals: str = ""
+    """Where an account can appeal, put after the reason: `Appeals: https://example.com/appeals`."""
+
+
+class Standing(defense.Defense):
+    """Reads what the account may do now; who decides that, and why, is told by the ledger."""
+
+    name = "standing"
+
+    def __init__(self, settings: Settings, standings: Standings, *, clock: Callable[[], float] = time.time) -> None:
+        self._appeals = settings.appeals
+        self._standings = standings
+        self._clock = clock
+
+    @override
+    async def check_request(self, request: Request) -> Verdict:
+        account = request.account
+        now = self._clock()
+        action = self._standings.of(account, now)
+        if action is GOOD or action.standing is Level.GOOD:
+            return ALLOW
+        if action.standing is Level.WARNED:
+            return Verdict(reason="the account is warned", findings=_findings(action))
+        if action.standing is Level.LIMITED:
+            return await self._within_rate(action, account, now)
+        what = "banned" if action.standing is Level.BANNED else "suspended"
+        return self._block(action, Notice(code=f"account_{what}", status=403, appeal=action.id, message=""), what)
+
+    async def _within_rate(self, action: Action, account: str, now: float) -> Verdict:
+        # An action that says LIMITED without a rate admits nothing: no match means deny.
+        rate = action.rate_per_minute or 0.0
+        if await self._standings.requests_since(account, now - _WINDOW) < rate:
+            return Verdict(reason="the account is limited", findings=_findings(action))
+        wait = await self._wait(account, now, rate)
+        notice = Notice(code="account_limited", status=429, appeal=action.id, retry_after=wait, message="")
+        return self._block(action, notice, f"limited to {rate:g} requests a minute")
+
+    async def _wait(self, account: str, now: float, rate: float) -> float:
+        """Whole seconds after which a request would be admitted, if none is sent before."""
+        low, high = 0, math.ceil(_WINDOW)
+        while high - low > 1:
+            middle = (low + high) // 2
+            busy = await self._standings.requests_since(account, now - _WINDOW + middle) >= rate
+            low, high = (middle, high) if busy else (low, middle)
+        return float(high)
+
+    def _block(self, action: Action, notice: Notice, what: str) -> Verdict:
+        until = f" until {_moment(action.expires)}" if action.expires is not None else ""
+        message = " ".join(filter(None, (f"This account is {what}{until}.", action.reason, self._appeals)))
+        return Verdict(
+            decision=Decision.BLOCK,
+            reason=f"the account is {what} by {action.by}",
+            findings=_findings(action),
+            notice=Notice(
+                code=notice.code,
+                message=message,
+                status=notice.status,
+                retry_after=notice.retry_after,
+                appeal=notice.appeal,
+            ),
+        )
+
+
+def _findings(action: Action) -> tuple[Finding, ...]:
+    return (Finding("standing", 1.0, detail=action.id),)
+
+
+def _moment(unix: float) -> str:
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,105 @@
+"""Standings: every account's standing, folded from the ledger and quick to ask on each request."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from typing_extensions import override
+
+from outworks.action import GOOD, Action, Standings
+from outworks.enforcement.taken import Taken, in_force
+from outworks.event import Acted, Event, Undone
+from outworks.ledger.reader import Reader
+
+_KINDS = ("acted", "undone")
+
+
+class StandingTable(Standings):
+    """Who may do what now, as far as this table has read the ledger; `refresh` reads on.
+
+    It holds the accounts on which some action was ever taken, and no others.
+    """
+
+    def __init__(self, ledger: Reader) -> None:
+        self._ledger = ledger
+        self._seq = 0
+        self._accounts: dict[str, _Account] = {}
+        self._by_id: dict[str, str] = {}
+
+    @property
+    def seq(self) -> int:
+        """The last event that it has taken in."""
+        return self._seq
+
+    def refresh(self) -> int:
+        """Take in what was recorded since; returns how many events that was."""
+        before = 0
+        for recorded in self._ledger.events(self._seq, kinds=_KINDS):
+            self.apply(recorded.seq, recorded.event)
+            before += 1
+        return before
+
+    def apply(self, seq: int, event: Event) -> None:
+        """Take in one event; those that change no standing, and those taken in before, leave it as it is."""
+        if seq <= self._seq:
+            return
+        self._seq = seq
+        body = event.body
+        if isinstance(body, Acted):
+            account = self._accounts.setdefault(body.action.account, _Account())
+            account.taken[body.action.id] = Taken(seq, body.action)
+            account.stale = True
+            self._by_id[body.action.id] = body.action.account
+        elif isinstance(body, Undone) and body.action in self._by_id:
+            account = self._accounts[self._by_id[body.action]]
+            found = account.taken[body.action]
+            if found.undone is None:
+                account.taken[body.action] = msgspec.structs.replace(found, undone=body)
+                account.stale = True
+
+    @override
+    def of(self, account: str, now: float) -> Action:
+        found = self._accounts.get(account)
+        if found is None:
+            return GOOD
+        return found.action if not found.stale and found.since <= now < found.until else found.look(now)
+
+    @override
+    async def requests_since(self, account: str, since: float) -> int:
+        # An indexed count of a minute: handing it to a thread would cost more than the count.
+        return self._ledger.requests(account, since)
+
+    def taken(self, account: str) -> tuple[Taken, ...]:
+        """Every action ever taken on an account, in the order of the ledger."""
+        found = self._accounts.get(account)
+        return tuple(found.taken.values()) if found else ()
+
+    def find(self, action_id: str) -> Taken | None:
+        """The action of that id."""
+        account = self._by_id.get(action_id)
+        return self._accounts[account].taken[action_id] if account is not None else None
+
+    @property
+    def actions(self) -> Mapping[str, str]:
+        """The account of every action, by the action's id."""
+        return self._by_id
+
+    def __iter__(self) -> Iterator[str]:
+        """The accounts on which some action was ever taken."""
+        return iter(self._accounts)
+
+
+class _Account:
+    """The actions on one account by id, with the one in force at `since` and until `until`."""
+
+    __slots__ = ("action", "since", "stale", "taken", "until")
+
+    def __init__(self) -> None:
+        self.taken: dict[str, Taken] = {}
+        self.action = GOOD
+        self.since = self.until = 0.0
+        self.stale = True
+
+    def look(self, now: float) -> Action:
+        force = in_force(tuple(self.taken.values()), now)
+        self.action, self.since, self.until, self.stale = force.action, now, force.until, False
+        return force.action

@@ -1,0 +1,86 @@
+"""The gateway's HTTP application: the wires, the list of models, health and metrics."""
+
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from outworks.gateway.exchange import Doorway, Exchange
+from outworks.gateway.problem import Problem
+from outworks.gateway.wires import WIRES, Wire
+
+HEAD_BYTES = 65_536
+"""The largest request head, in bytes."""
+
+
+def application(doorway: Doorway, *, ready: Callable[[], str], registry: CollectorRegistry) -> ASGIApp:
+    """The whole data plane. `ready` says what is not ready yet, or nothing."""
+    began = int(time.time())
+
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        why = ready()
+        return JSONResponse({"status": why or "ok"}, 503 if why else 200)
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def models(request: Request) -> Response:
+        wire = _wire_of(request)
+        door = doorway.door
+        try:
+            exchange.product(door, dict(request.headers))
+        except Problem as problem:
+            return Response(wire.problem(problem), problem.status, problem.headers(), "application/json")
+        return Response(wire.models(sorted(door.models), began), media_type="application/json")
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 404)
+        known = ", ".join(sorted(f"{wire.path}" for wire in WIRES))
+        why = f"{request.method} {request.url.path[:200]} is not served here; known: {known}, /v1/models"
+        code = "method_not_allowed" if status == 405 else "not_found"
+        wire = _wire_of(request)
+        return Response(wire.problem(Problem(status, code, why)), status, media_type="application/json")
+
+    exchanges = [Exchange(wire, doorway) for wire in WIRES]
+    exchange = exchanges[0]
+    routes = [
+        *(Route(wire.path, each, methods=["POST"]) for wire, each in zip(WIRES, exchanges, strict=True)),
+        Route("/v1/models", models),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
+    return _Quick(
+        {wire.path: each for wire, each in zip(WIRES, exchanges, strict=True)},
+        Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown}),
+    )
+
+
+class _Quick:
+    """Sends a wire's POST straight to its endpoint. Routing and middleware cost as much as three defenses."""
+
+    def __init__(self, exchanges: dict[str, Exchange], rest: ASGIApp) -> None:
+        self._exchanges = exchanges
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            exchange = self._exchanges.get(scope["path"])
+            if exchange is not None:
+                await exchange(scope, receive, send)
+                return
+        await self._rest(scope, receive, send)
+
+
+def _wire_of(request: Request) -> Wire:
+    """Whose words to answer in, where the path does not say: Anthropic's clients always name their API version."""
+    name = "anthropic" if "anthropic-version" in request.headers or "messages" in request.url.path else "openai"
+    return next(wire for wire in WIRES if wire.name == name)

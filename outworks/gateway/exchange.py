@@ -1,0 +1,316 @@
+"""One exchange over HTTP: bytes in, the defended model, bytes out."""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from outworks.event import Event, Recorder, RecordError, Rejected
+from outworks.gateway.keys import Keys
+from outworks.gateway.problem import Problem
+from outworks.gateway.wires import Answer, Asked, Head, Wire
+from outworks.message import Delta, Request
+from outworks.model import Blocked, Joined, Model, UpstreamError
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one request may cost before any defense has seen it."""
+
+    body_bytes: int = 1_048_576
+    """The largest request body, in bytes; a larger one is answered 413."""
+    body_seconds: float = 10.0
+    """How long a client may take to send its body; a slower one is answered 408."""
+    exchange_seconds: float = 600.0
+    """How long one exchange may take, the client's reading included."""
+    in_flight: int = 512
+    """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the gateway tells who is asking."""
+
+    require_key: bool = True
+    """Refuse requests without a key. Without it, keyless requests count as the product `open`."""
+    require_account: bool = False
+    """Refuse requests that name no end user. Without it they count on the key itself."""
+
+
+class Door(msgspec.Struct, frozen=True):
+    """All that an exchange needs, replaced whole when the policy is loaded anew."""
+
+    models: Mapping[str, Model]
+    recorder: Recorder
+    keys: Keys
+    limits: Limits
+    asking: Asking
+
+
+class Exchange:
+    """The ASGI endpoint of one wire."""
+
+    def __init__(self, wire: Wire, door: "Doorway") -> None:
+        self._wire = wire
+        self._doorway = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self._doorway.door
+        id = f"ex_{secrets.token_hex(12)}"
+        reply = _Reply(send, id)
+        who = _Who()
+        try:
+            if self._doorway.in_flight >= door.limits.in_flight:
+                raise Problem(503, "overloaded", "the gateway is at its limit of exchanges in flight", retry_after=1.0)
+            self._doorway.in_flight += 1
+            try:
+                await self._exchange(door, scope, receive, reply, who)
+            finally:
+                self._doorway.in_flight -= 1
+        except Blocked as stop:
+            await reply.problem(self._wire, _blocked(stop))
+        except UpstreamError as error:
+            await reply.problem(self._wire, _upstream(error))
+        except RecordError:
+            why = "the exchange could not be recorded, so nothing was released"
+            await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
+        except Problem as problem:
+            await self._reject(door, reply, problem, who)
+        except TimeoutError:
+            await reply.problem(self._wire, Problem(504, "exchange_timeout", "the exchange took too long"))
+
+    async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: "_Reply", who: "_Who") -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        who.product = self.product(door, headers)
+        body = await _read(receive, headers, door.limits)
+        asked = self._wire.read(body)
+        user = headers.get("x-outworks-account") or asked.user
+        if not user and door.asking.require_account:
+            names = "`user` or `safety_identifier`" if self._wire.name == "openai" else "`metadata.user_id`"
+            why = f"this product must name its end user: {names}, or the header X-Outworks-Account"
+            raise Problem(400, "account_missing", why, param="user")
+        who.account = f"{who.product}:{user}" if user else who.product
+        model = _model(door, asked.model)
+        request = _request(reply.id, asked, self._wire.name, who, headers)
+        watch = _Watch(receive)
+        try:
+            async with asyncio.timeout(door.limits.exchange_seconds):
+                if asked.stream:
+                    await self._stream(model, request, asked, reply)
+                else:
+                    await self._whole(model, request, reply)
+        except asyncio.CancelledError:
+            if not watch.left:
+                raise
+        finally:
+            watch.stop()
+
+    def product(self, door: Door, headers: Mapping[str, str]) -> str:
+        """The product that the request's key belongs to; raises `Problem` 401 where there is none."""
+        key = self._wire.key(headers)
+        product = door.keys.product(key) if key else None
+        if product is not None:
+            return product
+        if not door.asking.require_key:
+            return "open"
+        how = "send it as `Authorization: Bearer KEY` or `x-api-key: KEY`"
+        why = "this key is unknown or was revoked" if key else f"no key was given: {how}"
+        raise Problem(401, "invalid_api_key", why)
+
+    async def _whole(self, model: Model, request: Request, reply: "_Reply") -> None:
+        joined = Joined()
+        async for delta in model.generate(request):
+            joined.add(delta)
+        answer = Answer(
+            id=request.id, model=request.model, created=int(time.time()), outputs=joined.outputs, usage=joined.usage
+        )
+        await reply.whole(200, self._wire.whole(answer))
+
+    async def _stream(self, model: Model, request: Request, asked: Asked, reply: "_Reply") -> None:
+        """Headers leave only with the first delta, so that whatever stops the request has its proper status."""
+        head = Head(id=request.id, model=request.model, created=int(time.time()), include_usage=asked.include_usage)
+        writer = self._wire.stream(head)
+        usage = None
+        deltas: AsyncIterator[Delta] = model.generate(request)
+        async with aclosing(deltas) as deltas:  # type: ignore[type-var]
+            async for delta in deltas:
+                usage = delta.usage or usage
+                if not reply.started:
+                    reply.writer = writer
+                    await reply.start(200, b"text/event-stream; charset=utf-8")
+                data = writer.delta(delta)
+                if data:
+                    await reply.more(data)
+        await reply.more(writer.end(usage), last=True)
+
+    async def _reject(self, door: Door, reply: "_Reply", problem: Problem, who: "_Who") -> None:
+        body = Rejected(wire=self._wire.name, status=problem.status, code=problem.code, message=problem.message[:500])
+        event = Event(body=body, at=time.time(), exchange=reply.id, account=who.account, product=who.product)
+        try:
+            await door.recorder.append((event,))
+        except RecordError:
+            why = "the gateway cannot record what happens, so it answers nothing"
+            problem = Problem(503, "ledger_unavailable", why, retry_after=5.0)
+        await reply.problem(self._wire, problem)
+
+
+class Doorway:
+    """Holds the door in force."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.in_flight = 0
+
+
+class _Who:
+    """Who is asking, as far as it is known yet."""
+
+    def __init__(self) -> None:
+        self.product = ""
+        self.account = ""
+
+
+class _Reply:
+    """The HTTP response, begun at most once."""
+
+    def __init__(self, send: Send, id: str) -> None:
+        self._send = send
+        self.id = id
+        self.started = False
+        self.ended = False
+        self.writer: Any = None
+
+    async def start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        self.started = True
+        own = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), (b"cache-control", b"no-store")]
+        await self._send({"type": "http.response.start", "status": status, "headers": own + (headers or [])})
+
+    async def more(self, data: bytes, *, last: bool = False) -> None:
+        self.ended = last
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    async def whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        length = (b"content-length", str(len(body)).encode())
+        await self.start(status, b"application/json", [length, *(headers or [])])
+        await self.more(body, last=True)
+
+    async def problem(self, wire: Wire, problem: Problem) -> None:
+        """Tell of a problem in the wire's own words: as a status while none has left, else inside the stream."""
+        problem.request_id = self.id
+        if self.ended:
+            return
+        if self.started:
+            await self.more(self.writer.problem(problem), last=True)
+            return
+        headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
+        await self.whole(problem.status, wire.problem(problem), headers)
+
+
+class _Watch:
+    """Cancels the exchange when the client goes away. Quick exchanges end before it even starts to look."""
+
+    LOOK_AFTER = 0.1
+    """Seconds."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.left = False
+        self._receive = receive
+        self._exchange = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(self.LOOK_AFTER, self._look)
+
+    def _look(self) -> None:
+        self._task = asyncio.ensure_future(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _read(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:
+    length = headers.get("content-length", "")
+    too_large = Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
+    if length.isdigit() and int(length) > limits.body_bytes:
+        raise too_large
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limits.body_bytes:
+            raise too_large
+        return body
+    chunks, size = [body], len(body)
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            while message.get("more_body", False):
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Problem(400, "client_left", "the client went away before its request was whole")
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                if size > limits.body_bytes:
+                    raise too_large
+    except TimeoutError:
+        why = f"the body did not arrive within {limits.body_seconds:g} seconds"
+        raise Problem(408, "request_timeout", why) from None
+    return b"".join(chunks)
+
+
+def _model(door: Door, name: str) -> Model:
+    model = door.models.get(name)
+    if model is None:
+        near = get_close_matches(name[:200], door.models, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(door.models))}"
+        raise Problem(404, "model_not_found", f"there is no model {name[:200]!r}; {hint}", param="model")
+    return model
+
+
+def _request(id: str, asked: Asked, wire: str, who: _Who, headers: Mapping[str, str]) -> Request:
+    named = headers.get("x-outworks-conversation", "")
+    return Request(
+        id=id,
+        model=asked.model,
+        messages=asked.messages,
+        tools=asked.tools,
+        parameters=asked.parameters,
+        stream=asked.stream,
+        account=who.account,
+        product=who.product,
+        conversation=_conversation(asked, who.account, named),
+        wire=wire,
+    )
+
+
+def _conversation(asked: Asked, account: str, named: str) -> str:
+    """One id for all requests of an account that grow from the same first words."""
+    first = named or next((message.text for message in asked.messages if message.role == "user"), "")
+    return hashlib.blake2b(f"{account}\0{first}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _blocked(stop: Blocked) -> Problem:
+    notice = stop.notice
+    return Problem(
+        notice.status,
+        notice.code,
+        notice.message,
+        param=notice.param,
+        retry_after=notice.retry_after,
+        appeal=notice.appeal,
+    )
+
+
+def _upstream(error: UpstreamError) -> Problem:
+    code = f"upstream_{error.kind}"
+    return Problem(error.status, code, error.message, param=error.param, retry_after=error.retry_after)

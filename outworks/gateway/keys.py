@@ -1,0 +1,57 @@
+"""Keys: which product a request comes from; only their hashes are ever stored."""
+
+import hashlib
+import secrets
+
+from outworks.event import Changed
+
+PREFIX = "ow_"
+
+
+def make() -> str:
+    """A new key: 32 random bytes, so that a plain hash is enough to keep it by."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(key: str) -> str:
+    """What is stored of a key (SHA-256, hex)."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def added(name: str, key: str, by: str) -> Changed:
+    """The event that lets a key in."""
+    return Changed(what="key", name=name, by=by, detail={"op": "add", "sha256": digest(key)})
+
+
+def revoked(name: str, by: str) -> Changed:
+    """The event that shuts a product's key out."""
+    return Changed(what="key", name=name, by=by, detail={"op": "revoke"})
+
+
+class Keys:
+    """Every key that counts now, folded from the ledger's `changed` events."""
+
+    def __init__(self) -> None:
+        self._products: dict[str, str] = {}
+
+    def apply(self, changed: Changed) -> None:
+        """Take in one change; others than of keys are passed over."""
+        if changed.what != "key":
+            return
+        if changed.detail.get("op") == "add":
+            self._products[changed.detail["sha256"]] = changed.name
+        else:
+            self._products = {sha: name for sha, name in self._products.items() if name != changed.name}
+
+    def product(self, key: str) -> str | None:
+        """The product that holds the key; None for a key that is unknown or revoked."""
+        return self._products.get(digest(key))
+
+    @property
+    def products(self) -> list[str]:
+        """Every product with a key, by name."""
+        return sorted(set(self._products.values()))
+
+    def count(self, product: str) -> int:
+        """How many keys a product holds."""
+        return sum(name == product for name in self._products.values())

@@ -1,0 +1,229 @@
+"""Observing: metrics, traces and log lines, all folded from the same events that the ledger keeps."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol, TextIO
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from outworks.event import Ended, Event, Judged, Received, Recorder, Rejected, Released, UpstreamFailed
+from outworks.verdict import Decision
+
+
+class Observer(Protocol):
+    """Sees every event as it is handed to the ledger. It must be quick, and it must not raise."""
+
+    def observe(self, event: Event) -> None:
+        """Take in one event."""
+        ...
+
+
+class Observed:
+    """A recorder with observers."""
+
+    def __init__(self, recorder: Recorder, observers: Sequence[Observer]) -> None:
+        self._recorder = recorder
+        self._observers = tuple(observers)
+
+    def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
+        """Hand the events on, then show them."""
+        written = self._recorder.append(events)
+        for observer in self._observers:
+            for event in events:
+                observer.observe(event)
+        return written
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an exchange went, told once, at its end."""
+
+    exchange: str
+    account: str
+    product: str
+    wire: str
+    model: str
+    at: float
+    """When the request was received, Unix seconds."""
+    seconds: float
+    outcome: str
+    """`released`, `cut` (a defense ended the output), `blocked`, `rejected`, `upstream_failed`, `client_left`."""
+    by: str = ""
+    """The defense that stopped it, or the error's code."""
+    reason: str = ""
+    judged: tuple[Judged, ...] = ()
+
+
+class Endings:
+    """Follows exchanges from `received` to their end."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Event, Received, list[Judged]]] = {}
+
+    def fold(self, event: Event) -> Ending | None:
+        """The ending, if this event is one."""
+        body = event.body
+        if isinstance(body, Received):
+            self._open[event.exchange] = (event, body, [])
+            return None
+        if isinstance(body, Rejected):
+            return Ending(
+                exchange=event.exchange,
+                account=event.account,
+                product=event.product,
+                wire=body.wire,
+                model="",
+                at=event.at,
+                seconds=0.0,
+                outcome="rejected",
+                by=body.code,
+                reason=body.message,
+            )
+        begun = self._open.get(event.exchange)
+        if begun is None:
+            return None
+        if isinstance(body, Judged):
+            begun[2].append(body)
+            stopped = body.stage == "request" and body.decision >= Decision.ESCALATE
+            return self._end(event, "blocked") if stopped else None
+        if isinstance(body, UpstreamFailed):
+            return self._end(event, "upstream_failed", body.error, body.message)
+        if isinstance(body, Ended):
+            return self._end(event, body.why)
+        if isinstance(body, Released) and body.finish:
+            cut = bool(begun[2]) and begun[2][-1].decision >= Decision.ESCALATE
+            return self._end(event, "cut" if cut else "released")
+        return None
+
+    def _end(self, event: Event, outcome: str, by: str = "", reason: str = "") -> Ending:
+        first, received, judged = self._open.pop(event.exchange)
+        for one in judged[-1].judgements if judged and outcome in ("blocked", "cut") else ():
+            if one.decision >= Decision.ESCALATE and one.mode == "live":
+                by, reason = one.defense, one.reason
+        return Ending(
+            exchange=event.exchange,
+            account=first.account,
+            product=first.product,
+            wire=received.wire,
+            model=received.model,
+            at=first.at,
+            seconds=event.at - first.at,
+            outcome=outcome,
+            by=by,
+            reason=reason,
+            judged=tuple(judged),
+        )
+
+
+class Metrics:
+    """Prometheus metrics of one worker."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, says: str, *labels: str) -> Counter:
+            return Counter(f"outworks_{name}", says, labels, registry=registry)
+
+        def histogram(name: str, says: str, buckets: Sequence[float], *labels: str) -> Histogram:
+            return Histogram(f"outworks_{name}", says, labels, registry=registry, buckets=buckets)
+
+        self._exchanges = counter("exchanges", "Exchanges by how they ended.", "wire", "outcome")
+        self._verdicts = counter("verdicts", "Verdicts by defense.", "defense", "stage", "mode", "decision")
+        self._failures = counter("defense_failures", "Checks that raised or overran.", "defense", "error")
+        self._seconds = histogram("exchange_seconds", "From request to end of answer.", _SECONDS, "wire")
+        self._checks = histogram("check_seconds", "One check of one defense.", _CHECKS, "defense", "stage")
+        self._endings = Endings()
+        self._children: dict[tuple[str, ...], Any] = {}
+
+    def observe(self, event: Event) -> None:
+        """Count one event."""
+        body = event.body
+        if isinstance(body, Judged):
+            for one in body.judgements:
+                decision = one.decision.name.lower()
+                self._child(self._verdicts, one.defense, body.stage, one.mode, decision).inc()
+                self._child(self._checks, one.defense, body.stage).observe(one.us / 1e6)
+                if one.error:
+                    self._child(self._failures, one.defense, one.error).inc()
+        ending = self._endings.fold(event)
+        if ending is not None:
+            self._child(self._exchanges, ending.wire, ending.outcome).inc()
+            self._child(self._seconds, ending.wire).observe(ending.seconds)
+
+    def _child(self, metric: Any, *labels: str) -> Any:
+        # `labels()` validates at each call; a check on the request path looks its child up once.
+        key = (metric._name, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_CHECKS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25)
+
+
+class Lines:
+    """One line an exchange: for people on a terminal, JSON otherwise. Never content, never a secret."""
+
+    def __init__(self, out: TextIO = sys.stderr, *, style: str = "json") -> None:
+        self._out = out
+        self._style = style
+        self._endings = Endings()
+
+    def observe(self, event: Event) -> None:
+        """Print the line, if the exchange ended."""
+        ending = self._endings.fold(event)
+        if ending is None:
+            return
+        line = _pretty(ending) if self._style == "pretty" else _json(ending)
+        self._out.write(line + "\n")
+        self._out.flush()
+
+
+def _json(ending: Ending) -> str:
+    fields = {name: getattr(ending, name) for name in ending.__struct_fields__ if name != "judged"}
+    return msgspec.json.encode(fields).decode()
+
+
+def _pretty(ending: Ending) -> str:
+    colour = {"released": 32, "blocked": 31, "cut": 31, "rejected": 33}.get(ending.outcome, 35)
+    flagged = sorted({one.defense for body in ending.judged for one in body.judgements if one.findings})
+    why = f" by {ending.by}: {ending.reason}" if ending.by else (f" (flagged: {', '.join(flagged)})" if flagged else "")
+    return (
+        f"\x1b[{colour}m{ending.outcome:>15}\x1b[0m  {ending.seconds * 1000:7.1f} ms  {ending.account or '-':<20.40}"
+        f" {ending.exchange}{why}"
+    )
+
+
+class Traces:
+    """OpenTelemetry spans: one an exchange, one a check inside it."""
+
+    def __init__(self, tracer: Any) -> None:
+        self._tracer = tracer
+        self._endings = Endings()
+
+    def observe(self, event: Event) -> None:
+        """Export the exchange's spans, if it ended. A check's span has its measured length, not its exact place."""
+        ending = self._endings.fold(event)
+        if ending is None:
+            return
+        from opentelemetry.trace import set_span_in_context
+
+        attributes = {
+            "outworks.exchange": ending.exchange,
+            "outworks.product": ending.product,
+            "outworks.wire": ending.wire,
+            "gen_ai.request.model": ending.model,
+            "outworks.outcome": ending.outcome,
+            "outworks.stopped_by": ending.by,
+        }
+        start = int(ending.at * 1e9)
+        span = self._tracer.start_span("outworks.exchange", start_time=start, attributes=attributes)
+        within = set_span_in_context(span)
+        for body in ending.judged:
+            for one in body.judgements:
+                name = f"outworks.{body.stage}.{one.defense}"
+                facts = {"outworks.decision": one.decision.name, "outworks.mode": one.mode}
+                check = self._tracer.start_span(name, context=within, start_time=start, attributes=facts)
+                check.end(end_time=start + one.us * 1000)
+        span.end(end_time=int((ending.at + ending.seconds) * 1e9))

@@ -1,0 +1,250 @@
+"""Serving: one listening socket, one worker or several, reload on SIGHUP, shutdown that loses nothing."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 65_536
+"""What a request head may hold before its connection is closed; reads may overshoot it by one buffer."""
+HEAD_SECONDS = 10.0
+"""How long a client may take to send a request head."""
+_READ_BUFFER = 262_144
+
+
+class Worker(Protocol):
+    """What a worker process runs."""
+
+    app: ASGIApp
+
+    async def start(self) -> None:
+        """Open everything; called once, in the worker's own loop."""
+        ...
+
+    def reload(self) -> None:
+        """Load the policy anew; a bad one is refused, and said so."""
+        ...
+
+    async def stop(self) -> None:
+        """Drain and close everything."""
+        ...
+
+
+def listen(address: str) -> socket.socket:
+    """A listening socket at `HOST:PORT`.
+
+    Raises ValueError for an address of another form, OSError where it cannot be had.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit():
+        raise ValueError(f"cannot listen on {address!r}: expected HOST:PORT, such as 127.0.0.1:8600")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, int(port)))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {address}: {os.strerror(error.errno or 0).lower()}") from None
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+def is_loopback(address: str) -> bool:
+    """Whether nobody but this machine can reach `HOST:PORT`."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def run(make: Callable[[], Worker], listener: socket.socket, *, workers: int, shutdown_seconds: int) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. `make` builds a worker in the process that will run it."""
+    if workers == 1:
+        uvloop.run(_work(make(), listener, shutdown_seconds))
+        return 0
+    return _Supervisor(make, listener, workers, shutdown_seconds).run()
+
+
+async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int) -> None:
+    await worker.start()
+    config = uvicorn.Config(
+        worker.app,
+        http=_Guarded,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=shutdown_seconds,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+    )
+    server = _Embedded(config)
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, server.leave)
+    loop.add_signal_handler(signal.SIGHUP, worker.reload)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await worker.stop()
+
+
+class _Embedded(uvicorn.Server):
+    """Uvicorn's server under our own signal handling: its own would end the process before the ledger is drained."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def leave(self) -> None:
+        self.should_exit = True
+
+
+class _Guarded(HttpToolsProtocol):
+    """Uvicorn's protocol with what it lacks against slow and endless senders: a bound on a request head's size and
+    on the time that it may take."""
+
+    _head_bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+
+    @override
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._arm()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    @override
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        self._arm()
+        super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._disarm()
+        super().on_headers_complete()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES + _READ_BUFFER:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+                return
+        super().data_received(data)
+
+    def _arm(self) -> None:
+        self._timer = self._timer or self.loop.call_later(HEAD_SECONDS, self._late)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self._in_head and not self.transport.is_closing():
+            self.transport.close()
+
+
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class _Supervisor:
+    """Keeps a number of workers on one socket: passes signals on, starts anew what dies."""
+
+    RESTART_SECONDS = 1.0
+    """How long a worker must have lived for its successor to start at once."""
+
+    def __init__(
+        self, make: Callable[[], Worker], listener: socket.socket, workers: int, shutdown_seconds: int
+    ) -> None:
+        self._make = make
+        self._listener = listener
+        self._workers = workers
+        self._shutdown_seconds = shutdown_seconds
+        self._born: dict[int, float] = {}
+        self._leaving = False
+
+    def run(self) -> int:
+        """Supervise until told to leave; 1 if a worker had to be killed."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: self._leave())
+        signal.signal(signal.SIGHUP, lambda *_: self._pass_on(signal.SIGHUP))
+        for _ in range(self._workers):
+            self._spawn()
+        while self._born:
+            try:
+                pid, _ = os.wait()
+            except InterruptedError:
+                continue
+            except ChildProcessError:
+                break
+            lived = time.monotonic() - self._born.pop(pid, 0.0)
+            if not self._leaving:
+                print(f"outworks: worker {pid} died after {lived:.0f} s; starting another", file=sys.stderr, flush=True)
+                time.sleep(0.0 if lived > self.RESTART_SECONDS else self.RESTART_SECONDS)
+                self._spawn()
+        return 0
+
+    def _spawn(self) -> None:
+        if self._leaving:
+            return
+        pid = os.fork()
+        if pid:
+            self._born[pid] = time.monotonic()
+            return
+        status = 1
+        try:
+            for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(signum, signal.SIG_DFL)
+            uvloop.run(_work(self._make(), self._listener, self._shutdown_seconds))
+            status = 0
+        except Exception as error:
+            print(f"outworks: worker {os.getpid()}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(status)
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._pass_on(signal.SIGTERM)
+
+    def _pass_on(self, signum: int) -> None:
+        for pid in tuple(self._born):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
+
+
+def addresses(listener: socket.socket) -> Sequence[str]:
+    """Where the socket really listens, for printing: port 0 is filled in."""
+    host, port = listener.getsockname()[:2]
+    return [f"http://{f'[{host}]' if ':' in host else host}:{port}"]

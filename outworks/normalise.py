@@ -1,0 +1,144 @@
+"""Normalise: the one form under which texts that look alike are the same text."""
+
+import re
+import string
+from unicodedata import category, combining, normalize
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Normalised(msgspec.Struct, frozen=True):
+    """A text in its normal form, with the way back."""
+
+    original: str
+    data: bytes
+    """The normal form in UTF-8. Every character is folded alone, whatever stands beside it, so the normal form of two
+    texts put together is the two normal forms put together: a stream can be normalised piece by piece."""
+
+    @property
+    def text(self) -> str:
+        """The normal form as a string."""
+        return self.data.decode("utf-8", "surrogatepass")
+
+    def offsets(self) -> NDArray[np.int64]:
+        """For each byte of `data` the index in `original` of the character that it came from. Computed on each call:
+        it is wanted only where something was found."""
+        if self.original.isascii():
+            return np.flatnonzero(_KEPT[np.frombuffer(self.original.encode(), np.uint8)])
+        codes = np.frombuffer(self.original.encode("utf-32-le", "surrogatepass"), np.uint32)
+        distinct, which = np.unique(codes, return_inverse=True)
+        lengths = [len(chr(code).translate(_FOLDS).encode("utf-8", "surrogatepass")) for code in distinct.tolist()]
+        return np.repeat(np.arange(len(codes)), np.array(lengths, np.int64)[which])
+
+
+def normalise(text: str) -> Normalised:
+    """The text without what readers do not see: case, spacing, marks, compatibility forms (Unicode NFKC), characters of
+    no width (tags, variation selectors, soft hyphens, bidirectional controls) and look-alikes of Latin letters.
+
+    Idempotent, and linear in the text. Digits are left as they are: reading 0 as o and 1 as l joins more texts that
+    differ than it finds that were disguised. A mark that is part of a letter in its script (the dakuten, vowel signs)
+    stays.
+    """
+    if text.isascii():
+        return Normalised(text, text.encode().translate(_LOWER, _DROPPED))
+    return Normalised(text, text.translate(_FOLDS).encode("utf-8", "surrogatepass"))
+
+
+def smuggled(text: str) -> str:
+    """What the text says in characters that nobody sees but a model may read: tag characters mirror ASCII, and
+    variation selectors can spell bytes. Empty for nearly every text; several runs are joined by newlines."""
+    if text.isascii():
+        return ""
+    found = ["".join(chr(ord(char) - _TAGS) for char in run) for run in _TAGGED.findall(text)]
+    # A flag or an emoji has a selector or a few tags of its own; words have more.
+    spelt = [bytes(map(_selected, run)).decode("utf-8", "replace") for run in _SELECTED.findall(text)]
+    return "\n".join(found + spelt)
+
+
+# Unicode's confusables (UTS #39), those that stand for one Latin letter in the scripts and styles that generators of
+# disguised text use, after case folding. Case must not matter here, so where the two cases of a letter look like
+# different Latin letters the lower case decides (ν is v, though Ν looks like N), and a letter whose capital alone is a
+# look-alike is folded in both cases (н, because of Н).
+_LOOK_ALIKES = {
+    "a": "ɑαаᴀɐꭺᎪꓮᗅ🅐🅰⍺",
+    "b": "ƅβвьᴃʙᏏᏴꓐᗷꞵ🅑🅱",
+    "c": "ᴄсϲⲥꓚᏟ🅒🅲ↄ",
+    "d": "đðɖɗᴅԁᎠᏧꓓᗞᗪᑯ🅓🅳",
+    "e": "εєеҽᴇǝəꬲᎬꓰ℮🅔🅴",
+    "f": "ƒꜰϝքꓝᖴꞙꬵẝ🅕🅵",
+    "g": "ɡɢԍցƍᏀᏳꓖᶃ🅖🅶",
+    "h": "ħнһʜհⲏᎻᏂꓧᕼ🅗🅷",
+    "i": "ıɩɪιіӏᎥꓲⲓꙇ⍳🅘🅸",
+    "j": "ϳјȷᴊᎫꓙᒍ🅙🅹",
+    "k": "κкᴋⲕᏦꓗᛕ🅚🅺",
+    "l": "łƖǀʟⳑᏞꓡᒪ🅛🅻",
+    "m": "мᴍϻⲙᎷꓟᗰ🅜🅼",
+    "n": "ηɴոռⲛꓠŋ🅝🅽",
+    "o": "øοоσօᴏᴑⲟꓳტ🅞🅾",
+    "p": "ρрᴘⲣᏢꓑᑭ⍴🅟🅿",
+    "q": "ԛգզǫ🅠🆀",
+    "r": "гʀᴦᎡᏒꓣᖇⲅꭇꭈ🅡🆁",
+    "s": "ѕꜱƽᏕᏚꓢՏ🅢🆂",
+    "t": "ŧτтᴛⲧᎢꓔ🅣🆃",
+    "u": "υսᴜʋꓴᑌꞟꭎꭒ🅤🆄",
+    "v": "νѵᴠᏙᏤꓦᐯ🅥🆅",
+    "w": "ѡԝաɯᴡᎳᏔꓪ🅦🆆",
+    "x": "χхⲭꓫ᙭ᕁᕽꭓ×🅧🆇",
+    "y": "γуүʏყᎩᎽꓬⲩỿꭚ🅨🆈",
+    "z": "ζᴢᏃꓜ🅩🆉",
+    "'": "‘’‚‛ʼʹʻˈ′‵`´",
+    '"': "“”„‟«»″",
+    "-": "‐‑‒–—―−⁃﹘",
+    "/": "⁄∕",
+}
+_LATIN = {seen.casefold(): plain for plain, alike in _LOOK_ALIKES.items() for seen in alike}
+_LATIN |= {chr(0x1F1E6 + i): letter for i, letter in enumerate(string.ascii_lowercase)}
+
+# Nothing to see, though Unicode counts them as letters, symbols or marks.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+_OVERLAY, _ABOVE_AND_BELOW = 1, 200
+"""Canonical combining classes of the marks that can be heaped on any letter."""
+_TAGS = 0xE0000
+_TAGGED = re.compile("[\U000e0020-\U000e007e]{4,}")
+_SELECTED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+
+
+def _selected(char: str) -> int:
+    code = ord(char)
+    return code - 0xFE00 if code <= 0xFE0F else code - 0xE0100 + 16
+
+
+def _unseen(char: str) -> bool:
+    if char.isspace() or char in _BLANK:
+        return True
+    kind = category(char)
+    if kind in ("Cc", "Cf", "Me"):
+        return True
+    if kind != "Mn":
+        return False
+    return combining(char) == _OVERLAY or combining(char) >= _ABOVE_AND_BELOW or _SELECTED.match(char * 4) is not None
+
+
+def _fold(char: str) -> str:
+    """The normal form of one character: folded until nothing changes."""
+    folded = "".join(_LATIN.get(c, c) for c in normalize("NFKD", char).casefold() if not _unseen(c))
+    return folded if folded == char else "".join(map(_fold, folded))
+
+
+class _Folds(dict[int, str]):
+    """Every character's normal form, worked out when it is first met. Characters that nobody assigned are not kept, so
+    that a flood of them cannot fill the memory."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _fold(chr(code))
+        if category(chr(code)) not in ("Cn", "Co", "Cs"):
+            self[code] = folded
+        return folded
+
+
+_FOLDS = _Folds()
+_DROPPED = bytes(code for code in range(128) if not chr(code).translate(_FOLDS))
+_LOWER = bytes(ord(chr(code).translate(_FOLDS) or "\0") if code < 128 else code for code in range(256))
+_KEPT = np.array([code not in _DROPPED for code in range(256)])

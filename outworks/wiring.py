@@ -1,0 +1,226 @@
+"""Wiring: one worker of the gateway, put together from a policy."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from outworks import models
+from outworks.config import Policy, PolicyError, load_policy
+from outworks.defense import InForce
+from outworks.defenses import DEFENSES, Lent
+from outworks.defenses.bank import Bank
+from outworks.enforcement.enforcer import Enforcer
+from outworks.enforcement.standings import StandingTable
+from outworks.event import Changed, Event, Recorder
+from outworks.gateway.app import application
+from outworks.gateway.exchange import Door, Doorway
+from outworks.gateway.keys import Keys
+from outworks.gateway.observe import Lines, Metrics, Observed, Observer, Traces
+from outworks.ledger import Ledger, LedgerError
+from outworks.message import Request
+from outworks.models.local import Local
+from outworks.pipeline import DefendedModel
+
+FOLLOW_SECONDS = 0.2
+"""How often a worker reads what others wrote: keys, fingerprints and standing take effect well within a second."""
+EXPIRE_SECONDS = 3600.0
+"""How often content past its time is erased."""
+
+
+class Changes:
+    """Keys and fingerprints, folded from the ledger's `changed` events; `refresh` reads on."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.keys = Keys()
+        self.bank = Bank()
+        self._ledger = ledger
+        self._seq = 0
+
+    def refresh(self, *, most: int | None = None) -> int:
+        """Take in what was recorded since, `most` events at a time; returns how many those were."""
+        count = 0
+        for recorded in self._ledger.events(self._seq, kinds=("changed",), limit=most, with_content=True):
+            count += 1
+            self._seq = recorded.seq
+            body = recorded.event.body
+            if isinstance(body, Changed):
+                self.keys.apply(body)
+                self.bank.apply(body, recorded.event.content)
+        return count
+
+
+class Gateway:
+    """A worker: the policy's models, defenses and rules around one ledger."""
+
+    app: ASGIApp
+
+    def __init__(self, path: Path, policy: Policy) -> None:
+        self._path = path
+        self._policy = policy
+        self._registry = CollectorRegistry()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._models: list[models.Upstream] = []
+        self._fault = ""
+
+    async def start(self) -> None:
+        """Open the ledger, fold what it says, build the door, and begin to follow."""
+        policy = self._policy
+        self._ledger = Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
+        self._recorder: Recorder = Observed(self._ledger, self._observers(policy))
+        self._changes = Changes(self._ledger)
+        self._standings = StandingTable(self._ledger)
+        self._changes.refresh()
+        self._standings.refresh()
+        self._pseudonym = pseudonym(secret(policy))
+        self._doorway = Doorway(self._door(policy))
+        self._enforcer = Enforcer(self._ledger, policy.compiled_rules)
+        self.app = application(self._doorway, ready=lambda: self._fault, registry=self._registry)
+        for model in self._models:
+            if isinstance(model, Local):
+                await model.start()
+        following = self._following(), self._expiring(), self._enforcer.run()
+        self._tasks = [asyncio.create_task(each) for each in following]
+        await self._ledger.append([_loaded(policy)])
+
+    def reload(self) -> None:
+        """Load the policy anew. A bad one is refused, and the old one stays in force."""
+        try:
+            policy = load_policy(self._path)
+            if policy.ledger_path != self._policy.ledger_path:
+                raise ValueError("[ledger] path: the ledger cannot be changed while the gateway runs; restart it")
+            door = self._door(policy)
+        except (PolicyError, ValueError, OSError) as error:
+            _say(f"the new policy is refused, and the old one stays in force:\n{error}")
+            return
+        self._policy = policy
+        self._doorway.door = door
+        self._enforcer.replace_rules(policy.compiled_rules)
+        self._ledger.append([_loaded(policy)])
+        _say(f"policy {policy.digest[:12]} is in force")
+
+    async def stop(self) -> None:
+        """Stop following, close the models, drain the ledger."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(model.aclose() for model in self._models), return_exceptions=True)
+        await self._ledger.close()
+
+    def _door(self, policy: Policy) -> Door:
+        lent = Lent(self._standings, self._changes.bank, self._was_released)
+        defenses = []
+        for line in DEFENSES:
+            settings = policy.settings_of(line)
+            defenses.append(InForce(line.build(settings, lent), settings))
+        upstreams = {entry.name: models.build(entry.name, entry.settings) for entry in policy.models}
+        # Models of an earlier policy stay open: exchanges that began under it end under it.
+        self._models += upstreams.values()
+        defended = {
+            name: DefendedModel(model, defenses, self._recorder, pseudonym=self._pseudonym)
+            for name, model in upstreams.items()
+        }
+        return Door(defended, self._recorder, self._changes.keys, policy.gateway.limits, policy.gateway.asking)
+
+    def _observers(self, policy: Policy) -> list[Observer]:
+        observers: list[Observer] = [Metrics(self._registry)]
+        if policy.gateway.log != "off":
+            observers.append(Lines(style=policy.gateway.log))
+        if policy.telemetry.otlp_endpoint:
+            observers.append(Traces(tracer(policy.telemetry.otlp_endpoint)))
+        return observers
+
+    async def _following(self) -> None:
+        """Keep up with the ledger; while that fails the worker says that it is not ready, and goes on trying."""
+        while True:
+            try:
+                self._standings.refresh()
+                while self._changes.refresh(most=200) == 200:
+                    await asyncio.sleep(0)
+                self._fault = ""
+            except LedgerError as error:
+                if not self._fault:
+                    _say(f"the ledger cannot be followed: {error}")
+                self._fault = "the ledger cannot be read"
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def _expiring(self) -> None:
+        """Erase content that is older than the policy keeps it."""
+        while True:
+            kept = self._policy.ledger.retain_seconds
+            if kept is not None:
+                try:
+                    await asyncio.to_thread(self._ledger.expire, time.time() - kept)
+                except (LedgerError, OSError) as error:
+                    _say(f"content could not be expired, and will be tried again: {error}")
+            await asyncio.sleep(EXPIRE_SECONDS)
+
+    async def _was_released(self, request: Request, text: str) -> bool:
+        """Whether a text is, in full, an answer that this account was given in this conversation's exchanges."""
+        return await asyncio.to_thread(was_released, self._ledger, request.account, text)
+
+
+def was_released(ledger: Ledger, account: str, text: str) -> bool:
+    """Whether one of the account's recent exchanges released just this text."""
+    answers: dict[tuple[str, int], str] = {}
+    for recorded in ledger.tail(500, kinds=("released",), account=account, with_content=True):
+        choice = getattr(recorded.event.body, "choice", 0)
+        key = (recorded.event.exchange, choice)
+        answers[key] = answers.get(key, "") + (recorded.event.content or "")
+    wanted = text.strip()
+    return bool(wanted) and any(answer.strip() == wanted for answer in answers.values())
+
+
+def secret(policy: Policy) -> bytes:
+    """The key for hashing account ids: from the environment, else random, kept in a file only its owner can read."""
+    given = os.environ.get(policy.gateway.secret_env, "") if policy.gateway.secret_env else ""
+    if given:
+        return given.encode()
+    path = policy.ledger_path.with_suffix(".secret")
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+    return path.read_bytes()
+
+
+def pseudonym(key: bytes) -> Callable[[str], str]:
+    """What upstreams are told in place of an account's id: a keyed hash, the same for one account every time."""
+    key = hashlib.blake2b(key).digest()
+
+    def of(account: str) -> str:
+        return "ow_" + hashlib.blake2b(account.encode("utf-8", "surrogatepass"), digest_size=20, key=key).hexdigest()
+
+    return of
+
+
+def tracer(endpoint: str) -> object:
+    """An OpenTelemetry tracer that exports over OTLP/HTTP. Raises `ModuleNotFoundError` naming the extra."""
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("traces need the extra: pip install 'outworks[otel]'") from error
+    provider = TracerProvider(resource=Resource.create({"service.name": "outworks"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    return provider.get_tracer("outworks")
+
+
+def _loaded(policy: Policy) -> Event:
+    detail = {"sha256": policy.digest}
+    return Event(body=Changed(what="policy", name="policy", by=f"process:{os.getpid()}", detail=detail), at=time.time())
+
+
+def _say(what: str) -> None:
+    print(f"outworks: {what}", file=sys.stderr, flush=True)
