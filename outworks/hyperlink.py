@@ -103,7 +103,7 @@ def _beginnings() -> str:
 
 # What a text may end with that can become a trigger, or the word in front of one.
 _TAIL = re.compile(
-    rf"(?:!|\]|<|(?<=[a-z0-9]):[/\\]?|(?<![:/\w\\])/|(?<![\w.@/-])w{{1,3}}\.?|(?<![a-z0-9+.-])(?:{_beginnings()})(?::[/\\]?)?"
+    rf"(?:!|\]|<|(?<=[a-z0-9]):[/\\]?|(?<![:/\w\\])//?|(?<![\w.@/-])w{{1,3}}\.?|(?<![a-z0-9+.-])(?:{_beginnings()})(?::[/\\]?)?"
     rf"|(?<![a-z0-9+.-])ms-[a-z]{{2,9}}(?::[/\\]?)?)\Z",
     re.IGNORECASE,
 )
@@ -127,7 +127,7 @@ def read(text: str, begin: int, done: bool, admits: Admits) -> Reading:
         at = found.end
     if done:
         return Reading(tuple(links), len(text))
-    tail = _TAIL.search(text, max(at, len(text) - _LONGEST_BEGINNING))
+    tail = _TAIL.search(text, max(links[-1].end if links else begin, len(text) - _LONGEST_BEGINNING))
     return Reading(tuple(links), tail.start() if tail else len(text))
 
 
@@ -276,7 +276,7 @@ def _inline(place: _Place, bracket: int, start: int, form: Form) -> Hyperlink | 
     if found.address is None or place.admits(found.address):
         return None
     close = text.find(")", found.end, found.end + _TITLE)
-    if close < 0 and not place.done and len(text) < found.end + _TITLE and found.end - bracket < LONGEST:
+    if close < 0 and not place.done and len(text) < found.end + _TITLE:
         return _Open(start)
     return Hyperlink(form, start, close + 1 if close >= 0 else found.end, found.address)
 

@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from outworks import models
 from outworks.config import Policy, PolicyError, load_policy
-from outworks.defense import InForce
+from outworks.defense import InForce, Mode
 from outworks.defenses import DEFENSES, Lent
 from outworks.defenses.bank import Bank
 from outworks.enforcement.enforcer import Enforcer
@@ -33,6 +32,7 @@ from outworks.pipeline import DefendedModel
 
 FOLLOW_SECONDS = 0.2
 """How often a worker reads what others wrote: keys, fingerprints and standing take effect well within a second."""
+_SLICE = 200
 EXPIRE_SECONDS = 3600.0
 """How often content past its time is erased."""
 
@@ -53,9 +53,13 @@ class Changes:
             count += 1
             self._seq = recorded.seq
             body = recorded.event.body
-            if isinstance(body, Changed):
-                self.keys.apply(body)
-                self.bank.apply(body, recorded.event.content)
+            try:
+                if isinstance(body, Changed) and body.what == "key":
+                    self.keys.apply(body)
+                elif isinstance(body, Changed) and body.what == "fingerprint":
+                    self.bank.apply(body, recorded.event.content)
+            except (ValueError, LookupError) as error:
+                _say(f"event {recorded.seq} of the ledger is passed over: {error}")
         return count
 
 
@@ -70,7 +74,6 @@ class Gateway:
         self._registry = CollectorRegistry()
         self._tasks: list[asyncio.Task[None]] = []
         self._models: list[models.Upstream] = []
-        self._fault = ""
 
     async def start(self) -> None:
         """Open the ledger, fold what it says, build the door, and begin to follow."""
@@ -84,7 +87,7 @@ class Gateway:
         self._pseudonym = pseudonym(secret(policy))
         self._doorway = Doorway(self._door(policy))
         self._enforcer = Enforcer(self._ledger, policy.compiled_rules)
-        self.app = application(self._doorway, ready=lambda: self._fault, registry=self._registry)
+        self.app = application(self._doorway, ready=lambda: self._doorway.fault, registry=self._registry)
         for model in self._models:
             if isinstance(model, Local):
                 await model.start()
@@ -121,7 +124,8 @@ class Gateway:
         defenses = []
         for line in DEFENSES:
             settings = policy.settings_of(line)
-            defenses.append(InForce(line.build(settings, lent), settings))
+            if settings.mode is not Mode.OFF:
+                defenses.append(InForce(line.build(settings, lent), settings))
         upstreams = {entry.name: models.build(entry.name, entry.settings) for entry in policy.models}
         # Models of an earlier policy stay open: exchanges that began under it end under it.
         self._models += upstreams.values()
@@ -140,17 +144,19 @@ class Gateway:
         return observers
 
     async def _following(self) -> None:
-        """Keep up with the ledger; while that fails the worker says that it is not ready, and goes on trying."""
+        """Keep up with the ledger. A worker that cannot knows no standing any more, so it lets nobody in, and goes on
+        trying."""
         while True:
             try:
                 self._standings.refresh()
-                while self._changes.refresh(most=200) == 200:
+                # In slices, for a long import must not stall the exchanges.
+                while self._changes.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
-                self._fault = ""
-            except LedgerError as error:
-                if not self._fault:
-                    _say(f"the ledger cannot be followed: {error}")
-                self._fault = "the ledger cannot be read"
+                self._doorway.fault = ""
+            except Exception as error:
+                if not self._doorway.fault:
+                    _say(f"the ledger cannot be followed: {type(error).__name__}: {error}")
+                self._doorway.fault = "accounts and keys cannot be looked up"
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _expiring(self) -> None:

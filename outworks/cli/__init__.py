@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from outworks.cli import accounts, fingerprints, keys, ledger, serve
+from outworks.cli import accounts, fingerprints, keys, ledger
+from outworks.cli.serve import check, fetch, serve
 from outworks.config import PolicyError
 from outworks.event import RecordError
 from outworks.ledger import LedgerError
@@ -18,9 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(serve.serve)
-app.command()(serve.check)
-app.command()(serve.fetch)
+app.command()(serve)
+app.command()(check)
+app.command()(fetch)
 app.add_typer(keys.app, name="keys")
 app.add_typer(fingerprints.app, name="fingerprints")
 app.add_typer(ledger.app, name="ledger")

@@ -74,7 +74,7 @@ def act(
 
 @app.command()
 def undo(
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="The action's id, which is also its appeal reference.")],
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="Its id, which is also the appeal reference.")],
     reason: Annotated[str, typer.Option(help="Why; recorded.")],
     policy: PolicyFile = DEFAULT,
     by: By = "",

@@ -18,11 +18,13 @@ from outworks.ledger import Ledger, Reader
 
 app = typer.Typer(no_args_is_help=True, help="The bank of known bad texts. Running gateways follow within a second.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The entry, as `list` shows it.")]
+Reason = Annotated[str, typer.Option(help="Why; recorded.")]
+Words = Annotated[str, typer.Argument(help="The text; `-` reads it from standard input.")]
 
 
 @app.command()
 def add(
-    text: Annotated[str, typer.Argument(help="The text; `-` reads it from standard input.")],
+    text: Words,
     source: Annotated[str, typer.Option(help="Where it comes from: an incident, a feed, a paper.")],
     reason: Annotated[str, typer.Option(help="Why it is added.")],
     category: Annotated[str, typer.Option(help="The category that findings carry.")] = "known_bad",
@@ -81,24 +83,26 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
     for entry in bank.entries():
         state = "on" if entry.enabled else "off"
         table.add_row(entry.id, entry.category, entry.match, state, entry.source, entry.reason)
-    Console().print(table if len(bank) else "The bank is empty: outworks fingerprints add TEXT --source ... --reason ...")
+    empty = "The bank is empty: outworks fingerprints add TEXT --source ... --reason ..."
+    Console().print(table if len(bank) else empty)
 
 
 @app.command()
-def disable(id: Id, reason: Annotated[str, typer.Option(help="Why.")], policy: PolicyFile = DEFAULT, by: By = "") -> None:
+def disable(id: Id, reason: Reason, policy: PolicyFile = DEFAULT, by: By = "") -> None:
     """Switch an entry off; it is kept, and can be switched on again."""
     _switch(id, False, reason, policy, by)
 
 
 @app.command()
-def enable(id: Id, reason: Annotated[str, typer.Option(help="Why.")], policy: PolicyFile = DEFAULT, by: By = "") -> None:
+def enable(id: Id, reason: Reason, policy: PolicyFile = DEFAULT, by: By = "") -> None:
     """Switch an entry on again."""
     _switch(id, True, reason, policy, by)
 
 
 @app.command()
 def match(
-    text: Annotated[str, typer.Argument(help="The text; `-` reads it from standard input.")], policy: PolicyFile = DEFAULT
+    text: Words,
+    policy: PolicyFile = DEFAULT,
 ) -> None:
     """Say which entries a text matches; status 1 where there is none."""
     words = sys.stdin.read() if text == "-" else text

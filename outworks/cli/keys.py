@@ -32,7 +32,8 @@ def add(
     key = keys.make()
     with writing(policy) as ledger:
         ledger.append_now([Event(body=keys.added(product, key, me(by)), at=time.time())])
-    print(key if quiet else f"The key of {product}, shown this once:\n\n  {key}\n\nRunning gateways know it within a second.")
+    told = f"The key of {product}, shown this once:\n\n  {key}\n\nRunning gateways know it within a second."
+    print(key if quiet else told)
 
 
 @app.command("list")

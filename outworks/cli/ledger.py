@@ -66,7 +66,7 @@ def show(
 
 @app.command("verify")
 def verify_(
-    head: Annotated[str | None, typer.Option(help="SEQ:HASH kept elsewhere; finds a ledger cut short or rewritten.")] = None,
+    head: Annotated[str | None, typer.Option(help="SEQ:HASH kept elsewhere; shows if the ledger was cut.")] = None,
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Check every byte that the ledger vouches for; status 1 if anything was changed."""
@@ -79,13 +79,14 @@ def verify_(
     if not found.ok:
         print(f"{path}: {len(found.faults)} faults in {found.events} events")
         raise typer.Exit(1)
-    print(f"{path}: {found.events} events, nothing changed. Head, to keep elsewhere: {found.head.seq}:{found.head.hash}")
+    print(f"{path}: {found.events} events, nothing changed.")
+    print(f"The head, to keep elsewhere: {found.head.seq}:{found.head.hash}")
 
 
 @app.command("export")
 def export_(
     file: Annotated[Path, typer.Argument(help="Where to.")],
-    format: Annotated[Literal["jsonl", "parquet"] | None, typer.Option(help="By the file's ending, by default.")] = None,
+    format: Annotated[Literal["jsonl", "parquet"] | None, typer.Option(help="Else the ending tells.")] = None,
     after: Annotated[int, typer.Option(help="Only events after this number.")] = 0,
     content: Annotated[bool, typer.Option("--content/--no-content", help="With what was said.")] = True,
     policy: PolicyFile = DEFAULT,

@@ -1,8 +1,9 @@
 """`outworks serve`, `check` and `fetch`."""
 
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,8 @@ def check(policy: File = DEFAULT) -> None:
     """Check a policy file: every error at once, each with its line. Status 1 if there is any."""
     loaded = load_policy(policy)
     modes = [f"{name} {settings.mode.value}" for name, settings in loaded.effective_defenses().items()]
-    print(f"{policy}: correct. Models: {', '.join(entry.name for entry in loaded.models)}. Defenses: {', '.join(modes)}.")
+    names = ", ".join(entry.name for entry in loaded.models)
+    print(f"{policy}: correct.\nModels: {names}.\nDefenses: {', '.join(modes)}.")
 
 
 def fetch() -> None:
@@ -99,15 +101,16 @@ def _greet(policy: Policy, path: Path, url: str) -> None:
     """What a newcomer needs next: two requests that work as printed."""
     if policy.gateway.log != "pretty":
         return
-    name = policy.models[0].name
-    key = ' \\\n    -H "authorization: Bearer $OUTWORKS_KEY"' if policy.gateway.asking.require_key else ""
+    key = ' -H "authorization: Bearer $OUTWORKS_KEY"' if policy.gateway.require_key else ""
+    question = [{"role": "user", "content": "Name three colours."}]
+    ask: dict[str, object] = {"model": policy.models[0].name, "messages": question}
     print(f"Outworks serves {path} on {url} (process {os.getpid()}). Ask it something ordinary:\n")
-    print(_curl(url, key, f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Name three colours."}}]}}'))
+    print(_curl(url, key, ask))
     print("\nand something that a line of defense stops (decoding settings far outside the ordinary):\n")
-    hot = f'{{"model": "{name}", "temperature": 1.9, "messages": [{{"role": "user", "content": "Name three colours."}}]}}'
-    print(_curl(url, key, hot))
+    print(_curl(url, key, {**ask, "temperature": 1.9}))
     print("\nOne line an exchange follows. Stop with Ctrl-C.\n", flush=True)
 
 
-def _curl(url: str, key: str, body: str) -> str:
-    return f"  curl -s {url}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'"
+def _curl(url: str, key: str, body: Mapping[str, object]) -> str:
+    said = json.dumps(body)
+    return f"  curl -s {url}/v1/chat/completions{key} -H 'content-type: application/json' -d '{said}'"

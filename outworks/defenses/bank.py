@@ -1,10 +1,15 @@
 """Bank: known bad texts, found again exactly or nearly, in memory and fed by the ledger."""
 
+from array import array
+from collections import deque
 from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import starmap
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from outworks.defenses.entry import CONTAINED_FROM, Entry, from_event
 from outworks.defenses.shingles import (
@@ -12,6 +17,7 @@ from outworks.defenses.shingles import (
     Found,
     Index,
     Keys,
+    Print,
     digest,
     keys,
     prefix_digest,
@@ -24,8 +30,12 @@ NEAR = 0.4
 """How much of an entry a text must contain to be its near-duplicate; measured in docs/design/fingerprints.md."""
 _FEWEST = 6
 """Shingles in common below which nothing is a near-duplicate, whatever their share."""
-_SKETCHED, _ANCHOR, _OPENING = 0, 1, 2
-"""What a key is of an entry: one of its sketch; the one where a containment is looked for; its first."""
+_ENOUGH = 8
+"""Near-duplicates of one category to name: a text may resemble a whole family of entries."""
+
+_Owners = int | array  # type: ignore[type-arg]
+"""One entry, or several. Nearly every shingle has one, and an array for each would cost more than all the rest."""
+_NOBODY = -1
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +64,14 @@ class Bank:
     def __init__(self) -> None:
         self._slots: list[Entry] = []
         self._by_id: dict[str, int] = {}
-        self._index = Index()
+        self._shingles = Index(bits=22)
+        self._sketched: list[_Owners] = [_NOBODY]
+        """The entries that have a shingle in their sketch, by the shingle's number."""
+        self._anchored: dict[int, list[int]] = {}
+        """The entries whose anchor a shingle is."""
+        self._openings = Index(bits=18)
+        self._opened: dict[int, list[int]] = {}
+        """The entries that begin with a shingle."""
         self._wholes: dict[str, list[int]] = {}
         self._exact = self._near = 0
         self.longest_whole = 0
@@ -85,8 +102,8 @@ class Bank:
         raise KeyError(f"no fingerprint has the id {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
     def apply(self, changed: Changed, content: str | None = None) -> None:
-        """Take in one `fingerprint` event, with its content where that is not erased; it costs microseconds, however many
-        entries there are. Raises ValueError where the event cannot be read, KeyError where it switches an unknown id."""
+        """Take in one `fingerprint` event, with its content where that is not erased. Its cost does not grow with the
+        bank. Raises ValueError where the event cannot be read, KeyError where it switches an unknown id."""
         op = changed.detail.get("op")
         if op == "add":
             self._put(from_event(changed, content))
@@ -108,17 +125,23 @@ class Bank:
         slot = self._by_id[entry.id] = len(self._slots)
         self._slots.append(entry)
         self._count(entry, 1)
-        if entry.is_near:
-            for key in entry.print.keys():  # noqa: SIM118
-                self._index.add(key, slot << 2 | _SKETCHED)
+        for key in entry.print.keys() if entry.is_near else ():
+            number = self._number(key)
+            self._sketched[number] = _joined(self._sketched[number], slot)
         if not entry.is_exact:
             return
         if entry.print.length < CONTAINED_FROM:
             self._wholes.setdefault(entry.print.digest, []).append(slot)
             self.longest_whole = max(self.longest_whole, entry.print.length)
             return
-        self._index.add(entry.print.keys()[0], slot << 2 | _ANCHOR)
-        self._index.add(entry.print.opening_key(), slot << 2 | _OPENING)
+        self._anchored.setdefault(self._number(entry.print.keys()[0]), []).append(slot)
+        self._opened.setdefault(self._openings.add(entry.print.opening_key()), []).append(slot)
+
+    def _number(self, key: int) -> int:
+        number = self._shingles.add(key)
+        if number == len(self._sketched):
+            self._sketched.append(_NOBODY)
+        return number
 
     def _count(self, entry: Entry, by: int) -> None:
         if entry.enabled:
@@ -150,41 +173,60 @@ class Bank:
         if len(data) < CONTAINED_FROM or not (self._exact or self._near):
             return []
         hashed = keys(data)
-        found = self._index.find(hashed)
-        hits: dict[str, Hit] = {}
-        for value, shared in found.values.items():
-            kind = value & 3
-            if kind == _OPENING or (kind == _SKETCHED and (near is None or len(shared) < _FEWEST)):
-                continue
-            entry = self._slots[value >> 2]
-            if not entry.enabled:
-                continue
-            if kind == _ANCHOR:
-                hit = _contained(entry, data, hashed, found.places[shared[0]])
-            elif near is not None and len(shared) >= (least := _least(entry, near, reach)):
-                hit = _nearby(entry, shared, found, least)
-            else:
-                continue
-            if hit is not None and (entry.id not in hits or hit.score > hits[entry.id].score):
-                hits[entry.id] = hit
+        found = self._shingles.find(hashed)
+        if not len(found.places):
+            return []
+        hits = {hit.entry.id: hit for hit in self._contained(data, hashed, found)} if self._exact else {}
+        if near is not None and self._near and len(found.places) >= _FEWEST:
+            for hit in self._nearby(hashed, found, near, reach):
+                hits.setdefault(hit.entry.id, hit)
         return sorted(hits.values(), key=lambda hit: -hit.score)
+
+    def _contained(self, data: bytes, hashed: Keys, found: Found) -> Iterator[Hit]:
+        """The entries that lie whole in the text, where their anchors are."""
+        for number in set(found.numbers.tolist()):
+            for slot in self._anchored.get(number, ()):
+                entry = self._slots[slot]
+                if entry.enabled:
+                    start = _start(entry.print, data, hashed, found.places[found.numbers == number])
+                    if start is not None:
+                        yield Hit(entry=entry, score=1.0, start=start, end=start + entry.print.length)
+
+    def _nearby(self, hashed: Keys, found: Found, near: float, reach: int | None) -> Iterator[Hit]:
+        """The entries that share enough of their sketch with the text; those that share most come first."""
+        owners = [self._sketched[number] for number in set(found.numbers.tolist())]
+        if len(owners) < _FEWEST:
+            return
+        single = [slot for slot in owners if isinstance(slot, int) and slot != _NOBODY]
+        several = [np.frombuffer(slots, np.uint32) for slots in owners if not isinstance(slots, int)]
+        slots, counts = np.unique(np.concatenate([np.array(single, np.uint32), *several]), return_counts=True)
+        enough = counts >= _FEWEST
+        named: dict[str, int] = {}
+        order = np.argsort(-counts[enough], kind="stable")
+        for slot, count in zip(slots[enough][order].tolist(), counts[enough][order].tolist(), strict=True):
+            entry = self._slots[slot]
+            least = _least(entry, near, reach)
+            if count < least or not entry.enabled or named.get(entry.category, 0) == _ENOUGH:
+                continue
+            hit = _densest(entry, hashed, found, least)
+            if hit is not None:
+                named[entry.category] = named.get(entry.category, 0) + 1
+                yield hit
 
     def read(self, data: bytes) -> Reading:
         """The exact matches in a normal form that may still grow, and how far it is settled."""
         settled = max(0, len(data) - WIDTH + 1)
         if not settled:
             return Reading((), 0)
-        found = self._index.find(keys(data))
+        found = self._openings.find(keys(data))
         hits: list[Hit] = []
         digests: dict[tuple[int, int], str] = {}
-        for value, shared in found.values.items():
-            entry = self._slots[value >> 2]
-            if value & 3 != _OPENING or not entry.enabled:
-                continue
-            for start in found.places[shared[0]]:
-                end = start + entry.print.length
-                if not _agrees(entry, data, start, digests):
+        for start, number in zip(found.places.tolist(), found.numbers.tolist(), strict=True):
+            for slot in self._opened[number]:
+                entry = self._slots[slot]
+                if not entry.enabled or not _agrees(entry.print, data, start, digests):
                     continue
+                end = start + entry.print.length
                 if end > len(data):
                     settled = min(settled, start)
                 elif digest(data[start:end]) == entry.print.digest:
@@ -192,29 +234,35 @@ class Bank:
         return Reading(tuple(sorted(hits, key=lambda hit: (hit.end, hit.start, hit.entry.id))), settled)
 
 
-def _contained(entry: Entry, data: bytes, hashed: Keys, places: list[int]) -> Hit | None:
-    """Where the whole entry lies in the text, if it does. The first and last shingles are compared before anything is
+def _joined(owners: _Owners, slot: int) -> _Owners:
+    if isinstance(owners, int):
+        return slot if owners == _NOBODY else array("I", (owners, slot))
+    owners.append(slot)
+    return owners
+
+
+def _start(known: Print, data: bytes, hashed: Keys, anchors: NDArray[np.int64]) -> int | None:
+    """Where the whole entry begins in the text, if it is there. Its first shingle is compared before anything is
     digested, so that a text full of the anchor alone costs no more than its length."""
-    length = entry.print.length
-    starts = np.array(places) - entry.print.anchor
-    starts = starts[(starts >= 0) & (starts <= len(data) - length)]
-    starts = starts[hashed[starts] == np.uint64(entry.print.opening_key())]
-    for start in starts.tolist():
-        if digest(data[start : start + length]) == entry.print.digest:
-            return Hit(entry=entry, score=1.0, start=start, end=start + length)
+    starts = anchors - known.anchor
+    starts = starts[(starts >= 0) & (starts <= len(data) - known.length)]
+    starts = starts[hashed[starts] == np.uint64(known.opening_key())]
+    for start in sorted(starts.tolist()):
+        if digest(data[start : start + known.length]) == known.digest:
+            return int(start)
     return None
 
 
-def _agrees(entry: Entry, data: bytes, start: int, digests: dict[tuple[int, int], str]) -> bool:
+def _agrees(known: Print, data: bytes, start: int, digests: dict[tuple[int, int], str]) -> bool:
     """Whether what has come of a text from `start` on could be the entry, as far as its prefixes tell."""
     at = 0
-    for length in prefix_lengths(entry.print.length):
+    for length in prefix_lengths(known.length):
         if start + length > len(data):
             return True
-        known = digests.get((start, length))
-        if known is None:
-            known = digests[start, length] = prefix_digest(data[start : start + length])
-        if entry.print.prefixes[at : at + 16] != known:
+        come = digests.get((start, length))
+        if come is None:
+            come = digests[start, length] = prefix_digest(data[start : start + length])
+        if known.prefixes[at : at + 16] != come:
             return False
         at += 16
     return True
@@ -226,20 +274,28 @@ def _least(entry: Entry, near: float, reach: int | None) -> float:
     return max(_FEWEST, share * entry.size)
 
 
-def _nearby(entry: Entry, shared: list[int], found: Found, least: float) -> Hit | None:
-    """The place where most of the shared shingles stand together, if they do: a long text has a few of everything."""
-    marks = sorted((place, key) for key in shared for place in found.places[key])
+def _densest(entry: Entry, hashed: Keys, found: Found, least: float) -> Hit | None:
+    """Where most of the shared shingles stand together, if they do: a long text has a few of everything."""
+    sketch = np.array(entry.print.keys(), np.uint64)
+    places = np.sort(found.places[np.isin(hashed[found.places], sketch)])
+    marks = zip(places.tolist(), hashed[places].tolist(), strict=True)
     width = 2 * entry.print.length + 20 * WIDTH
     inside: dict[int, int] = {}
-    best, start, end, first = 0, 0, 0, 0
-    for place, key in marks:
-        inside[key] = inside.get(key, 0) + 1
-        while place - marks[first][0] > width:
-            gone = marks[first][1]
+    window: deque[_Mark] = deque()
+    best, start, end = 0, 0, 0
+    for mark in starmap(_Mark, marks):
+        window.append(mark)
+        inside[mark.key] = inside.get(mark.key, 0) + 1
+        while mark.place - window[0].place > width:
+            gone = window.popleft().key
             inside[gone] -= 1
             if not inside[gone]:
                 del inside[gone]
-            first += 1
         if len(inside) > best:
-            best, start, end = len(inside), marks[first][0], place + WIDTH
+            best, start, end = len(inside), window[0].place, mark.place + WIDTH
     return Hit(entry=entry, score=min(best / entry.size, 0.99), start=start, end=end) if best >= least else None
+
+
+class _Mark(NamedTuple):
+    place: int
+    key: int

@@ -1,7 +1,6 @@
 """Shingles: what is kept of a known text so that it, and texts like it, can be found without keeping the text."""
 
 import hashlib
-from array import array
 from collections.abc import Iterator
 
 import msgspec
@@ -95,53 +94,62 @@ def prefix_lengths(length: int) -> Iterator[int]:
 
 
 class Index:
-    """A hash table from keys to numbers: looked up a whole text at a time, and grown one key at a time.
+    """A hash table that numbers keys, looked up a whole text at a time and grown one key at a time.
 
-    Chains of nodes in flat arrays under one fixed table of heads: adding never rebuilds anything, so a bank of 100,000
-    grows without a stall, and a key costs 16 bytes.
+    Chains in flat arrays under one fixed table of heads: adding never rebuilds anything, so that a bank of 100,000
+    grows without a stall, and a key costs 12 bytes. Numbers begin at 1.
     """
 
-    def __init__(self, bits: int = 22) -> None:
+    def __init__(self, bits: int) -> None:
         self._mask = np.uint64((1 << bits) - 1)
         self._heads = np.zeros(1 << bits, np.uint32)
-        self._keys = array("Q", [0])
-        self._values = array("I", [0])
-        self._next = array("I", [0])
+        # Zeroed pages are not there until something is written on them.
+        self._keys = np.zeros(1 << bits, np.uint64)
+        self._next = np.zeros(1 << bits, np.uint32)
+        self._size = 1
 
-    def add(self, key: int, value: int) -> None:
-        """Put a number under a key. One key may have many."""
+    def __len__(self) -> int:
+        return self._size - 1
+
+    def add(self, key: int) -> int:
+        """The number of a key, a new one where it has none yet."""
         bucket = key & int(self._mask)
-        self._keys.append(key)
-        self._values.append(value)
-        self._next.append(int(self._heads[bucket]))
-        self._heads[bucket] = len(self._keys) - 1
+        node = head = int(self._heads[bucket])
+        while node:
+            if self._keys[node] == key:
+                return node
+            node = int(self._next[node])
+        if self._size == len(self._keys):
+            self._keys = np.concatenate([self._keys, np.zeros_like(self._keys)])
+            self._next = np.concatenate([self._next, np.zeros_like(self._next)])
+        node = self._size
+        self._size += 1
+        self._keys[node], self._next[node], self._heads[bucket] = key, head, node
+        return node
 
     def find(self, hashed: Keys) -> "Found":
-        """Which numbers lie under the keys of a text."""
+        """Which keys of a text have a number."""
         nodes = self._heads.take((hashed & self._mask).view(np.int64))
-        hits = nodes.nonzero()[0]
-        places: dict[int, list[int]] = {}
-        first: dict[int, int] = {}
-        for place, node, key in zip(hits.tolist(), nodes[hits].tolist(), hashed[hits].tolist(), strict=True):
-            seen = places.get(key)
-            if seen is None:
-                places[key], first[key] = [place], node
-            else:
-                seen.append(place)
-        values: dict[int, list[int]] = {}
-        for key, head in first.items():
-            node = head
-            while node:
-                if self._keys[node] == key:
-                    values.setdefault(self._values[node], []).append(key)
-                node = self._next[node]
-        return Found(values, places)
+        places = (self._keys.take(nodes) == hashed).nonzero()[0]
+        further = self._next.take(nodes)
+        rest = further.nonzero()[0]
+        if not len(rest):
+            return Found(places, nodes[places])
+        # Few chains are longer than one; these are walked together, a step at a time.
+        found = [Found(places, nodes[places])]
+        steps = further[rest]
+        while len(rest):
+            same = self._keys[steps] == hashed[rest]
+            found.append(Found(rest[same], steps[same]))
+            steps = self._next[steps]
+            rest, steps = rest[steps != 0], steps[steps != 0]
+        return Found(np.concatenate([f.places for f in found]), np.concatenate([f.numbers for f in found]))
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What an index found in a text."""
+    """What an index found in a text, in no particular order."""
 
-    values: dict[int, list[int]]
-    """The distinct keys of the text under which each number lies."""
-    places: dict[int, list[int]]
-    """Where in the text each key begins, ascending."""
+    places: NDArray[np.int64]
+    """Where a shingle with a known key begins."""
+    numbers: NDArray[np.uint32]
+    """The number of that key."""

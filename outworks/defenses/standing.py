@@ -14,6 +14,7 @@ from outworks.message import Request
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
 _WINDOW = 60.0
+_HAMMERING = 100
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,9 +51,11 @@ class Standing(defense.Defense):
     async def _within_rate(self, action: Action, account: str, now: float) -> Verdict:
         # An action that says LIMITED without a rate admits nothing: no match means deny.
         rate = action.rate_per_minute or 0.0
-        if await self._standings.requests_since(account, now - _WINDOW) < rate:
+        sent = await self._standings.requests_since(account, now - _WINDOW)
+        if sent < rate:
             return Verdict(reason="the account is limited", findings=_findings(action))
-        wait = await self._wait(account, now, rate)
+        # Whoever hammers is told the whole minute: working out less for him would cost more than his request.
+        wait = await self._wait(account, now, rate) if sent < rate + _HAMMERING else _WINDOW
         notice = Notice(code="account_limited", status=429, appeal=action.id, retry_after=wait, message="")
         return self._block(action, notice, f"limited to {rate:g} requests a minute")
 

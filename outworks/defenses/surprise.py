@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -16,24 +17,34 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 
 WEIGHTS: Traversable = resources.files("outworks.defenses") / "data" / "adversarial_string.npz"
-SHA256 = "0000000000000000000000000000000000000000000000000000000000000000"
+SHA256 = "b78825592e142b18612a3ea9e563f0f436e36b8bfa3d701c490e6b5cf92a140f"
 BITS = 17
 """Of a key into a hashed table: four tables of 128 KiB stay in a core's cache."""
 UNITS = 32
 """In a nat: the tables hold whole units, so a score is the same on every machine."""
 MOST = 48
 """Units that one character may add or take, so that one odd junction is never enough."""
-EVEN = 400
+EVEN = 430
 """Units at which a span scores 0.5: the threshold's default, fixed on dev (docs/design/adversarial-string.md)."""
+LENGTH = 2_048
+"""Characters of a text up to which EVEN holds."""
 LEAST = EVEN // 2
 """Units below which a span is not worth recording."""
-CHUNK = 65_536
+CHUNK = 16_384
 """Characters read at a stretch; between stretches other exchanges get their turn."""
-OVERLAP = 2_048
+OVERLAP = 1_024
 """Characters read twice, so that a span across two stretches is whole in one (a GCG suffix has 40 to 300)."""
 BEFORE = 7
 """Characters before one that its n-grams need."""
 _BREAK = "\n" * BEFORE
+
+
+class _Rise(NamedTuple):
+    """A span of a stretch, and its log odds in units."""
+
+    start: int
+    end: int
+    height: int
 
 
 class Suspect(NamedTuple):
@@ -150,7 +161,7 @@ def _heights(evidence: Array) -> Array:
     return total - np.minimum.accumulate(total)
 
 
-def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[Suspect]:
+def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise]:
     """The spans of a text whose first `BEFORE` characters are context only; none goes over a break."""
     at = keys(text)
     evidence = np.add(tables.pairs.take(at.pairs), tables.triples.take(at.triples), dtype=np.int16)
@@ -158,7 +169,8 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[Suspe
     evidence += tables.shapes6.take(at.shapes6)
     evidence += tables.shapes8.take(at.shapes8)
     np.minimum(np.maximum(evidence, -MOST, out=evidence), MOST, out=evidence)
-    evidence[breaks] = -32_000
+    if breaks:
+        evidence[breaks] = -32_000
     heights = _heights(evidence)
     if heights.max() < LEAST:
         return
@@ -175,7 +187,12 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[Suspe
     for n in np.flatnonzero(np.maximum.reduceat(heights, starts) >= LEAST):
         start = int(starts[n])
         end = start + int(heights[start : ends[n]].argmax())
-        yield Suspect(start, end, float(heights[end] / (heights[end] + EVEN)))
+        yield _Rise(start, end, int(heights[end]))
+
+
+def score(height: int, length: int) -> float:
+    """Units to 0..1. A text twice as long has twice the places for chance to strike, and must show ln 2 nats more."""
+    return height / (height + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
 
 
 class Placed(NamedTuple):
@@ -193,11 +210,10 @@ def stretches(tables: Tables, texts: Sequence[str]) -> Iterator[list[Placed]]:
         end = begin + CHUNK
         breaks = [start - 1 - begin for start in starts[bisect_right(starts, begin) : bisect_right(starts, end)]]
         found = []
-        for suspect in _stretch(tables, whole[begin - BEFORE : end], breaks):
-            n = bisect_right(starts, begin + suspect.start) - 1
-            shift = begin - starts[n]
-            last = min(suspect.end + shift, len(texts[n]))
-            found.append(Placed(n, Suspect(suspect.start + shift, last, suspect.score)))
+        for rise in _stretch(tables, whole[begin - BEFORE : end], breaks):
+            n = bisect_right(starts, begin + rise.start) - 1
+            shift, length = begin - starts[n], len(texts[n])
+            found.append(Placed(n, Suspect(rise.start + shift, min(rise.end + shift, length), score(rise.height, length))))
         yield found
 
 

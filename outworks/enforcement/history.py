@@ -58,12 +58,14 @@ class Spent(msgspec.Struct, frozen=True):
     """Actions up to this event."""
 
 
-def read(ledger: Reader, account: str, rules: Rules, taken: Sequence[Taken], now: float) -> History:
-    """What these rules ask about the account. `taken` is every action on it, in the order of the ledger."""
+def read(
+    ledger: Reader, account: str, rules: Rules, taken: Sequence[Taken], signals: Sequence[Signal], now: float
+) -> History:
+    """What these rules ask about the account, given its signals and every action on it, in the order of the ledger."""
     history = History(
         account=account,
         at=now,
-        signals=tuple(ledger.signals(account=account, since=now - rules.longest)) if rules.longest else (),
+        signals=tuple(signals),
         taken=tuple(taken),
         first_seen=ledger.first_seen(account),
     )
@@ -122,8 +124,13 @@ def _actions(standing: Standing, call: Call, history: History, before: Spent) ->
     return Count(len(evidence), evidence)
 
 
+def counts(signal: Signal) -> bool:
+    """Whether any word counts such a signal."""
+    return signal.defense != STANDING and signal.category != DEFENSE_FAILED
+
+
 def _matches(call: Call, signal: Signal) -> bool:
-    if signal.defense == STANDING or signal.category == DEFENSE_FAILED:
+    if not counts(signal):
         return False
     if (signal.mode == "shadow") != (call.word == "shadow"):
         return False

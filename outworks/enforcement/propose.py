@@ -42,6 +42,7 @@ def propose(rules: Rules, history: History, *, new_id: Callable[[], str] = actio
     actions: list[Action] = []
     failed: list[RuleFailed] = []
     counted: dict[_Asked, Count] = {}
+    now = standing(history)
     for each in rules.compiled:
         before = spent(each, history)
         if _acting(each, history, before):
@@ -52,7 +53,7 @@ def propose(rules: Rules, history: History, *, new_id: Callable[[], str] = actio
             if asked not in counted:
                 counted[asked] = count(call, history, before)
             counts[call] = counted[asked]
-        values = Values({call: each.number for call, each in counts.items()}, history.age, standing(history))
+        values = Values({call: each.number for call, each in counts.items()}, history.age, now)
         try:
             holds = each.condition.holds(values)
         except EvaluationError as error:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import msgspec
 
 from outworks.action import Action
-from outworks.enforcement.history import STANDING, History, read
+from outworks.enforcement.history import History, counts, read
+from outworks.enforcement.memory import Memory
 from outworks.enforcement.propose import Proposed, propose
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.standings import StandingTable
@@ -52,6 +53,7 @@ class Watch:
         self._table = StandingTable(reader)
         self._waiting: dict[str, _Waiting] = {}
         self._resting: dict[str, float] = {}
+        self._memory = Memory(reader)
         found = reader.event(place.seq) if place is not None else None
         if place is not None and found is not None and found.hash == place.hash:
             self._seq = place.seq
@@ -78,7 +80,7 @@ class Watch:
             accounts.append(account)
             asked = rules if self._waiting[account].noted else rules.counting_requests
             try:
-                history = read(self._reader, account, asked, self._table.taken(account), now)
+                history = self._read(account, asked, now)
                 proposed = propose(asked, history)
             except LedgerError:
                 raise
@@ -100,6 +102,10 @@ class Watch:
         found = self._reader.event(seq)
         return Place(seq, found.hash) if found is not None else None
 
+    def _read(self, account: str, asked: Rules, now: float) -> History:
+        signals = self._memory.recall(account, now - asked.longest) if asked.longest else ()
+        return read(self._reader, account, asked, self._table.taken(account), signals, now)
+
     def _read_on(self, rules: Rules) -> None:
         head = self._reader.head().seq
         if head == self._seq:
@@ -114,7 +120,8 @@ class Watch:
 
     def _note_signals(self, *, after: int, since: float | None = None) -> None:
         for signal in self._reader.signals(after=after, since=since):
-            if signal.account and signal.defense != STANDING:
+            self._memory.add(signal)
+            if signal.account and counts(signal):
                 waiting = self._waiting.get(signal.account)
                 if waiting is None or not waiting.noted:
                     seq = waiting.seq if waiting is not None else signal.seq

@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
@@ -18,6 +20,8 @@ from outworks.gateway.problem import Problem
 from outworks.gateway.wires import Answer, Asked, Head, Wire
 from outworks.message import Delta, Request
 from outworks.model import Blocked, Joined, Model, UpstreamError
+
+_log = logging.getLogger(__name__)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +69,8 @@ class Exchange:
         reply = _Reply(send, id)
         who = _Who()
         try:
+            if self._doorway.fault:
+                raise Problem(503, "not_ready", self._doorway.fault, retry_after=1.0)
             if self._doorway.in_flight >= door.limits.in_flight:
                 raise Problem(503, "overloaded", "the gateway is at its limit of exchanges in flight", retry_after=1.0)
             self._doorway.in_flight += 1
@@ -83,6 +89,11 @@ class Exchange:
             await self._reject(door, reply, problem, who)
         except TimeoutError:
             await reply.problem(self._wire, Problem(504, "exchange_timeout", "the exchange took too long"))
+        except Exception as error:
+            # Where it happened, never with what: an error's message may quote content.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error("%s: %s in %s:%d", id, type(error).__name__, where.filename, where.lineno or 0)
+            await reply.problem(self._wire, Problem(500, "internal_error", "the gateway is at fault"))
 
     async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: "_Reply", who: "_Who") -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -165,6 +176,8 @@ class Doorway:
     def __init__(self, door: Door) -> None:
         self.door = door
         self.in_flight = 0
+        self.fault = ""
+        """Why nobody may come in, if so."""
 
 
 class _Who:

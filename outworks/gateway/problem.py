@@ -2,7 +2,8 @@
 
 import math
 
-_CLIENTS_PATIENCE = 60.0
+_LONG_WAIT = 60.0
+"""Seconds above which a client should tell its caller rather than wait."""
 
 
 class Problem(Exception):
@@ -35,9 +36,9 @@ class Problem(Exception):
         if self.retry_after is None:
             return {}
         headers = {"retry-after": str(max(0, math.ceil(self.retry_after)))}
-        if self.retry_after > _CLIENTS_PATIENCE:
-            # The official clients take no Retry-After above a minute for serious and try again within seconds; that
-            # would count against an account which was just told to wait.
+        if self.retry_after > _LONG_WAIT:
+            # The official clients retry by themselves, and some sleep for as long as they are told: a caller would hang
+            # for an hour and never learn why. Older ones ignore so long a wait and come back within seconds.
             headers["x-should-retry"] = "false"
         return headers
 

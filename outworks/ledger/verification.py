@@ -61,7 +61,7 @@ def verify(
     audit = _Audit(path, progress)
     try:
         audit.run(expected)
-    except (sqlite3.Error, LedgerError) as error:
+    except (sqlite3.Error, LedgerError, UnicodeDecodeError) as error:
         audit.add(None, f"the file can't be read: {error}")
     faults = tuple(audit.faults)
     return Verification(not faults, audit.count, faults, Head(audit.last, audit.stored.hex()))
@@ -99,7 +99,7 @@ class _Audit:
 
     def add(self, seq: int | None, what: str) -> None:
         if len(self.faults) < _MOST:
-            self.faults.append(Fault(seq, what))
+            self.faults.append(Fault(seq, what.encode("utf-8", "backslashreplace").decode()))
         elif len(self.faults) == _MOST:
             self.faults.append(Fault(None, f"there are more faults than the {_MOST} named here"))
 
@@ -179,7 +179,8 @@ class _Audit:
         follows = seq == self.last + 1
         if seq <= self.last:
             self.add(seq, f"event {seq} is out of place: events are numbered from 1")
-        elif not follows:
+            return
+        if not follows:
             missing = (
                 f"event {self.last + 1} is" if seq == self.last + 2 else f"events {self.last + 1} to {seq - 1} are"
             )
@@ -191,9 +192,10 @@ class _Audit:
             # Where only the hash before was altered, this event still follows from what it ought to be.
             intact = stored in (computed, link(self._computed, seq, event)) if follows else True
             self._computed = computed if follows else stored
+        else:
+            self._computed = GENESIS
         if not intact:
             self.add(seq, f"event {seq} was altered: its hash does not follow from its columns and the event before")
-            self._computed = stored if isinstance(stored, bytes) else GENESIS
         self._check_content(seq, commitment, salt, content)
         self.last, self.stored = seq, stored if isinstance(stored, bytes) else GENESIS
         if intact:

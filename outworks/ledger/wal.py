@@ -1,5 +1,6 @@
 """The write-ahead log, read from outside: SQLite drops whatever follows a damaged frame in it without a word."""
 
+import os
 import struct
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ _MAGIC = 0x377F0682
 class _Log(msgspec.Struct, frozen=True):
     page_size: int
     salts: tuple[int, int]
+    order: str
+    """The byte order of its checksums, as `struct` writes it."""
     sound: bool
     """Its header is as SQLite wrote it."""
 
@@ -30,7 +33,7 @@ def lost_commits(path: Path) -> list[str]:
     log = Path(f"{path}-wal")
     index = Path(f"{path}-shm")
     found: str | None = None
-    for _ in range(5):
+    for _ in range(3):
         try:
             with log.open("rb") as file:
                 found = _find_lost(file, index)
@@ -39,7 +42,7 @@ def lost_commits(path: Path) -> list[str]:
         if found is None:
             return []
         # A commit that is under way looks the same for an instant: what is lost stays lost.
-        time.sleep(0.05)
+        time.sleep(0.02)
     return [found] if found else []
 
 
@@ -53,9 +56,11 @@ def _find_lost(file: BinaryIO, index: Path) -> str | None:
     accepted = _accepted(index, log)
     if accepted is None or last <= accepted:
         return None
+    damaged = _first_damaged(file, log, accepted)
+    if damaged >= last:
+        return None  # the very last frame, half written when its process died: nobody was told that it was recorded
     return (
-        f"frame {accepted + 1} of the write-ahead log is damaged: what it and the next, as far as {last}, "
-        "recorded is lost"
+        f"frame {damaged} of the write-ahead log is damaged: what it and the next, as far as {last}, recorded is lost"
     )
 
 
@@ -63,14 +68,38 @@ def _header(file: BinaryIO) -> _Log | None:
     raw = file.read(_HEADER.size)
     if len(raw) < _HEADER.size or not file.read(1):
         return None  # empty, or nothing behind the header
-    magic, _, page_size, _, salt1, salt2, sum1, sum2 = _HEADER.unpack(raw)
-    words = struct.unpack(f"{'>' if magic & 1 else '<'}6I", raw[:24])
-    a = b = 0
-    for n in range(0, 6, 2):
+    magic, _, page_size, _, salt1, salt2, *sums = _HEADER.unpack(raw)
+    order = ">" if magic & 1 else "<"
+    sound = magic & ~1 == _MAGIC and _checksum(order, raw[:24], [0, 0]) == sums
+    return _Log(page_size, (salt1, salt2), order, sound)
+
+
+def _checksum(order: str, raw: bytes, sums: list[int]) -> list[int]:
+    """SQLite's running checksum, continued over `raw`."""
+    words = struct.unpack(f"{order}{len(raw) // 4}I", raw)
+    a, b = sums
+    for n in range(0, len(words), 2):
         a = (a + words[n] + b) & 0xFFFFFFFF
         b = (b + words[n + 1] + a) & 0xFFFFFFFF
-    sound = magic & ~1 == _MAGIC and (a, b) == (sum1, sum2)
-    return _Log(page_size, (salt1, salt2), sound)
+    return [a, b]
+
+
+def _first_damaged(file: BinaryIO, log: _Log, accepted: int) -> int:
+    """The number of the first frame behind the accepted ones whose checksum does not go on from theirs."""
+    number = accepted
+    file.seek(_HEADER.size + (number - 1) * (_FRAME.size + log.page_size) + 16 if number else 24)
+    sums = list(struct.unpack(">2I", file.read(8)))
+    if number:
+        file.seek(log.page_size, os.SEEK_CUR)
+    while True:
+        number += 1
+        frame = file.read(_FRAME.size + log.page_size)
+        if len(frame) < _FRAME.size + log.page_size:
+            return number
+        _, _, *salts, sum1, sum2 = _FRAME.unpack(frame[: _FRAME.size])
+        sums = _checksum(log.order, frame[_FRAME.size :], _checksum(log.order, frame[:8], sums))
+        if sums != [sum1, sum2] or tuple(salts) != log.salts:
+            return number
 
 
 def _last_commit(file: BinaryIO, log: _Log) -> int:

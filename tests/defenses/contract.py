@@ -102,12 +102,13 @@ class DefenseContract:
             assert told.text == output_row.leaves
 
     @given(data=st.data())
-    @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     def test_cutting_changes_nothing(self, output_row: Row, data: st.DataObject) -> None:
         """However an output is cut into pieces, and whatever another defense holds back meanwhile, the same text leaves
         and the same is found."""
         text = _output(output_row.given).text
-        places = data.draw(st.lists(st.integers(0, len(text)), max_size=12) | st.just(list(range(len(text)))))
+        every = list(range(0, len(text), 1 + len(text) // 400))
+        places = data.draw(st.lists(st.integers(0, len(text)), max_size=12) | st.just(every))
         stride = data.draw(st.sampled_from([0, 1, 3, 7, 50]))
 
         whole = asyncio.run(_told(self.make(), output_row, [text]))

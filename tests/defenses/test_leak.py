@@ -1,19 +1,21 @@
 """leak: no answer carries the product's canary, or a long verbatim run of its system prompt."""
 
+import asyncio
 import base64
 import codecs
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outworks import label
-from outworks.defense import Defense
+from outworks.defense import Defense, InForce
 from outworks.defenses.leak import Leak, Settings, squeeze
-from outworks.message import Message, Output, Request, Role, Text, ToolCall
+from outworks.gate import Gate
+from outworks.message import Delta, Finish, Message, Output, Request, Role, Text, ToolCall
 from outworks.verdict import Decision
 from tests.defenses.contract import DefenseContract, Row
-from tests.kit import asks, offers
+from tests.kit import asks, cut, offers
 
 CANARY = "Heron-4471-Lantern"
 MARKED = "bluebell-90210"
@@ -118,7 +120,7 @@ async def test_a_canary_is_read_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("given_", "words"),
     [
         (Settings(canaries=("env:ABSENT",)), "'ABSENT', which is not set"),
         (Settings(canaries=("a-b-c",)), "fewer than 8"),
@@ -126,10 +128,10 @@ async def test_a_canary_is_read_from_the_environment() -> None:
         (Settings(run=10), "leak.run is 10"),
     ],
 )
-def test_bad_settings_are_refused(settings: Settings, words: str) -> None:
+def test_bad_settings_are_refused(given_: Settings, words: str) -> None:
     """What cannot guard anything is refused, with what was given and what is expected."""
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
-        Leak(settings, {})
+        Leak(given_, {})
 
 
 async def test_prompts_are_forgotten_in_the_end() -> None:
@@ -139,6 +141,34 @@ async def test_prompts_are_forgotten_in_the_end() -> None:
         await leak.check_output(asked(prompt=f"Prompt number {n}. " * 200), Output(text="Yes.", done=True))
 
     assert sum(map(len, leak._guards)) <= 1 << 18
+
+
+PIECES = st.one_of(
+    st.builds(lambda a, n: PROMPT[a : a + n], st.integers(0, len(PROMPT)), st.integers(1, 150)),
+    st.builds(lambda a, n: CANARY[a : a + n], st.integers(0, 16), st.integers(1, 18)),
+    st.sampled_from([" ", "\n", "...", "H", "h", "heron", "a", CANARY, "\u00df", "\u0130", "4471Lantern", "-" * 90]),
+)
+
+
+@given(st.lists(PIECES, max_size=8).map("".join), st.data())
+@settings(max_examples=200, deadline=None)
+def test_cutting_changes_nothing_in_any_text(text: str, data: st.DataObject) -> None:
+    """Whatever is made of parts of the prompt and the canary, the same leaves however it is cut."""
+    places = data.draw(st.lists(st.integers(0, len(text)), max_size=8) | st.just(list(range(min(len(text), 300)))))
+
+    assert asyncio.run(_released(cut(text, places))) == asyncio.run(_released([text]))
+
+
+async def _released(pieces: list[str]) -> str:
+    gate = Gate(ASKED, [InForce(TestLeak().make(), Settings())], 0)
+    left = []
+    for piece in [*map(lambda text: Delta(text=text), pieces), Delta(finish=Finish.STOP)]:
+        gate.draft.add(piece)
+        release = await gate.check()
+        left.append(release.text if release else "")
+        if gate.closed:
+            break
+    return "".join(left)
 
 
 @given(st.text(), st.integers(0, 20))

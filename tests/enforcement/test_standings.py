@@ -167,6 +167,21 @@ async def test_requests_are_counted_by_every_worker(tmp_path: Path) -> None:
         assert await StandingTable(one).requests_since(ANN, NOW - 60) == 2
 
 
+async def test_a_hammering_account_is_counted_seldom(ledger: Ledger) -> None:
+    """Above its rate an account is counted at most four times a second; below it, every time."""
+    made = table(ledger, acted(action(Standing.LIMITED, rate_per_minute=10.0)))
+    ledger.append_now([received(at=NOW - 1) for _ in range(9)])
+    made.of(ANN, NOW)
+
+    assert await made.requests_since(ANN, NOW - 60) == 9
+    ledger.append_now([received(at=NOW)])
+    assert await made.requests_since(ANN, NOW - 60) == 10
+    ledger.append_now([received(at=NOW)])
+    assert await made.requests_since(ANN, NOW - 59.9) == 10
+    assert await made.requests_since(ANN, NOW - 59) == 11
+    assert await made.requests_since(ANN, NOW - 60) == 11
+
+
 def test_good_accounts_cost_next_to_nothing(ledger: Ledger) -> None:
     """Asking is a look-up in a dictionary, however many accounts are restricted: far from a scan of them."""
     made = StandingTable(ledger)

@@ -10,7 +10,7 @@ def test_retry_after_is_whole_seconds() -> None:
 
 
 def test_a_long_wait_tells_clients_not_to_retry() -> None:
-    """The official clients retry within seconds where the wait is above a minute, unless told not to."""
+    """Where the wait is above a minute, the official clients are told to raise rather than to sleep or try again."""
     headers = Problem(429, "c", "m", retry_after=3600).headers()
 
     assert headers == {"retry-after": "3600", "x-should-retry": "false"}

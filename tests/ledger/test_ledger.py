@@ -81,8 +81,8 @@ async def test_closing_drains(tmp_path: Path, synchronous: str) -> None:
     await ledger.close()
 
     assert all(future.done() and future.exception() is None for future in futures)
-    assert verify(tmp_path / "l.db").events == 100
     assert not (tmp_path / "l.db-wal").exists()
+    assert verify(tmp_path / "l.db").events == 100
 
 
 async def test_a_closed_ledger_refuses(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_closed_ledger_refuses(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "l.db")
     await ledger.close()
 
-    with pytest.raises(RecordError, match="l.db is closed"):
+    with pytest.raises(RecordError, match="is closed"):
         await ledger.append([received()])
 
 
@@ -102,7 +102,7 @@ async def test_an_event_that_cannot_be_stored_fails_alone(tmp_path: Path) -> Non
     good = ledger.append([received("good")])
 
     await good
-    with pytest.raises(RecordError, match="'canary'.*'fingerprint'.*nan"):
+    with pytest.raises(RecordError, match=r"'canary'.*'fingerprint'.*nan"):
         await bad
     assert [one.event.exchange for one in ledger.events()] == ["good"]
     await ledger.close()
@@ -192,7 +192,7 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_a_read_only_ledger_refuses_to_write(tmp_path: Path) -> None:
     """A ledger opened for reading creates nothing and refuses to append."""
-    with pytest.raises(LedgerError, match="there is no ledger at .*l.db"):
+    with pytest.raises(LedgerError, match="there is no ledger at"):
         Ledger.open(tmp_path / "l.db", read_only=True)
     Ledger.open(tmp_path / "l.db").close_now()
 

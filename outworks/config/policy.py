@@ -1,0 +1,98 @@
+"""The policy: one file that says what the gateway serves, which lines of defense stand, and what misuse leads to."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from outworks import models
+from outworks.config import checks
+from outworks.config.sections import Document, GatewaySettings, LedgerSettings, TelemetrySettings
+from outworks.defense import Settings
+from outworks.defenses import Line
+from outworks.enforcement.rules import Rule, Rules
+from outworks.toml import Fault, PolicyError, read
+
+
+class ModelEntry(msgspec.Struct, frozen=True):
+    """A model, and what clients call it."""
+
+    name: str
+    settings: models.Settings
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy that was checked whole."""
+
+    gateway: GatewaySettings
+    ledger: LedgerSettings
+    ledger_path: Path
+    """Absolute."""
+    telemetry: TelemetrySettings
+    models: tuple[ModelEntry, ...]
+    """At least one; their names differ; their paths are absolute."""
+    defenses: Mapping[str, Settings]
+    """By name, in the order of the list: every one that there is, with its defaults where the file says nothing."""
+    rules: tuple[Rule, ...]
+    compiled_rules: Rules
+    """Drafts were checked and left out."""
+    digest: str
+    """SHA-256 of everything that the policy says, defaults included; not of the file's layout, comments or place."""
+
+    def settings_of(self, line: Line) -> Settings:
+        """How the policy runs a defense."""
+        return self.defenses[line.name]
+
+    def effective_defenses(self) -> Mapping[str, Settings]:
+        """Every defense by name, those that the file does not name too."""
+        return self.defenses
+
+
+def load_policy(path: Path, *, environ: Mapping[str, str] | None = os.environ) -> Policy:
+    """The policy in a file. Raises `PolicyError` with every fault.
+
+    With `environ=None` nothing but the file is looked at: for programs that only want to know where the ledger is, and
+    run where the gateway's secrets and extras are not.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise PolicyError(str(path), [Fault(1, "", f"the policy cannot be read: {why}")]) from None
+    return read_policy(data, path, environ=environ)
+
+
+def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = os.environ) -> Policy:
+    """The policy in these bytes, which are those of the file at `path`; see `load_policy`."""
+    reading = read(data, Document, file=str(path))
+    folder = path.absolute().parent
+    gateway = checks.checked_gateway(reading)
+    ledger = checks.checked_ledger(reading, folder)
+    telemetry = checks.checked_telemetry(reading, environ)
+    entries = checks.checked_models(reading, folder, environ)
+    defenses = checks.checked_defenses(reading, environ)
+    rules = checks.items(reading, Rule, "rules")
+    compiled = checks.compiled_rules(reading, rules)
+    reading.settle()
+    assert gateway and ledger and telemetry and compiled is not None
+    said = {
+        "gateway": gateway,
+        "ledger": ledger,
+        "telemetry": telemetry,
+        "models": list(entries.values()),
+        "defenses": defenses,
+        "rules": list(rules.values()),
+    }
+    return Policy(
+        gateway=gateway,
+        ledger=ledger,
+        ledger_path=checks.beside(folder, ledger.path),
+        telemetry=telemetry,
+        models=tuple(ModelEntry(each.name, checks.placed(each, folder)) for each in entries.values()),
+        defenses=defenses,
+        rules=tuple(rules.values()),
+        compiled_rules=compiled,
+        digest=hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest(),
+    )
