@@ -1,10 +1,11 @@
 """What only the whole policy can tell, and only its place: every fault that no type shows."""
 
+import ipaddress
 import os
+import pathlib
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +20,17 @@ from outworks.defenses.bank import Bank
 from outworks.enforcement.rules import Rule, RuleError, Rules, compile_rules
 from outworks.gateway.server import is_loopback
 from outworks.message import Request
-from outworks.toml import Reading
+from outworks.toml import Path, Reading
 
 
 def checked_gateway(reading: Reading) -> GatewaySettings | None:
+    """The section, or None where it is at fault; so do the others."""
     gateway = reading.take(GatewaySettings, "gateway")
     if gateway is None:
         return None
     _check_quantities(reading, gateway, "gateway")
     _check_quantities(reading, gateway.limits, "gateway", "limits")
-    host, _, port = gateway.listen.rpartition(":")
-    if not _HOST.fullmatch(host) or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
+    if not _is_listenable(gateway.listen):
         why = f"{gateway.listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"
         reading.fault(("gateway", "listen"), why)
     elif not gateway.require_key and not is_loopback(gateway.listen):
@@ -44,11 +45,21 @@ def checked_gateway(reading: Reading) -> GatewaySettings | None:
     return gateway
 
 
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[([^\]]+)\]):([0-9]{1,5})")
 
 
-def checked_ledger(reading: Reading, folder: Path) -> LedgerSettings | None:
+def _is_listenable(address: str) -> bool:
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found[2]) > 65_535:
+        return False
+    try:
+        return found[1] is None or bool(ipaddress.IPv6Address(found[1]))
+    except ValueError:
+        return False
+
+
+def checked_ledger(reading: Reading, folder: pathlib.Path) -> LedgerSettings | None:
     ledger = reading.take(LedgerSettings, "ledger")
     if ledger is None:
         return None
@@ -57,9 +68,9 @@ def checked_ledger(reading: Reading, folder: Path) -> LedgerSettings | None:
     except ValueError as error:
         reading.fault(("ledger", "retain_content"), str(error))
     path = beside(folder, ledger.path)
-    if not ledger.path or "\0" in ledger.path or path.is_dir():
+    if not ledger.path or "\0" in ledger.path or os.path.isdir(path):
         reading.fault(("ledger", "path"), f"{ledger.path!r} is no file; expected one such as 'outworks.db'")
-    elif not path.parent.is_dir():
+    elif not os.path.isdir(path.parent):
         reading.fault(("ledger", "path"), f"{ledger.path!r} lies in a folder that does not exist: {path.parent}")
     return ledger
 
@@ -85,31 +96,45 @@ def _is_url(text: str) -> bool:
         return False
 
 
-def checked_models(reading: Reading, folder: Path, environ: Mapping[str, str] | None) -> dict[int, Entry]:
+def checked_models(reading: Reading, folder: pathlib.Path, environ: Mapping[str, str] | None) -> dict[int, Entry]:
     """The models that are sound, by their place in the file."""
     entries: dict[int, Entry] = items(reading, Entry, "models")
     if reading.document.get("models", []) == []:
         reading.fault(("models",), "no model is given; expected at least one [[models]], with a name and a provider")
     taken: dict[str, int] = {}
     for index, entry in entries.items():
-        at = ("models", index)
+        at: Path = ("models", index)
         first = taken.setdefault(entry.name, index)
         if first != index:
             line = reading.lines.of(("models", first, "name"))
             reading.fault((*at, "name"), f"{entry.name!r} is already the model on line {line}; expected another name")
-        _check_quantities(reading, entry, *at)
+        _check_model(reading, entry, at, environ)
         if environ is not None:
             _check_surroundings(reading, entry, folder, at)
-        else:
-            entry = msgspec.structs.replace(entry, **({"api_key_env": ""} if hasattr(entry, "api_key_env") else {}))
-        try:
-            models.build(entry.name, entry, environ or {})
-        except Exception as error:  # whatever it is, a gateway that reloads must be told, not ended
-            reading.blame(at, str(error))
     return entries
 
 
-def _check_surroundings(reading: Reading, entry: Entry, folder: Path, at: tuple[str | int, ...]) -> None:
+def _check_model(reading: Reading, entry: Entry, at: Path, environ: Mapping[str, str] | None) -> None:
+    _check_quantities(reading, entry, *at)
+    for name, value in getattr(entry, "headers", {}).items():
+        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            reading.fault(
+                (*at, "headers", name),
+                "no HTTP header; expected a name of letters, digits and -, and a printable value",
+            )
+    if environ is None and hasattr(entry, "api_key_env"):
+        entry = msgspec.structs.replace(entry, api_key_env="")
+    try:
+        models.build(entry.name, entry, environ or {})
+    except Exception as error:  # whatever it is, a gateway that reloads must be told, not ended
+        reading.blame(at, str(error) or type(error).__name__)
+
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
+
+
+def _check_surroundings(reading: Reading, entry: Entry, folder: pathlib.Path, at: Path) -> None:
     """Note what the model needs and this machine does not have."""
     for key, path in _paths(entry, folder).items():
         if not os.path.isfile(path):
@@ -118,7 +143,7 @@ def _check_surroundings(reading: Reading, entry: Entry, folder: Path, at: tuple[
         reading.fault((*at, "provider"), "the embedded model is not installed: pip install 'outworks[local]'")
 
 
-def _paths(entry: Entry, folder: Path) -> dict[str, str]:
+def _paths(entry: Entry, folder: pathlib.Path) -> dict[str, str]:
     """The files that a model names, from the policy file's folder."""
     given = {key: getattr(entry, key, "") for key in ("path", "ca_file")}
     return {key: str(beside(folder, path)) for key, path in given.items() if path}
@@ -138,8 +163,8 @@ def checked_defenses(reading: Reading, environ: Mapping[str, str] | None) -> dic
         if environ is not None and settings != line.settings():
             try:
                 line.build(settings, lent)
-            except Exception as error:  # see _models
-                reading.blame(("defenses", line.name), str(error))
+            except Exception as error:  # see _check_model
+                reading.blame(("defenses", line.name), str(error) or type(error).__name__)
     return defenses
 
 
@@ -158,6 +183,7 @@ async def _nothing_was_released(request: Request, text: str) -> bool:
 
 
 def compiled_rules(reading: Reading, rules: Mapping[int, Rule]) -> Rules | None:
+    """Those rules (by their place in the file) compiled; None where any is at fault."""
     places = list(rules)
     try:
         return compile_rules(list(rules.values()), defenses=[line.name for line in DEFENSES])
@@ -174,11 +200,11 @@ def items(reading: Reading, shape: Any, key: str) -> dict[int, Any]:
     return {index: item for index, item in taken.items() if item is not None}
 
 
-_QUANTITY = re.compile(r".*_(?:ms|s|seconds|bytes|tokens|connections|per_minute)|threads|in_flight|max_waiting")
+_QUANTITY = re.compile(r".*_(?:ms|s|seconds|bytes|tokens|connections)|threads|in_flight|max_waiting")
 
 
 def _check_quantities(reading: Reading, settings: msgspec.Struct, *at: str | int) -> None:
-    """Times, sizes and counts are never negative, and 0 only where it is the default: `0` seconds means `at once` to one
+    """Times, sizes and counts are never negative, and 0 only where it is the default: 0 seconds mean `at once` to one
     library and `never` to another."""
     for field in msgspec.structs.fields(settings):
         value = getattr(settings, field.name)
@@ -189,11 +215,12 @@ def _check_quantities(reading: Reading, settings: msgspec.Struct, *at: str | int
             reading.fault((*at, field.name), f"{value} is out of range; expected a number {bound}")
 
 
-def placed(entry: Entry, folder: Path) -> Entry:
+def placed(entry: Entry, folder: pathlib.Path) -> Entry:
+    """The model with its paths made absolute."""
     return msgspec.structs.replace(entry, **_paths(entry, folder))
 
 
-def beside(folder: Path, path: str) -> Path:
+def beside(folder: pathlib.Path, path: str) -> pathlib.Path:
     """A path of the policy: from the folder of its file, or from a home folder."""
     return folder / (path if "\0" in path else os.path.expanduser(path))
 

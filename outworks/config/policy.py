@@ -13,7 +13,7 @@ from outworks.config.sections import Document, GatewaySettings, LedgerSettings, 
 from outworks.defense import Settings
 from outworks.defenses import Line
 from outworks.enforcement.rules import Rule, Rules
-from outworks.toml import Fault, PolicyError, read
+from outworks.toml import LARGEST, Fault, PolicyError, read
 
 
 class ModelEntry(msgspec.Struct, frozen=True):
@@ -57,7 +57,8 @@ def load_policy(path: Path, *, environ: Mapping[str, str] | None = os.environ) -
     run where the gateway's secrets and extras are not.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise PolicyError(str(path), [Fault(1, "", f"the policy cannot be read: {why}")]) from None
@@ -76,7 +77,8 @@ def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = 
     rules = checks.items(reading, Rule, "rules")
     compiled = checks.compiled_rules(reading, rules)
     reading.settle()
-    assert gateway and ledger and telemetry and compiled is not None
+    assert gateway and ledger and telemetry
+    assert compiled is not None
     said = {
         "gateway": gateway,
         "ledger": ledger,

@@ -57,7 +57,8 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """What is told to other systems. Prometheus metrics are at `/metrics` in any case."""
 
     otlp_endpoint: str = ""
-    """Where OpenTelemetry traces go, such as `http://localhost:4318/v1/traces`; empty for nowhere. It needs `outworks[otel]`."""
+    """Where OpenTelemetry traces go, such as `http://localhost:4318/v1/traces`; empty for nowhere. It needs the extra
+    `outworks[otel]`."""
 
 
 _NAME = Meta(min_length=1, max_length=128)

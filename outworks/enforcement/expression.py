@@ -14,7 +14,8 @@ import msgspec
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
 from outworks.action import Standing
-from outworks.enforcement.words import LEVELS, VALUES, WORDS, Call, Parameter, Word, duration
+from outworks.duration import seconds
+from outworks.enforcement.words import LEVELS, VALUES, WORDS, Call, Parameter, Word
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -118,7 +119,7 @@ def _call(word: Word, arguments: list[str], defenses: Collection[str] | None) ->
     for parameter, argument in zip(form, arguments, strict=True):
         text = argument.strip("\"'")
         if parameter is Parameter.WINDOW:
-            given["window"] = duration(text)
+            given["window"] = seconds(text)
         elif parameter is Parameter.SCORE:
             given["score"] = float(text)
             if not 0 <= given["score"] <= 1:

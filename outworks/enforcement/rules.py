@@ -9,8 +9,9 @@ import msgspec
 from typing_extensions import override
 
 from outworks.action import Standing
+from outworks.duration import seconds
 from outworks.enforcement.expression import Expression, ExpressionError
-from outworks.enforcement.words import ACTION_WORDS, Call, duration
+from outworks.enforcement.words import ACTION_WORDS, Call
 
 
 class RuleMode(StrEnum):
@@ -72,7 +73,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def lasts(self) -> float | None:
         """Seconds that the action lasts; None for good."""
-        return None if self.expires in ("", "never") else duration(self.expires)
+        return None if self.expires in ("", "never") else seconds(self.expires)
 
     @property
     def told(self) -> str:
@@ -191,6 +192,6 @@ def _expiry_faults(rule: Rule) -> Iterator[_Fault]:
         yield _Fault("expires", f'only a ban may last for good; give this {rule.action.value} an expiry such as "30d"')
     elif rule.expires not in ("", "never"):
         try:
-            duration(rule.expires)
+            seconds(rule.expires)
         except ValueError as error:
             yield _Fault("expires", str(error))

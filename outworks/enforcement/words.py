@@ -1,6 +1,5 @@
 """The words of the rules language: what an expression may ask about an account, and over which window."""
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -85,14 +84,3 @@ VALUES: Mapping[str, str] = {
     "age": 'How long ago the account was first seen, a duration: `age < duration("24h")`.',
     "standing": "What the account may do now: `good < warned < limited < suspended < banned`.",
 }
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
-
-
-def duration(text: str) -> float:
-    """Seconds in a duration such as `90s`, `5m`, `12h`, `7d` or `2w`; ValueError for anything else."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(f'a duration is a whole number and s, m, h, d or w, such as "12h" or "7d", not {text[:40]!r}')
-    return float(int(found[1]) * _SECONDS[found[2]])

@@ -200,7 +200,7 @@ class _Reply:
 
     async def start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.started = True
-        own = [(b"content-type", content_type), (b"x-request-id", self.id.encode()), (b"cache-control", b"no-store")]
+        own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *_named(self.id)]
         await self._send({"type": "http.response.start", "status": status, "headers": own + (headers or [])})
 
     async def more(self, data: bytes, *, last: bool = False) -> None:
@@ -222,6 +222,11 @@ class _Reply:
             return
         headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
         await self.whole(problem.status, wire.problem(problem), headers)
+
+
+def _named(id: str) -> list[tuple[bytes, bytes]]:
+    """The exchange's id, where OpenAI's clients look for it and where Anthropic's do."""
+    return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
 
 
 class _Watch:

@@ -10,7 +10,7 @@ Path: TypeAlias = tuple[str | int, ...]
 """Keys, and places in lists, from the top of the document."""
 
 DEEPEST = 32
-"""Levels that a document may have. `tomllib` takes memory with the square of a dotted key's parts, and stack by bracket."""
+"""Levels of a document. `tomllib` takes memory with the square of a dotted key's parts, and stack with the brackets."""
 
 _BLANK = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
 _SPACE = re.compile(r"[ \t]*+")

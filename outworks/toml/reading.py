@@ -119,7 +119,7 @@ def written(path: Path) -> str:
 
 def _text(data: bytes, file: str) -> str:
     if len(data) > LARGEST:
-        why = f"the file has {len(data)} bytes; expected at most {LARGEST}"
+        why = f"the file is too large; expected at most {LARGEST} bytes"
         raise PolicyError(file, [Fault(1, "", why)])
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")

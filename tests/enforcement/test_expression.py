@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from outworks.action import Standing
 from outworks.enforcement.expression import EvaluationError, Expression, ExpressionError, Fault, Values
-from outworks.enforcement.words import LEVELS, VALUES, WORDS, Call, duration
+from outworks.enforcement.words import LEVELS, VALUES, WORDS, Call
 
 DEFENSES = ("fingerprint", "leak")
 
@@ -114,18 +114,3 @@ def test_any_text_compiles_or_is_refused(source: str) -> None:
         faults = error.faults or (Fault("no fault is named", 0, 0),)
 
     assert all(fault.line >= 1 and fault.column >= 1 for fault in faults)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)]
-)
-def test_durations(text: str, seconds: float) -> None:
-    """A duration is a whole number and a unit."""
-    assert duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0s", "7", "d", "1.5h", "-1d", "1 d", "1D", "٣d", "9999999d", "1d\n"])
-def test_other_durations_are_refused(text: str) -> None:
-    """Anything else is not a duration."""
-    with pytest.raises(ValueError, match="a duration is"):
-        duration(text)

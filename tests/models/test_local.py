@@ -4,7 +4,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,22 @@ from outworks.models.local import Local, Settings
 from tests.models.faults import WEATHER, ask, assistant, result, system, user
 
 
-@pytest.fixture
-async def model(embedded: Path) -> AsyncIterator[Local]:
-    model = Local("m", Settings(context_tokens=512, max_waiting=1))
-    await model.start()
+SHORT = {"seed": 1, "max_tokens": 24}
+
+
+@pytest.fixture(scope="module")
+def model(embedded: Path) -> Iterator[Local]:
+    """Loaded once; each test asks it from a loop of its own. One thread, since two that wait on one another crawl where
+    other work has the second core."""
+    model = Local("m", Settings(context_tokens=512, max_waiting=1, threads=1))
     yield model
-    await model.aclose()
+    asyncio.run(model.aclose())
 
 
 @pytest.mark.local
 async def test_an_ordinary_question_is_answered(model: Local) -> None:
     """The real model, loaded from the real file, says something in English, and counts honestly."""
-    deltas = [delta async for delta in model.generate(ask("Write one sentence about the sea.", parameters={"seed": 1}))]
+    deltas = [delta async for delta in model.generate(ask("Write one sentence about the sea.", parameters=SHORT))]
 
     text = "".join(delta.text for delta in deltas)
     assert "sea" in text.lower() or "ocean" in text.lower()
@@ -43,23 +47,23 @@ async def test_an_ordinary_question_is_answered(model: Local) -> None:
 @pytest.mark.local
 async def test_sampling_is_obeyed(model: Local) -> None:
     """A seed repeats, `max_tokens` and `stop` cut, `n` gives choices that differ, a schema shapes."""
-    hot: dict[str, Any] = {"seed": 7, "temperature": 1.0, "top_p": 0.95, "max_tokens": 8}
+    hot: dict[str, Any] = {"seed": 7, "temperature": 1.0, "top_p": 0.95, "max_tokens": 5}
     first = await join(model.generate(ask("Tell me a story.", parameters=hot)))
     again = await join(model.generate(ask("Tell me a story.", parameters=hot)))
     several = await join(model.generate(ask("Tell me a story.", parameters=hot | {"n": 2})))
     shape = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": shape}}
-    shaped = await join(model.generate(ask("JSON, please.", parameters={"max_tokens": 40, "response_format": form})))
+    shaped = await join(model.generate(ask("JSON, please.", parameters={"max_tokens": 20, "response_format": form})))
     word = first.outputs[0].text.split()[1]
     cut = await join(model.generate(ask("Tell me a story.", parameters=hot | {"stop": [word]})))
 
     assert first.outputs == again.outputs
     assert first.outputs[0].finish is Finish.LENGTH
     assert first.usage is not None
-    assert first.usage.output_tokens == 8
+    assert first.usage.output_tokens == 5
     assert several.outputs[0].text == first.outputs[0].text != several.outputs[1].text
     assert several.usage is not None
-    assert several.usage.output_tokens == 16
+    assert several.usage.output_tokens == 10
     assert shaped.outputs[0].text.replace(" ", "").replace("\n", "") in ('{"a":true}', '{"a":false}')
     assert cut.outputs[0].finish is Finish.STOP
     assert word not in cut.outputs[0].text
@@ -106,7 +110,7 @@ async def test_one_at_a_time_and_a_bounded_queue(model: Local) -> None:
     await asyncio.sleep(0)
     after = await join(model.generate(ask("Hello.", parameters={"max_tokens": 2})))
     assert after.outputs[0].done
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.local
@@ -121,7 +125,7 @@ async def test_the_event_loop_stays_free(model: Local) -> None:
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    await join(model.generate(ask("word " * 300, parameters={"max_tokens": 10})))
+    await join(model.generate(ask("word " * 200, parameters={"max_tokens": 2})))
     ticking.cancel()
 
     assert ticks > 10
