@@ -90,7 +90,8 @@ def _warm(target: Target) -> None:
 
 
 def _wrk(target: Target, script: Path, connections: int, seconds: int) -> Load:
-    command = [tool("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), target.url]
+    flags = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency", "-s", str(script)]
+    command = [tool("wrk", "wrk"), *flags, target.url]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
     if re.search(r"Non-2xx|Socket errors", said):
         raise RuntimeError(f"{target.name} answered with errors:\n{said}")

@@ -76,17 +76,18 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 _SLASHLESS = "javascript|vbscript|data|mailto|xmpp|tel|sms|vscode|magnet|blob|view-source|ms-[a-z]{2,9}"
-_KNOWN = re.compile(rf"(?<![a-z0-9+.-])(?:{'|'.join(sorted(SLASHED))}|file|smb|{_SLASHLESS})\Z", re.IGNORECASE)
+_FLAGS = re.IGNORECASE | re.ASCII
+_KNOWN = re.compile(rf"(?<![a-z0-9+.-])(?:{'|'.join(sorted(SLASHED))}|file|smb|{_SLASHLESS})\Z", _FLAGS)
 # What follows a scheme without slashes where it is more than a word before a colon.
 _FOLLOWS = re.compile(
     r"data:[\w.+-]+/[\w.+-]+[;,]|(?:mailto|xmpp):[^@\s]+@|(?:tel|sms):\+?\d|(?!data|mailto|xmpp|tel|sms)[\w-]+:[\w/(?%]",
-    re.IGNORECASE,
+    _FLAGS,
 )
 # Connection strings of services, and links already made harmless: no client opens them.
 _INERT = re.compile(
     r"(?<![a-z0-9+.-])(?:hxxps?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|sqlite|s3|gs|jdbc|tcp|udp"
     r"|unix|grpc|kafka|hdfs|docker|oci|bolt|neo4j|nats|mqtts?|memcached|zookeeper|inproc|ipc)\Z",
-    re.IGNORECASE,
+    _FLAGS,
 )
 # One set of characters first: the search then passes over ordinary text at the speed of a table look-up.
 _TRIGGER = re.compile(
@@ -95,19 +96,31 @@ _TRIGGER = re.compile(
 )
 
 
-def _beginnings() -> str:
-    """Every beginning of a scheme that is cut out from its first letter on."""
-    names = {*SLASHED, "file", "smb", *_SLASHLESS.replace("ms-[a-z]{2,9}", "ms-").split("|")}
-    return "|".join(sorted({name[:n] for name in names for n in range(1, len(name) + 1)}, key=len, reverse=True))
+def _beginnings() -> frozenset[str]:
+    names = {*SLASHED, "file", "smb", "www.", *_SLASHLESS.replace("ms-[a-z]{2,9}", "ms-").split("|")}
+    return frozenset(name[:n] for name in names for n in range(1, len(name) + 1))
 
 
 # What a text may end with that can become a trigger, or the word in front of one.
-_TAIL = re.compile(
-    rf"(?:!|\]|<|(?<=[a-z0-9]):[/\\]?|(?<![:/\w\\])//?|(?<![\w.@/-])w{{1,3}}\.?|(?<![a-z0-9+.-])(?:{_beginnings()})(?::[/\\]?)?"
-    rf"|(?<![a-z0-9+.-])ms-[a-z]{{2,9}}(?::[/\\]?)?)\Z",
-    re.IGNORECASE,
-)
+_BEGINNINGS = _beginnings()
+_LAST_WORD = re.compile(r"[A-Za-z0-9+.-]*\Z")
+_LAST_SIGNS = re.compile(r"(?:!|\]|<|(?:[A-Za-z0-9+.-]*[A-Za-z0-9]):[/\\]?|(?<![:/\w\\])//?)\Z")
 _LONGEST_BEGINNING = 16
+
+
+def _tail(text: str, begin: int) -> int:
+    """Where the end of the text may be the beginning of something."""
+    begin = max(begin, len(text) - _LONGEST_BEGINNING)
+    last = text[-1:]
+    if last.isalnum() or last in "+.-":
+        match = _LAST_WORD.search(text, begin)
+        word = match[0].lower() if match else ""
+        return len(text) - len(word) if word in _BEGINNINGS or word.startswith("ms-") else len(text)
+    match = _LAST_SIGNS.search(text, begin) if last in "!]<:/\\" else None
+    if match is None:
+        return len(text)
+    known = _KNOWN.match(text, match.start(), max(match.start(), text.find(":", match.start())))
+    return match.start() if known or match[0][0] in "!]</" else text.index(":", match.start())
 
 
 def read(text: str, begin: int, done: bool, admits: Admits) -> Reading:
@@ -127,8 +140,7 @@ def read(text: str, begin: int, done: bool, admits: Admits) -> Reading:
         at = found.end
     if done:
         return Reading(tuple(links), len(text))
-    tail = _TAIL.search(text, max(links[-1].end if links else begin, len(text) - _LONGEST_BEGINNING))
-    return Reading(tuple(links), tail.start() if tail else len(text))
+    return Reading(tuple(links), _tail(text, links[-1].end if links else begin))
 
 
 # --- URLs that stand by themselves
@@ -236,6 +248,9 @@ _LINE_SPACE = re.compile(r"[ \t]*\n?[ \t]*")
 _REST_OF_LINE = re.compile(r"[ \t]*")
 _LABEL_AHEAD = re.compile(r"(?:[ \t>]|[*+-][ \t]|\d{1,9}[.)][ \t])*\Z")
 _TITLE = 256
+# Renderers give up on deep nesting too (cmark: 32); without a limit, a text of nothing but `![` costs its square.
+_DEEPEST_PARENS = 32
+_DEEPEST_BRACKETS = 4
 
 
 class _Destination(msgspec.Struct, frozen=True):
@@ -257,11 +272,11 @@ def _destination(place: _Place, at: int, start: int, space: re.Pattern[str]) -> 
         return _Open(start)
     end, depth = limit, 0
     for match in _PARENS.finditer(text, at, limit):
-        if match[0] == "(":
+        if match[0] == "(" and depth < _DEEPEST_PARENS:
             depth += 1
         elif match[0] == ")" and depth:
             depth -= 1
-        elif match[0] == ")" or match[0].isspace():
+        elif match[0] in "()" or match[0].isspace():
             end = match.start()
             break
     return _Open(start) if place.open(end, start) else _Destination(end, address(text[at:end].lstrip("<")))
@@ -316,6 +331,8 @@ def _image(place: _Place) -> Hyperlink | _Open | None:
     for match in _BRACKETS.finditer(text, start + 1, start + LONGEST):
         if match[0] == "[":
             depth += 1
+            if depth > _DEEPEST_BRACKETS:
+                return None
         elif match[0] == "]":
             depth -= 1
         elif match[0][0] == "\n":
@@ -334,10 +351,10 @@ def _image(place: _Place) -> Hyperlink | _Open | None:
 
 _TAG_NAME = re.compile(r"<([A-Za-z][^\s/><\"'=]*)")
 _TAG_WHOLE = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
-_ATTRIBUTE = re.compile(
-    r"(?<![\w-])(srcset|imagesrcset|src|href|poster|data|action|formaction|background|cite|longdesc|manifest|ping|style"
-    r"|content|srcdoc|codebase|code|archive|classid|icon|dynsrc|lowsrc|profile|attributionsrc)\s*=\s*",
-    re.IGNORECASE,
+_ATTRIBUTE = re.compile(r"(?<![\w-])([A-Za-z]+)\s*=\s*")
+_LEADING = frozenset(
+    "srcset imagesrcset src href poster data action formaction background cite longdesc manifest ping style content "
+    "srcdoc codebase code archive classid icon dynsrc lowsrc profile attributionsrc".split()
 )
 _VALUE = re.compile(r"\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)")
 _LOADS = frozenset({"img", "image", "picture", "source", "video", "audio", "track", "svg", "use", "input"})
@@ -355,7 +372,8 @@ def _tag(place: _Place) -> Hyperlink | _Open | None:
     name = _TAG_NAME.match(text, start, start + 64)
     if name is None or (name.end() < len(text) and text[name.end()] not in " \t\r\n\f/>"):
         return None
-    whole = _TAG_WHOLE.match(text, name.end(), start + LONGEST)
+    may_end = text.find(">", name.end(), start + LONGEST) >= 0
+    whole = _TAG_WHOLE.match(text, name.end(), start + LONGEST) if may_end else None
     if whole is None:
         if place.open(len(text), start):
             return _Open(start)
@@ -377,7 +395,9 @@ def _unfinished_tag(place: _Place, name_end: int) -> Hyperlink | None:
 def _judge_tag(place: _Place, name: str, end: int) -> Hyperlink | None:
     tag = place.text[place.at : end]
     form = Form.IMAGE if name.lower() in _LOADS else Form.TAG
-    for attribute in _ATTRIBUTE.finditer(tag):
+    for attribute in _ATTRIBUTE.finditer(tag) if "=" in tag else ():
+        if attribute[1].lower() not in _LEADING:
+            continue
         value = _VALUE.match(tag, attribute.end())
         raw = next((group for group in value.groups() if group), "") if value else ""
         for destination in _destinations(attribute[1].lower(), html.unescape(raw)):

@@ -1,5 +1,7 @@
 """Ordinary text that no corpus holds enough of, generated: encodings, logs, tables, mathematics, lists, names."""
 
+# ruff: noqa: E501, E731, SIM905 -- templates and word lists read best whole
+
 import base64
 import json
 import random
@@ -97,7 +99,9 @@ class _Kinds:
 
     def bytes_literal(self) -> str:
         body = "".join(f"\\x{byte:02x}" for byte in self.rng.randbytes(self.rng.randint(10, 120)))
-        return self.rng.choice(('b"', "'", 'shellcode = b"')) + self.rng.choice((body, '"\nb"'.join(_cut(body, 56)))) + '"'
+        return (
+            self.rng.choice(('b"', "'", 'shellcode = b"')) + self.rng.choice((body, '"\nb"'.join(_cut(body, 56)))) + '"'
+        )
 
     def uuids(self) -> str:
         return self._joined(("\n", ", ", " ", "','"), 1, 20, lambda: str(uuid.UUID(bytes=self.rng.randbytes(16))))
@@ -107,8 +111,15 @@ class _Kinds:
 
     def _url(self) -> str:
         rng = self.rng
-        host = "".join(self._some(rng.randint(1, 2))).lower() + rng.choice((".com", ".org", ".io", ".co.uk", ".de", ".gov"))
-        url = rng.choice(("https://", "http://", "www.", "")) + rng.choice(("", "www.", "api.", "docs.", "m.")) + host + "/"
+        host = "".join(self._some(rng.randint(1, 2))).lower() + rng.choice(
+            (".com", ".org", ".io", ".co.uk", ".de", ".gov")
+        )
+        url = (
+            rng.choice(("https://", "http://", "www.", ""))
+            + rng.choice(("", "www.", "api.", "docs.", "m."))
+            + host
+            + "/"
+        )
         url += "/".join(self._segment() for _ in range(rng.randint(0, 5)))
         if rng.random() < 0.6:
             url += "?" + "&".join(f"{self._word()}={self._value()}" for _ in range(rng.randint(1, 8)))
@@ -125,13 +136,18 @@ class _Kinds:
         return rng.choice((*values, "%20".join(self._some(3)), "%2F".join(self._some(2))))
 
     def log(self) -> str:
-        rng, form, host, start = self.rng, self.rng.randrange(8), self._word(), self.rng.randrange(15 * 10**8, 18 * 10**8)
+        rng, form, host, start = (
+            self.rng,
+            self.rng.randrange(8),
+            self._word(),
+            self.rng.randrange(15 * 10**8, 18 * 10**8),
+        )
         lines = []
         for n in range(rng.randint(2, 25)):
             at, level = time.gmtime(start + n * rng.randrange(9)), rng.choice(("INFO", "WARN", "ERROR", "DEBUG"))
             where = ".".join(self._some(3)) + "." + "".join(word.capitalize() for word in self._some(2))
             ip, said = ".".join(str(rng.randrange(256)) for _ in range(4)), self._logged()
-            date = lambda style, at=at: time.strftime(style, at)  # noqa: E731
+            date = lambda style, at=at: time.strftime(style, at)
             lines.append(
                 (
                     f"{date('%Y-%m-%d %H:%M:%S')},{rng.randrange(1000):03d} {level} [{self._word()}-{n}] {where}: {said}",
@@ -162,7 +178,14 @@ class _Kinds:
     def _cell(self) -> str:
         rng = self.rng
         number = str(rng.randrange(10 ** rng.randint(1, 7))), f"{rng.random() * 1000:.2f}", f"${rng.randrange(9999)}"
-        other = "", "N/A", "✓", "-", f"{rng.random() * 100:.1f}%", f"2024-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"
+        other = (
+            "",
+            "N/A",
+            "✓",
+            "-",
+            f"{rng.random() * 100:.1f}%",
+            f"2024-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}",
+        )
         words = self._word(), " ".join(self._some(2)), self._word().capitalize(), f"{self._word()}@{self._word()}.com"
         return rng.choice((*words, *number, *other, rng.randbytes(3).hex().upper()))
 
@@ -172,7 +195,13 @@ class _Kinds:
         forms = (
             "\n".join(",".join(row) for row in rows),
             "\n".join("\t".join(row) for row in rows),
-            "\n".join(["| " + " | ".join(rows[0]) + " |", "|" + "---|" * width, *("| " + " | ".join(r) + " |" for r in rows[1:])]),
+            "\n".join(
+                [
+                    "| " + " | ".join(rows[0]) + " |",
+                    "|" + "---|" * width,
+                    *("| " + " | ".join(r) + " |" for r in rows[1:]),
+                ]
+            ),
             "\n".join(";".join(f'"{cell}"' for cell in row) for row in rows),
             "+" + "-" * 14 * width + "+\n" + "\n".join("|".join(f" {cell:<12}" for cell in row) + "|" for row in rows),
             "\n".join("  ".join(f"{cell:>10}" for cell in row) for row in rows),
@@ -191,7 +220,10 @@ class _Kinds:
             plain = self._word(), rng.randrange(10**6), round(rng.random(), 3), True, None, " ".join(self._some(5))
             return rng.choice((*plain, self._value(), self._url()))
         if form < 0.75:
-            return {rng.choice(("_", "")).join(self._some(rng.randint(1, 2))): self._json(depth - 1) for _ in range(rng.randint(1, 6))}
+            return {
+                rng.choice(("_", "")).join(self._some(rng.randint(1, 2))): self._json(depth - 1)
+                for _ in range(rng.randint(1, 6))
+            }
         return [self._json(depth - 1) for _ in range(rng.randint(1, 6))]
 
     def emoji(self) -> str:
@@ -207,11 +239,22 @@ class _Kinds:
         rng = self.rng
         v = rng.choice(VARIABLES)
         if depth > 3 or rng.random() < 0.3:
-            sub = f"{v}_{rng.choice('ijkn012')}", f"{v}_{{{rng.choice('ij')}{rng.choice('+-')}1}}", f"{v}^{rng.choice('23n')}"
-            styles = f"\\mathbf{{{v}}}", f"\\mathbb{{{rng.choice('RNZCQE')}}}", f"\\mathcal{{{rng.choice('LNFO')}}}", f"\\hat{{{v}}}"
+            sub = (
+                f"{v}_{rng.choice('ijkn012')}",
+                f"{v}_{{{rng.choice('ij')}{rng.choice('+-')}1}}",
+                f"{v}^{rng.choice('23n')}",
+            )
+            styles = (
+                f"\\mathbf{{{v}}}",
+                f"\\mathbb{{{rng.choice('RNZCQE')}}}",
+                f"\\mathcal{{{rng.choice('LNFO')}}}",
+                f"\\hat{{{v}}}",
+            )
             return rng.choice((v, "\\" + rng.choice(GREEK), str(rng.randrange(20)), *sub, *styles))
-        inner = lambda: self._formula(depth + 1)  # noqa: E731
-        operator = rng.choice((" + ", "+", "-", " - ", " \\cdot ", " = ", "=", " \\leq ", "\\times ", " \\in ", " \\to ", " \\neq "))
+        inner = lambda: self._formula(depth + 1)
+        operator = rng.choice(
+            (" + ", "+", "-", " - ", " \\cdot ", " = ", "=", " \\leq ", "\\times ", " \\in ", " \\to ", " \\neq ")
+        )
         makes: tuple[Callable[[], str], ...] = (
             lambda: f"\\frac{{{inner()}}}{{{inner()}}}",
             lambda: inner() + operator + inner(),
@@ -223,7 +266,11 @@ class _Kinds:
             lambda: f"e^{{{inner()}}}",
             lambda: f"\\|{inner()}\\|_2",
             lambda: f"\\lim_{{{v} \\to {rng.choice(BOUNDS)}}} {inner()}",
-            lambda: "\\begin{pmatrix}" + " \\\\ ".join(" & ".join(self._formula(4) for _ in range(3)) for _ in "12") + "\\end{pmatrix}",
+            lambda: (
+                "\\begin{pmatrix}"
+                + " \\\\ ".join(" & ".join(self._formula(4) for _ in range(3)) for _ in "12")
+                + "\\end{pmatrix}"
+            ),
             lambda: f"\\text{{{self._word()}}}",
             lambda: f"\\partial {self._formula(4)} / \\partial {v}",
         )
@@ -247,7 +294,7 @@ class _Kinds:
         if form < 0.9:
             rows = " \\\\\n".join(" & ".join(self._cell() for _ in range(3)) for _ in range(5))
             return f"\\begin{{tabular}}{{{rng.choice(('lcr', '|l|c|c|', 'll'))}}}\n\\hline\n{rows} \\\\\n\\hline\n\\end{{tabular}}"
-        draw = lambda: (  # noqa: E731
+        draw = lambda: (
             f"\\draw[{rng.choice(('->', 'thick', 'dashed', 'blue, fill=red'))}] ({rng.randrange(9)},{rng.randrange(9)}) -- "
             f"({rng.randrange(9)},{rng.randrange(9)}) node[{rng.choice(('above', 'right', 'midway'))}] {{${formula(3)}$}};\n"
         )
@@ -255,7 +302,9 @@ class _Kinds:
 
     def _document(self) -> str:
         rng, prose, word = self.rng, self._prose, self._word
-        uses = "".join(f"\\usepackage{rng.choice(('', '[utf8]', '[T1]'))}{{{name}}}\n" for name in rng.sample(PACKAGES, 4))
+        uses = "".join(
+            f"\\usepackage{rng.choice(('', '[utf8]', '[T1]'))}{{{name}}}\n" for name in rng.sample(PACKAGES, 4)
+        )
         kind = rng.choice(("itemize", "enumerate", "description"))
         items = "".join(f"  \\item {prose()} ${self._formula()}$\n" for _ in range(3))
         return (
@@ -280,30 +329,40 @@ class _Kinds:
 
     def plain_maths(self) -> str:
         parts = (*"()+-*/^=<>, ", " = ", " + ", "sqrt(", "sin(", "log(", ".5", *VARIABLES, *map(str, range(12)))
-        return self.rng.choice(("Solve ", "Calculate ", "", "simplify: ")) + self._joined(("",), 6, 60, lambda: self.rng.choice(parts))
+        return self.rng.choice(("Solve ", "Calculate ", "", "simplify: ")) + self._joined(
+            ("",), 6, 60, lambda: self.rng.choice(parts)
+        )
 
     def regex(self) -> str:
-        return self.rng.choice(("", "re: ", 'pattern = r"')) + self._joined(("",), 5, 35, lambda: self.rng.choice((*REGEX, self._word())))
+        return self.rng.choice(("", "re: ", 'pattern = r"')) + self._joined(
+            ("",), 5, 35, lambda: self.rng.choice((*REGEX, self._word()))
+        )
 
     def keysmash(self) -> str:
         rng = self.rng
-        mash = lambda: "".join(rng.choice(rng.choice(("qwertyuiop", "asdfghjkl", "zxcvbnm"))) for _ in range(rng.randint(4, 20)))  # noqa: E731
-        shout = lambda: rng.choice(("lol", "omg", "aaaaaaa", "hahahaha", "wtfff", "???", "!!!!", "nooooo"))  # noqa: E731
+        mash = lambda: "".join(
+            rng.choice(rng.choice(("qwertyuiop", "asdfghjkl", "zxcvbnm"))) for _ in range(rng.randint(4, 20))
+        )
+        shout = lambda: rng.choice(("lol", "omg", "aaaaaaa", "hahahaha", "wtfff", "???", "!!!!", "nooooo"))
         return self._joined((" ",), 1, 10, lambda: rng.choice((mash, shout, self._word))())
 
     def passwords(self) -> str:
         letters = string.ascii_letters + string.digits + "!@#$%&*-_"
-        make = lambda: "".join(self.rng.choices(letters, k=self.rng.randint(8, 20)))  # noqa: E731
+        make = lambda: "".join(self.rng.choices(letters, k=self.rng.randint(8, 20)))
         return self._joined(("\n", ", ", " ", " my password is "), 1, 4, make)
 
     def word_list(self) -> str:
         return self._joined((" ", ", ", "\n", " | ", " - ", "; ", ","), 4, 60, self._word)
 
     def names(self) -> str:
-        return self._joined((", ", " ", "\n", " & "), 3, 20, lambda: " ".join(word.capitalize() for word in self._some(2)))
+        return self._joined(
+            (", ", " ", "\n", " & "), 3, 20, lambda: " ".join(word.capitalize() for word in self._some(2))
+        )
 
     def hashtags(self) -> str:
-        return self._joined((" ",), 3, 30, lambda: self.rng.choice("##@$") + "".join(w.capitalize() for w in self._some(2)))
+        return self._joined(
+            (" ",), 3, 30, lambda: self.rng.choice("##@$") + "".join(w.capitalize() for w in self._some(2))
+        )
 
     def identifiers(self) -> str:
         some, word = self._some, self._word
@@ -325,19 +384,28 @@ class _Kinds:
         return "".join(self.rng.choices("ACGT", k=self.rng.randint(30, 600)))
 
     def protein(self) -> str:
-        return f">sp|P{self.rng.randrange(99999)}\n" + "".join(self.rng.choices("ACDEFGHIKLMNPQRSTVWY", k=self.rng.randint(30, 400)))
+        return f">sp|P{self.rng.randrange(99999)}\n" + "".join(
+            self.rng.choices("ACDEFGHIKLMNPQRSTVWY", k=self.rng.randint(30, 400))
+        )
 
     def smiles(self) -> str:
         return "".join(self.rng.choices(SMILES, k=self.rng.randint(8, 70)))
 
     def chess(self) -> str:
         rng = self.rng
-        move = lambda: rng.choice(("", "N", "B", "R", "Q", "Nx", "Bx")) + rng.choice("abcdefgh") + str(rng.randrange(1, 9)) + rng.choice(("", "", "+", "!"))  # noqa: E731
+        move = lambda: (
+            rng.choice(("", "N", "B", "R", "Q", "Nx", "Bx"))
+            + rng.choice("abcdefgh")
+            + str(rng.randrange(1, 9))
+            + rng.choice(("", "", "+", "!"))
+        )
         return " ".join(f"{n}. {move()} {move()}" for n in range(1, rng.randint(5, 40)))
 
     def ascii_art(self) -> str:
         ink = self.rng.choice(ART)
-        return "\n".join("".join(self.rng.choices(ink, k=self.rng.randint(10, 60))) for _ in range(self.rng.randint(4, 18)))
+        return "\n".join(
+            "".join(self.rng.choices(ink, k=self.rng.randint(10, 60))) for _ in range(self.rng.randint(4, 18))
+        )
 
     def leet(self) -> str:
         return " ".join(self._some(self.rng.randint(4, 30))).translate(str.maketrans("aeiost", "43105+"))
@@ -358,7 +426,11 @@ class _Kinds:
     def repeated(self) -> str:
         rng = self.rng
         signs = string.printable[:95] if rng.random() < 0.5 else "_-=*#~.[](){}<>!?/|+ "
-        piece = "".join(rng.choices(signs, k=rng.randint(1, 6))) if rng.random() < 0.7 else self._word() + rng.choice(("", " ", ", ", "!"))
+        piece = (
+            "".join(rng.choices(signs, k=rng.randint(1, 6)))
+            if rng.random() < 0.7
+            else self._word() + rng.choice(("", " ", ", ", "!"))
+        )
         return f"{' '.join(self._some(2))} {piece * rng.randint(8, 80)}"
 
 

@@ -50,9 +50,10 @@ PACKAGES = ("django", "sphinx", "sympy", "docutils", "plasTeX", "pylatexenc", "s
 SUFFIXES = {
     ".py": "python", ".c": "c", ".h": "c", ".hpp": "c", ".js": "javascript", ".mjs": "javascript", ".html": "html",
     ".json": "json", ".rst": "rst", ".md": "markdown", ".pl": "perl", ".pm": "perl", ".sh": "shell", ".sql": "sql",
-    ".css": "css", ".vim": "vim", ".cmake": "cmake", ".txt": "text", ".po": "translations", ".svg": "svg", ".xml": "xml",
-    ".toml": "toml", ".cfg": "cfg", ".yml": "yaml", ".yaml": "yaml", ".tex": "tex", ".sty": "tex", ".rs": "rust",
-    ".java": "java", ".csv": "csv", ".cpp": "c", ".go": "go", ".rb": "ruby", ".lua": "lua", ".el": "lisp",
+    ".css": "css", ".vim": "vim", ".cmake": "cmake", ".txt": "text", ".po": "translations", ".svg": "svg",
+    ".xml": "xml", ".toml": "toml", ".cfg": "cfg", ".yml": "yaml", ".yaml": "yaml", ".tex": "tex",
+    ".sty": "tex", ".rs": "rust", ".java": "java", ".csv": "csv", ".cpp": "c",
+    ".go": "go", ".rb": "ruby", ".lua": "lua", ".el": "lisp",
 }  # fmt: skip
 NOT_ORDINARY = ("suffix_only", "jailtrick_advtrain", "semanticsmooth_attacks", "smoothllm_gcg")
 """Sets of machine-made strings; never trained on, reported as hostile."""
@@ -149,7 +150,9 @@ class Salads:
 
     def one(self, rng: random.Random) -> str:
         if rng.random() < 0.06:  # a random search over characters, not tokens
-            letters = string.ascii_letters + string.digits + string.punctuation * rng.choice((1, 2)) + " " * rng.randint(0, 6)
+            letters = (
+                string.ascii_letters + string.digits + string.punctuation * rng.choice((1, 2)) + " " * rng.randint(0, 6)
+            )
             letters += rng.choice(("", "\t\r\x0b\x0c"))
             return "".join(rng.choices(letters, k=rng.randint(20, 120)))
         tokens = self._vocabularies[rng.random() < 0.35]
@@ -159,7 +162,13 @@ class Salads:
         start = rng.choice((" !", " !", " x", " [", " the", " ?"))
         kinds = rng.choices(
             ("start", "other", "signs", "words", "plain"),
-            (unchanged, other, signs * (1 - unchanged), words * (1 - unchanged), max(0.1, 1 - unchanged - other - signs - words)),
+            (
+                unchanged,
+                other,
+                signs * (1 - unchanged),
+                words * (1 - unchanged),
+                max(0.1, 1 - unchanged - other - signs - words),
+            ),
             k=rng.randint(6, 45),
         )
         draw = {"start": lambda: start, "words": lambda: " " + rng.choice(self._words)}
@@ -199,7 +208,9 @@ BREAK = "\n" * surprise.BEFORE
 
 def ordinary_stream(texts: Texts, rng: random.Random) -> Stream:
     """One window a kind; a draw picks a kind, then a place in it."""
-    kinds = [(name, BREAK.join(rng.sample(members, len(members)))[:KIND_CHARS]) for name, members in sorted(texts.items())]
+    kinds = [
+        (name, BREAK.join(rng.sample(members, len(members)))[:KIND_CHARS]) for name, members in sorted(texts.items())
+    ]
     large = [text for _, text in kinds if len(text) > 5000]
 
     def snippet(low: int, high: int) -> str:
@@ -209,7 +220,9 @@ def ordinary_stream(texts: Texts, rng: random.Random) -> Stream:
 
     # Where one kind ends and another begins is ordinary too: "Explain this: <code>".
     joints = (" ", "\n", ": ", "\n\n", "\n```\n", ". ")
-    kinds.append(("mixed", BREAK.join(rng.choice(joints).join(snippet(10, 200) for _ in range(3)) for _ in range(12_000))))
+    kinds.append(
+        ("mixed", BREAK.join(rng.choice(joints).join(snippet(10, 200) for _ in range(3)) for _ in range(12_000)))
+    )
     ends = np.cumsum([len(text) for _, text in kinds])
     family = {"data": 2.0, "file": 1.5, "made": 1.0, "mixe": 12.0}
     weight = np.array([family[name[:4]] * min(1, len(text) / 100_000) ** 0.5 for name, text in kinds])
@@ -219,7 +232,10 @@ def ordinary_stream(texts: Texts, rng: random.Random) -> Stream:
 
 def salad_stream(words: Sequence[str], texts: Texts, rng: random.Random) -> Stream:
     """A window a salad, each after a few ordinary words."""
-    salads, pool = Salads(words), [text for name in sorted(texts) for text in rng.sample(texts[name], min(50, len(texts[name])))]
+    salads, pool = (
+        Salads(words),
+        [text for name in sorted(texts) for text in rng.sample(texts[name], min(50, len(texts[name])))],
+    )
     parts, low, high, length = [], [], [], 0
     for _ in range(SALADS):
         before = rng.choice(pool)[-rng.randint(8, 30) :] + rng.choice((" ", " ", "\n", "", ". "))
@@ -276,7 +292,9 @@ def train(negative: Stream, positive: Stream) -> dict[str, np.ndarray]:
 
 def packed(weights: Mapping[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    whole = {name: np.clip(np.rint(table * surprise.UNITS), -127, 127).astype(np.int8) for name, table in weights.items()}
+    whole = {
+        name: np.clip(np.rint(table * surprise.UNITS), -127, 127).astype(np.int8) for name, table in weights.items()
+    }
     np.savez_compressed(buffer, **whole)
     return buffer.getvalue()
 
@@ -341,7 +359,12 @@ def report(tables: surprise.Tables, held: Texts, attacks: Texts) -> None:
 
 def worst(tables: surprise.Tables, held: Texts, number: int) -> None:
     """The ordinary spans that look worst, to be read by a person; never to be stored."""
-    seen = [(s.score, name, text[s.start : s.end]) for name, texts in held.items() for text in texts[:1500] for s in surprise.spans(tables, text)]
+    seen = [
+        (s.score, name, text[s.start : s.end])
+        for name, texts in held.items()
+        for text in texts[:1500]
+        for s in surprise.spans(tables, text)
+    ]
     for score, name, span in sorted(seen, reverse=True)[:number]:
         print(f"{score:.2f} {name} {span[:150]!r}", file=sys.stderr)
 

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from outworks import duration, models
 from outworks.action import GOOD, Action
 from outworks.config.sections import Entry, GatewaySettings, LedgerSettings, LocalModel, TelemetrySettings
 from outworks.defense import Settings
-from outworks.defenses import DEFENSES, Lent
+from outworks.defenses import DEFENSES, Lent, Line
 from outworks.defenses.bank import Bank
 from outworks.enforcement.rules import Rule, RuleError, Rules, compile_rules
 from outworks.gateway.server import is_loopback
@@ -97,37 +97,39 @@ def _is_url(text: str) -> bool:
 
 
 def checked_models(reading: Reading, folder: pathlib.Path, environ: Mapping[str, str] | None) -> dict[int, Entry]:
-    """The models that are sound, by their place in the file."""
-    entries: dict[int, Entry] = items(reading, Entry, "models")
+    """Those that can be read, by their place in the file."""
     if reading.document.get("models", []) == []:
         reading.fault(("models",), "no model is given; expected at least one [[models]], with a name and a provider")
+    entries: dict[int, Entry] = {}
     taken: dict[str, int] = {}
-    for index, entry in entries.items():
-        at: Path = ("models", index)
-        first = taken.setdefault(entry.name, index)
-        if first != index:
+    for at in _places(reading, "models"):
+        entry: Entry | None = _tried(
+            reading, Entry, at, lambda entry: _try_model(entry, environ), fill={"name": f"unnamed-{at[1]}"}
+        )
+        if entry is None:
+            continue
+        entries[at[1]] = entry
+        first = taken.setdefault(entry.name, at[1])
+        if first != at[1]:
             line = reading.lines.of(("models", first, "name"))
             reading.fault((*at, "name"), f"{entry.name!r} is already the model on line {line}; expected another name")
-        _check_model(reading, entry, at, environ)
+        _check_headers(reading, entry, at)
         if environ is not None:
             _check_surroundings(reading, entry, folder, at)
     return entries
 
 
-def _check_model(reading: Reading, entry: Entry, at: Path, environ: Mapping[str, str] | None) -> None:
-    _check_quantities(reading, entry, *at)
-    for name, value in getattr(entry, "headers", {}).items():
-        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            reading.fault(
-                (*at, "headers", name),
-                "no HTTP header; expected a name of letters, digits and -, and a printable value",
-            )
+def _try_model(entry: Entry, environ: Mapping[str, str] | None) -> None:
     if environ is None and hasattr(entry, "api_key_env"):
         entry = msgspec.structs.replace(entry, api_key_env="")
-    try:
-        models.build(entry.name, entry, environ or {})
-    except Exception as error:  # whatever it is, a gateway that reloads must be told, not ended
-        reading.blame(at, str(error) or type(error).__name__)
+    models.build(entry.name, entry, environ or {})
+
+
+def _check_headers(reading: Reading, entry: Entry, at: Path) -> None:
+    for name, value in getattr(entry, "headers", {}).items():
+        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            why = "no HTTP header; expected a name of letters, digits and -, and a value on one line"
+            reading.fault((*at, "headers", name), why)
 
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -150,21 +152,20 @@ def _paths(entry: Entry, folder: pathlib.Path) -> dict[str, str]:
 
 
 def checked_defenses(reading: Reading, environ: Mapping[str, str] | None) -> dict[str, Settings]:
-    """The settings that are sound. A defense is built, and dropped, where the file changes any: that is what checks
-    hosts, patterns and whatever else its types do not say."""
+    """Those that can be read. A defense is built, and dropped, where the file changes anything of it: that is what
+    checks hosts, patterns and whatever else its types do not say."""
     lent = Lent(_NoStandings(), Bank(), _nothing_was_released)
     defenses = {}
     for line in DEFENSES:
-        settings = reading.take(line.settings, "defenses", line.name)
-        if settings is None:
-            continue
-        defenses[line.name] = settings
-        _check_quantities(reading, settings, "defenses", line.name)
-        if environ is not None and settings != line.settings():
-            try:
+
+        def build(settings: Settings, line: Line = line) -> None:
+            if environ is not None and settings != line.settings():
                 line.build(settings, lent)
-            except Exception as error:  # see _check_model
-                reading.blame(("defenses", line.name), str(error) or type(error).__name__)
+
+        settings: Settings | None = _tried(reading, line.settings, ("defenses", line.name), build)
+        if settings is not None:
+            defenses[line.name] = settings
+            _check_quantities(reading, settings, "defenses", line.name)
     return defenses
 
 
@@ -182,37 +183,68 @@ async def _nothing_was_released(request: Request, text: str) -> bool:
     return False
 
 
-def compiled_rules(reading: Reading, rules: Mapping[int, Rule]) -> Rules | None:
-    """Those rules (by their place in the file) compiled; None where any is at fault."""
-    places = list(rules)
+class CheckedRules(msgspec.Struct, frozen=True):
+    """The rules that can be read; compiled where all of them can be."""
+
+    rules: tuple[Rule, ...]
+    compiled: Rules
+
+
+def checked_rules(reading: Reading) -> CheckedRules:
+    """The rules. What can be read of a faulty one is checked with the others."""
+    rules = []
+    halves = []
+    for at in _places(reading, "rules"):
+        rule = reading.take(Rule, *at)
+        halves.append(rule is None)
+        rules.append(rule or reading.take(Rule, *at, fill={**_HALF, "name": f"unnamed-{at[1]}"}))
     try:
-        return compile_rules(list(rules.values()), defenses=[line.name for line in DEFENSES])
+        whole = [rule for rule in rules if rule is not None]
+        return CheckedRules(tuple(whole), compile_rules(whole, defenses=[line.name for line in DEFENSES]))
     except RuleError as error:
+        places = [index for index, rule in enumerate(rules) if rule is not None]
         for fault in error.faults:
-            reading.fault(("rules", places[fault.index], fault.field), fault.message)
-        return None
+            index = places[fault.index]
+            if not halves[index] or fault.field in ("name", "description", "when"):
+                reading.fault(("rules", index, fault.field), fault.message)
+        return CheckedRules((), Rules())
 
 
-def items(reading: Reading, shape: Any, key: str) -> dict[int, Any]:
-    """The items of a list that are sound, by their place in it."""
+_HALF = {"description": "?", "when": 'requests("1h") > 0', "action": "ban"}
+"""Stands for what a faulty rule does not say."""
+
+
+def _places(reading: Reading, key: str) -> Iterator[tuple[str, int]]:
     given = reading.document.get(key, [])
-    taken = {index: reading.take(shape, key, index) for index in range(len(given) if isinstance(given, list) else 0)}
-    return {index: item for index, item in taken.items() if item is not None}
+    return ((key, index) for index in range(len(given) if isinstance(given, list) else 0))
 
 
-_QUANTITY = re.compile(r".*_(?:ms|s|seconds|bytes|tokens|connections)|threads|in_flight|max_waiting")
+def _tried(
+    reading: Reading, shape: Any, at: Path, build: Callable[[Any], None], *, fill: Mapping[str, str] | None = None
+) -> Any:
+    """The settings there, tried on what they are for. A constructor tells one fault: with that key at its default it is
+    tried again, so that the next is told too."""
+    while True:
+        settings = reading.take(shape, *at, fill=fill)
+        if settings is None:
+            return None
+        try:
+            build(settings)
+        except Exception as error:  # whatever it is, a gateway that reloads must be told, not ended
+            if reading.blame(at, str(error) or type(error).__name__):
+                continue
+        return settings
+
+
+_QUANTITY = re.compile(r".*_(?:ms|seconds|bytes)|in_flight")
 
 
 def _check_quantities(reading: Reading, settings: msgspec.Struct, *at: str | int) -> None:
-    """Times, sizes and counts are never negative, and 0 only where it is the default: 0 seconds mean `at once` to one
-    library and `never` to another."""
+    """Times, sizes and counts are greater than 0: a time of 0 means `at once` to one library and `never` to another."""
     for field in msgspec.structs.fields(settings):
         value = getattr(settings, field.name)
-        if not _QUANTITY.fullmatch(field.name) or not isinstance(value, int | float):
-            continue
-        if value < 0 or (value == 0 and field.default != 0):
-            bound = "greater than 0" if field.default != 0 else "at least 0"
-            reading.fault((*at, field.name), f"{value} is out of range; expected a number {bound}")
+        if _QUANTITY.fullmatch(field.name) and value <= 0:
+            reading.fault((*at, field.name), f"{value:g} is out of range; expected a number greater than 0")
 
 
 def placed(entry: Entry, folder: pathlib.Path) -> Entry:

@@ -74,18 +74,18 @@ def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = 
     telemetry = checks.checked_telemetry(reading, environ)
     entries = checks.checked_models(reading, folder, environ)
     defenses = checks.checked_defenses(reading, environ)
-    rules = checks.items(reading, Rule, "rules")
-    compiled = checks.compiled_rules(reading, rules)
+    checked = checks.checked_rules(reading)
     reading.settle()
-    assert gateway and ledger and telemetry
-    assert compiled is not None
+    assert gateway is not None
+    assert ledger is not None
+    assert telemetry is not None
     said = {
         "gateway": gateway,
         "ledger": ledger,
         "telemetry": telemetry,
         "models": list(entries.values()),
         "defenses": defenses,
-        "rules": list(rules.values()),
+        "rules": checked.rules,
     }
     return Policy(
         gateway=gateway,
@@ -94,7 +94,7 @@ def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = 
         telemetry=telemetry,
         models=tuple(ModelEntry(each.name, checks.placed(each, folder)) for each in entries.values()),
         defenses=defenses,
-        rules=tuple(rules.values()),
-        compiled_rules=compiled,
+        rules=checked.rules,
+        compiled_rules=checked.compiled,
         digest=hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest(),
     )

@@ -1,7 +1,10 @@
 """adversarial_string: stops strings that were found by a search (GCG and kin, arXiv 2307.15043), by their surprise."""
 
 import asyncio
+from heapq import nlargest
+from typing import Annotated
 
+import msgspec
 from typing_extensions import override
 
 from outworks import defense
@@ -16,8 +19,9 @@ _FINDINGS = 16
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How sure to be before a request is stopped."""
 
-    threshold: float = 0.5
-    """Score from which a span blocks, 0 to 1; `docs/design/adversarial-string.md` says what each costs."""
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    """Score from which a span blocks, above 0 to 1. 0.5 stops about one ordinary message in 3,000; see
+    docs/design/adversarial-string.md for what other thresholds find and cost."""
 
 
 class AdversarialString(defense.Defense):
@@ -39,13 +43,12 @@ class AdversarialString(defense.Defense):
         for n, stretch in enumerate(stretches(self._tables, [part.text for part in parts])):
             if n:
                 await asyncio.sleep(0)
-            found += stretch
+            found = nlargest(_FINDINGS, found + stretch, key=lambda placed: placed.suspect.score)
         if not found:
             return ALLOW
-        found.sort(key=lambda placed: -placed.suspect.score)
         findings = tuple(
             Finding(self.name, score, Span(start, end, parts[n].message, parts[n].part))
-            for n, (start, end, score) in found[:_FINDINGS]
+            for n, (start, end, score) in found
         )
         if findings[0].score < self._settings.threshold:
             return Verdict(findings=findings)
@@ -53,4 +56,6 @@ class AdversarialString(defense.Defense):
 
 
 _PRODUCT = frozenset({Role.SYSTEM, Role.DEVELOPER})
-_NOTICE = Notice(code="adversarial_string", message="This request was stopped: part of it reads as a machine-made string.")
+_NOTICE = Notice(
+    code="adversarial_string", message="This request was stopped: part of it reads as a machine-made string."
+)

@@ -64,11 +64,11 @@ class Bank:
     def __init__(self) -> None:
         self._slots: list[Entry] = []
         self._by_id: dict[str, int] = {}
-        self._shingles = Index(bits=22)
+        self._shingles = Index(bits=21)
         self._sketched: list[_Owners] = [_NOBODY]
         """The entries that have a shingle in their sketch, by the shingle's number."""
-        self._anchored: dict[int, list[int]] = {}
-        """The entries whose anchor a shingle is."""
+        self._anchored: dict[int, dict[_Anchor, list[int]]] = {}
+        """The entries whose anchor a shingle is. A family of entries shares one anchor, and one look at the text."""
         self._openings = Index(bits=18)
         self._opened: dict[int, list[int]] = {}
         """The entries that begin with a shingle."""
@@ -134,7 +134,9 @@ class Bank:
             self._wholes.setdefault(entry.print.digest, []).append(slot)
             self.longest_whole = max(self.longest_whole, entry.print.length)
             return
-        self._anchored.setdefault(self._number(entry.print.keys()[0]), []).append(slot)
+        anchor = _Anchor(entry.print.anchor, entry.print.opening_key())
+        anchored = self._anchored.setdefault(self._number(entry.print.keys()[0]), {})
+        anchored.setdefault(anchor, []).append(slot)
         self._opened.setdefault(self._openings.add(entry.print.opening_key()), []).append(slot)
 
     def _number(self, key: int) -> int:
@@ -184,11 +186,15 @@ class Bank:
 
     def _contained(self, data: bytes, hashed: Keys, found: Found) -> Iterator[Hit]:
         """The entries that lie whole in the text, where their anchors are."""
-        for number in set(found.numbers.tolist()):
-            for slot in self._anchored.get(number, ()):
-                entry = self._slots[slot]
-                if entry.enabled:
-                    start = _start(entry.print, data, hashed, found.places[found.numbers == number])
+        digests: dict[tuple[int, int], str] = {}
+        for number in self._anchored.keys() & set(found.numbers.tolist()):
+            places = np.sort(found.places[found.numbers == number]).tolist()
+            for anchor, slots in self._anchored[number].items():
+                starts = [p - anchor.offset for p in places if p >= anchor.offset]
+                # The first shingle is compared before anything is digested: a text may be full of the anchor alone.
+                starts = [start for start in starts if hashed[start] == anchor.opening]
+                for entry in (self._slots[slot] for slot in slots) if starts else ():
+                    start = _start(entry.print, data, starts, digests) if entry.enabled else None
                     if start is not None:
                         yield Hit(entry=entry, score=1.0, start=start, end=start + entry.print.length)
 
@@ -241,15 +247,12 @@ def _joined(owners: _Owners, slot: int) -> _Owners:
     return owners
 
 
-def _start(known: Print, data: bytes, hashed: Keys, anchors: NDArray[np.int64]) -> int | None:
-    """Where the whole entry begins in the text, if it is there. Its first shingle is compared before anything is
-    digested, so that a text full of the anchor alone costs no more than its length."""
-    starts = anchors - known.anchor
-    starts = starts[(starts >= 0) & (starts <= len(data) - known.length)]
-    starts = starts[hashed[starts] == np.uint64(known.opening_key())]
-    for start in sorted(starts.tolist()):
-        if digest(data[start : start + known.length]) == known.digest:
-            return int(start)
+def _start(known: Print, data: bytes, starts: list[int], digests: dict[tuple[int, int], str]) -> int | None:
+    """Where the whole entry begins in the text, of the places where it may."""
+    for start in starts:
+        end = start + known.length
+        if end <= len(data) and _agrees(known, data, start, digests) and digest(data[start:end]) == known.digest:
+            return start
     return None
 
 
@@ -294,6 +297,11 @@ def _densest(entry: Entry, hashed: Keys, found: Found, least: float) -> Hit | No
         if len(inside) > best:
             best, start, end = len(inside), window[0].place, mark.place + WIDTH
     return Hit(entry=entry, score=min(best / entry.size, 0.99), start=start, end=end) if best >= least else None
+
+
+class _Anchor(NamedTuple):
+    offset: int
+    opening: int
 
 
 class _Mark(NamedTuple):

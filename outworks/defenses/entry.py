@@ -14,8 +14,8 @@ Match = Literal["exact", "near", "both"]
 
 CONTAINED_FROM = 20
 """Bytes of normal form from which an exact entry is found inside a longer text; a shorter one must be all of it."""
-NEAR_FROM = 120
-"""Bytes of normal form from which an entry can have near-duplicates: of a one-line question, the harmless questions
+NEAR_FROM = 100
+"""Characters of normal form from which an entry can have near-duplicates: of a one-line question, the harmless questions
 beside it are near-duplicates too."""
 
 
@@ -40,7 +40,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The fingerprint, where the text itself is gone."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A known bad text as a bank holds it: by its fingerprint. The text stays in the ledger, where it can be erased."""
 
     id: str
@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_near(self) -> bool:
-        return self.match != "exact" and self.print.length >= NEAR_FROM
+        return self.match != "exact" and self.print.characters >= NEAR_FROM
 
 
 class _Detail(msgspec.Struct, frozen=True):
@@ -113,8 +113,8 @@ def added(line: Known, *, by: str) -> Changed:
             raise ValueError(f"{field}: is empty")
     if not taken.length:
         raise ValueError("text: nothing of it is left after normalisation")
-    if line.match == "near" and taken.length < NEAR_FROM:
-        raise ValueError(f"match: 'near' needs {NEAR_FROM} bytes of normalised text or more, not {taken.length}")
+    if line.match == "near" and taken.characters < NEAR_FROM:
+        raise ValueError(f"match: 'near' needs {NEAR_FROM} characters of normalised text or more, not {taken.characters}")
     detail: dict[str, Any] = {
         "op": "add",
         "match": line.match,

@@ -112,7 +112,11 @@ class _Guard:
         self._forms = tuple({form: None for canary in canaries for form in _forms(canary)})
         self._beginnings = frozenset(form[:n] for form in self._forms for n in range(1, len(form)))
         self._longest = max(map(len, self._forms), default=0)
-        self._openings = re.compile("|".join(f"(?={re.escape(f)})" for f in sorted({f[:3] for f in self._forms})))
+        lengths: dict[str, set[int]] = {}
+        for beginning in self._beginnings:
+            if len(beginning) > 2:
+                lengths.setdefault(beginning[-3:], set()).add(len(beginning))
+        self._lengths = {end: tuple(sorted(some, reverse=True)) for end, some in lengths.items()}
         self._prompt = squeeze(prompt)
         # A prompt shorter than the run is guarded whole; one of a few words is boilerplate.
         self._run = min(run, len(self._prompt))
@@ -124,19 +128,22 @@ class _Guard:
         """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
 
     def leak(self, squeezed: str, request: Request) -> _Found | None:
-        """The first leak."""
+        """The leak that is the first to be complete, and where what it may have begun with begins."""
         canary = self._first_canary(squeezed) if self._forms else None
         run = self._first_run(squeezed, request) if self._grams else None
-        if canary is None or run is None:
-            return canary or run
-        return min(canary, run, key=lambda found: found.start)
+        found = min((one for one in (canary, run) if one is not None), key=lambda one: one.end, default=None)
+        if found is None:
+            return None
+        # Another leak may have been under way: what was held for it when this one was completed does not leave either.
+        start = min(found.start, found.end - self.held(squeezed[: found.end]))
+        return _Found(found.category, start, found.end)
 
     def _first_canary(self, squeezed: str) -> _Found | None:
-        found = [(at, len(form)) for form in self._forms if (at := squeezed.find(form)) >= 0]
+        found = [(at + len(form), at) for form in self._forms if (at := squeezed.find(form)) >= 0]
         if not found:
             return None
-        at, length = min(found)
-        return _Found("canary", at, at + length)
+        end, at = min(found)
+        return _Found("canary", at, end)
 
     def _first_run(self, squeezed: str, request: Request) -> _Found | None:
         """The first run that the account did not itself write. Every run holds a whole gram at one of the places
@@ -169,15 +176,8 @@ class _Guard:
     def held(self, squeezed: str) -> int:
         """How many of the last characters may become part of a leak."""
         size = len(squeezed)
-        held = 0
-        if self._forms:
-            first = max(0, size - self._longest + 1)
-            for match in self._openings.finditer(squeezed, first):
-                if squeezed[match.start() :] in self._beginnings:
-                    held = size - match.start()
-                    break
-            else:
-                held = next((n for n in (2, 1) if squeezed[-n:] in self._beginnings and n <= size), 0)
+        lengths = (*self._lengths.get(squeezed[-3:], ()), 2, 1) if self._forms else ()
+        held = next((n for n in lengths if n <= size and squeezed[size - n :] in self._beginnings), 0)
         if self._grams:
             begin = size - self._gram
             while begin >= 0 and size - begin < self._run and hash(squeezed[begin : begin + self._gram]) in self._grams:

@@ -44,13 +44,24 @@ class Refusal(defense.Defense):
 
     def _said(self, text: str) -> Finding | None:
         opening = text[: self._window].replace("\u2019", "'")
-        for language, pattern in _PATTERNS:
-            if language == "other" and opening.isascii():
+        folded = opening.lower()
+        for phrases in _PHRASES:
+            # Most answers hold none of these words, and pay for no pattern.
+            if not any(word in folded for word in phrases.words):
                 continue
-            match = pattern.search(opening)
+            match = phrases.pattern.search(opening)
             if match is not None:
-                return Finding("refusal", 0.9 if language else 0.6, Span(match.start(), match.end()), "said")
+                return Finding("refusal", phrases.score, Span(match.start(), match.end()), "said")
         return None
+
+
+class _Phrases(msgspec.Struct, frozen=True):
+    """Ways to refuse."""
+
+    words: tuple[str, ...]
+    """In lower case; no phrase is without one of them."""
+    pattern: re.Pattern[str]
+    score: float
 
 
 _DO = (
@@ -91,11 +102,11 @@ _OTHER_LATIN = re.compile(
     re.IGNORECASE,
 )
 _OTHER = re.compile(
-    "(?:не могу (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)|к сожалению, я не"
+    "(?:не мог[уа] (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)|к сожалению, я не"
     "|не можу (?:допомогти|надати)|抱歉|对不起|對不起|很遗憾|我(?:不能|无法|無法|不會|不会)(?:提供|帮助|幫助|协助|回答|满足|为您|支持|生成|参与|讨论)"
     "|申し訳(?:ありません|ございません)|お(?:手伝い|答え|応え)(?:することは)?(?:でき|いたしかね)|ご要望にはお応え"
     "|죄송(?:합니다|하지만|해요)|도와드릴 수 없|제공할 수 없|عذر|آسف|لا (?:أستطيع|يمكنني) (?:مساعدت|تقديم|المساعدة)"
-    "|मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ|דוחה|מצטער|λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω))",
+    "|मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ|מצטער|λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω))",
     re.IGNORECASE,
 )
 # An apology or "as an AI" at the very beginning is the more often a refusal; further on it says little.
@@ -105,4 +116,24 @@ _WEAK = re.compile(
     r"|[Aa]s an? (?:AI|artificial|language model|responsible|ethical)\b|(?:I'm|I am) (?:just |only )?an? (?:AI|artificial)"
     r"|(?:[Nn]o|[Nn]ope|[Nn]ah)[,.!] (?:[Ii]|that|this|it)\b|I (?:strongly )?(?:must )?(?:advise|urge|caution) (?:you )?against)"
 )
-_PATTERNS = (("en", _ENGLISH), ("other", _OTHER), ("latin", _OTHER_LATIN), ("", re.compile(r"\A" + _WEAK.pattern)))
+_PHRASES = (
+    _Phrases(
+        ("n't", "not ", "won't", "unable", "declin", "refus", "pass", "against", "violat", "breach", "conflict", "contrary",
+         "inappropriate", "unethical"),
+        _ENGLISH, 0.9,
+    ),
+    _Phrases(
+        ("siento", "lament", "disculp", "puedo", "désol", "peux", "leid", "kann", "dispiace", "posso", "muito", "desculp",
+         "spijt", "kan ", "przykro", "przepraszam", "nie mog", "üzgünüm", "olamam", "xin lỗi", "maaf", "saya"),
+        _OTHER_LATIN, 0.9,
+    ),
+    _Phrases(
+        ("не мог", "не можу", "извините", "к сожалению", "抱歉", "对不起", "對不起", "很遗憾", "我", "申し訳", "お", "ご要望", "죄송", "도와", "제공",
+         "عذر", "آسف", "لا ", "मुझे", "मैं", "ขออภัย", "ขอโทษ", "מצטער", "λυπάμαι", "δεν μπορώ"),
+        _OTHER, 0.9,
+    ),
+    _Phrases(
+        ("sorry", "apolog", "unfortunately", "as a", "i'm", "i am", "no", "nah", "against"),
+        re.compile(r"\A" + _WEAK.pattern), 0.6,
+    ),
+)  # fmt: skip

@@ -31,13 +31,15 @@ def keys(data: bytes) -> Keys:
     return hashed
 
 
-class Print(msgspec.Struct, frozen=True, kw_only=True):
+class Print(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The fingerprint of one text. It outlives the text, and cannot be read back."""
 
     digest: str
     """SHA-256 of the normal form, in hexadecimal."""
     length: int
     """Bytes of the normal form."""
+    characters: int
+    """Characters of the normal form."""
     sketch: str = ""
     """The least keys of its shingles, ascending, in hexadecimal: a bottom-k MinHash (Broder 1997). Held against *all*
     shingles of a text it estimates how much of the entry the text contains, however long the text is (the asymmetric
@@ -62,12 +64,14 @@ class Print(msgspec.Struct, frozen=True, kw_only=True):
 def fingerprint(data: bytes) -> Print:
     """The print of a normal form."""
     hashed = keys(data)
+    characters = len(data.decode("utf-8", "surrogatepass"))
     if not len(hashed):
-        return Print(digest=digest(data), length=len(data))
+        return Print(digest=digest(data), length=len(data), characters=characters)
     sketch = np.unique(hashed)[:SKETCH]
     return Print(
         digest=digest(data),
         length=len(data),
+        characters=characters,
         sketch=sketch.astype("<u8").tobytes().hex(),
         anchor=int((hashed == sketch[0]).argmax()),
         opening=f"{int(hashed[0]):016x}",

@@ -79,13 +79,16 @@ def load(file: Traversable = WEIGHTS, sha256: str = SHA256) -> Tables:
         raise FileNotFoundError(f"adversarial_string: its weights cannot be read: {file}: {error}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(f"adversarial_string: {file} is not the file this version shipped with: sha256 {found[:16]}..., expected {sha256[:16]}...")
+        raise ValueError(
+            f"adversarial_string: {file} is not the file that this version shipped with: "
+            f"its sha256 is {found[:16]}..., not {sha256[:16]}..."
+        )
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         return Tables(**{name: stored[name] for name in Tables.__struct_fields__})
 
 
 def _folded() -> Array:
-    """Characters to 7-bit symbols: digits are one, scripts other than ASCII are a few, typographic marks are plain ones."""
+    """Characters to 7-bit symbols: one for all digits, a few for what is not ASCII, typographic marks as plain ones."""
     fold = np.full(65_536, 1, np.uint8)
     fold[:32] = fold[127:160] = 5
     fold[32:127] = np.arange(32, 127)
@@ -142,15 +145,19 @@ def keys(text: str) -> Keys:
     shape4 = shape2[:-2] << 8 | shape2[2:]
     return Keys(
         two[6:],
-        _hashed(two[5:-1] << 7 | one[7:], 0x9E3779B1),
-        _hashed(two[4:-2] << 14 | two[6:], 0x85EBCA6B),
-        _hashed(shape4[2:-2] << 8 | shape2[6:], 0xC2B2AE35),
-        _hashed(shape4[:-4] << 16 | shape4[4:], 0x27D4EB2F),
+        _hashed(two[5:-1] << 7 | one[7:], _FACTORS[0]),
+        _hashed(two[4:-2] << 14 | two[6:], _FACTORS[1]),
+        _hashed(shape4[2:-2] << 8 | shape2[6:], _FACTORS[2]),
+        _hashed(shape4[:-4] << 16 | shape4[4:], _FACTORS[3]),
     )
 
 
-def _hashed(ngrams: Array, factor: int) -> Array:
-    return ngrams * np.uint32(factor) >> np.uint32(32 - BITS)
+def _hashed(ngrams: Array, factor: np.uint32) -> Array:
+    return ngrams * factor >> _SHIFT
+
+
+_FACTORS = tuple(map(np.uint32, (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F)))
+_SHIFT = np.uint32(32 - BITS)
 
 
 def _heights(evidence: Array) -> Array:
@@ -213,7 +220,9 @@ def stretches(tables: Tables, texts: Sequence[str]) -> Iterator[list[Placed]]:
         for rise in _stretch(tables, whole[begin - BEFORE : end], breaks):
             n = bisect_right(starts, begin + rise.start) - 1
             shift, length = begin - starts[n], len(texts[n])
-            found.append(Placed(n, Suspect(rise.start + shift, min(rise.end + shift, length), score(rise.height, length))))
+            found.append(
+                Placed(n, Suspect(rise.start + shift, min(rise.end + shift, length), score(rise.height, length)))
+            )
         yield found
 
 
@@ -227,5 +236,3 @@ def spans(tables: Tables, text: str) -> list[Suspect]:
             else:
                 found.append(suspect)
     return found
-
-

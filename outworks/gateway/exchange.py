@@ -87,8 +87,6 @@ class Exchange:
             await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
         except Problem as problem:
             await self._reject(door, reply, problem, who)
-        except TimeoutError:
-            await reply.problem(self._wire, Problem(504, "exchange_timeout", "the exchange took too long"))
         except Exception as error:
             # Where it happened, never with what: an error's message may quote content.
             where = traceback.extract_tb(error.__traceback__)[-1]
@@ -108,16 +106,17 @@ class Exchange:
         who.account = f"{who.product}:{user}" if user else who.product
         model = _model(door, asked.model)
         request = _request(reply.id, asked, self._wire.name, who, headers)
-        watch = _Watch(receive)
+        watch = _Watch(receive, door.limits.exchange_seconds)
         try:
-            async with asyncio.timeout(door.limits.exchange_seconds):
-                if asked.stream:
-                    await self._stream(model, request, asked, reply)
-                else:
-                    await self._whole(model, request, reply)
+            if asked.stream:
+                await self._stream(model, request, asked, reply)
+            else:
+                await self._whole(model, request, reply)
         except asyncio.CancelledError:
-            if not watch.left:
+            if not watch.ended:
                 raise
+            if watch.late:
+                raise Problem(504, "exchange_timeout", "the exchange took too long") from None
         finally:
             watch.stop()
 
@@ -230,32 +229,42 @@ def _named(id: str) -> list[tuple[bytes, bytes]]:
 
 
 class _Watch:
-    """Cancels the exchange when the client goes away. Quick exchanges end before it even starts to look."""
+    """Ends an exchange when its client goes away or its time is up. Most are over before it begins to look: they pay
+    for one timer, and for no task."""
 
     LOOK_AFTER = 0.1
     """Seconds."""
 
-    def __init__(self, receive: Receive) -> None:
-        self.left = False
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self.late = False
+        self.ended = False
         self._receive = receive
+        self._seconds = seconds
         self._exchange = asyncio.current_task()
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(self.LOOK_AFTER, self._look)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(min(self.LOOK_AFTER, seconds), self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _look(self) -> None:
-        self._task = asyncio.ensure_future(self._wait())
+        self._task = self._loop.create_task(self._wait())
+        self._timer = self._loop.call_later(max(0.0, self._seconds - self.LOOK_AFTER), self._end, True)
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.left = True
-        if self._exchange is not None:
-            self._exchange.cancel()
+        self._end(False)
 
-    def stop(self) -> None:
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+    def _end(self, late: bool) -> None:
+        if self._exchange is not None and not self.ended:
+            self.late = late
+            self.ended = True
+            self._exchange.cancel()
 
 
 async def _read(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:

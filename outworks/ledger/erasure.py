@@ -22,6 +22,7 @@ def erase(
     before: float | None = None,
     by: str,
     reason: str,
+    busy_timeout_s: float = 5.0,
 ) -> list[int]:
     """Erase the content of every event that meets all conditions given, and record that; returns their numbers.
 
@@ -36,7 +37,7 @@ def erase(
     if not conditions:
         raise ValueError("erase what? expected an account, an exchange or a time before which everything goes")
     find = f"SELECT seq FROM event WHERE content IS NOT NULL AND {' AND '.join(conditions)} LIMIT {_BATCH}"  # noqa: S608
-    journal = Journal(ledger.path, synchronous="full")
+    journal = Journal(ledger.path, synchronous="full", busy_timeout_s=busy_timeout_s)
     salts = Salts()
 
     def erase_batch() -> Sequence[int]:

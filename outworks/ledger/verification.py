@@ -153,7 +153,7 @@ class _Audit:
                 rows = connection.execute(
                     "SELECT * FROM event NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT ?", (after, size)
                 ).fetchall()
-                until = rows[-1][0] if rows else (1 << 63) - 1
+                until = max((row[0] for row in rows), default=(1 << 63) - 1)
                 signals: dict[int, list[Row]] = {}
                 for row in connection.execute(
                     "SELECT * FROM signal WHERE seq > ? AND seq <= ? ORDER BY seq, n", (after, until)
@@ -169,8 +169,8 @@ class _Audit:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             yield rows, signals
-            if not rows:
-                return
+            if not rows or until <= after:
+                return  # at the end; or in a tree whose order is damaged, which would be walked for ever
             after = until
 
     def _check_event(self, row: Row, signals: list[Row]) -> None:

@@ -13,7 +13,7 @@ from outworks.model import UpstreamError
 from outworks.models.anthropic_answer import Reading
 from outworks.models.anthropic_request import encode
 from outworks.models.call import call
-from outworks.models.http import Http, HttpSettings, api_key
+from outworks.models.http import AtLeastOne, Http, HttpSettings, api_key
 
 MOST_CHOICES = 16
 
@@ -27,7 +27,7 @@ class Settings(
     """Where the API begins; `/v1/messages` is added."""
     version: str = "2023-06-01"
     """The API's version (`anthropic-version`)."""
-    max_tokens: int = 4096
+    max_tokens: AtLeastOne = 4096
     """The limit of output tokens where the request sets none; this API demands one."""
     sampling: Literal["send", "drop"] = "send"
     """Whether `temperature`, `top_p` and `top_k` go upstream. Models since Claude Opus 4.7 reject them: `drop` lets

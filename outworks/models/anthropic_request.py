@@ -10,18 +10,20 @@ from outworks.model import UpstreamError
 from outworks.models.media import anthropic_block
 
 _SAMPLING = ("temperature", "top_p", "top_k")
-_WITHOUT_EFFECT = frozenset({"n", "seed"})
-"""`n` is as many calls; a seed is best effort by definition, and this API has none."""
+_WITHOUT_EFFECT = frozenset({"n", "seed", "verbosity", "metadata", "prompt_cache_key"})
+"""`n` is as many calls; the others are hints and book-keeping, which promise nothing about the answer."""
 _NEUTRAL: dict[str, Any] = {
     "frequency_penalty": 0,
     "presence_penalty": 0,
     "logit_bias": {},
     "logprobs": False,
+    "modalities": ["text"],
     "parallel_tool_calls": True,
     "store": False,
 }
 """Values with which a parameter asks for nothing; others of these are unsupported."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
 
@@ -61,8 +63,10 @@ def _parameter(body: dict[str, Any], name: str, value: Any, request: Request, sa
         _merge(body, {"effort": _EFFORTS[value]})
     elif name == "thinking" and not request.tools:
         body["thinking"] = value
-    elif name == "service_tier" and value in ("auto", "standard_only"):
-        body["service_tier"] = value
+    elif name == "reasoning_effort" and value == "none":
+        body["thinking"] = {"type": "disabled"}
+    elif name == "service_tier" and value in _TIERS:
+        body["service_tier"] = _TIERS[value]
     elif name not in _WITHOUT_EFFECT and not (name in _NEUTRAL and _NEUTRAL[name] == value):
         why = f"The upstream of this model does not support `{name}`, or not this value of it."
         raise UpstreamError(why, kind="unsupported", status=400, param=name)

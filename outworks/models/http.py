@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from typing import Annotated, TypeAlias
 
 import aiohttp
 import msgspec
@@ -17,6 +18,13 @@ from outworks.model import UpstreamError
 
 RETRIED = frozenset({429, 502, 503, 529})
 """Statuses with which a server says that it did not do the work."""
+
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+FromNought: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,22 +39,22 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     client's own key never goes upstream."""
     headers: dict[str, str] = {}
     """Headers to add to every call. They are no place for secrets."""
-    connect_timeout_s: float = 5.0
+    connect_timeout_s: Seconds = 5.0
     """Seconds to get a connection, the wait for a free one included."""
-    read_timeout_s: float = 120.0
+    read_timeout_s: Seconds = 120.0
     """Seconds without a byte from the upstream. An answer that is not streamed sends none until it is whole."""
-    total_timeout_s: float = 600.0
+    total_timeout_s: Seconds = 600.0
     """Seconds for the whole call, its retries included; a stream that never ends is cut off here."""
-    max_retries: int = 2
+    max_retries: FromNought = 2
     """Further tries, only before the first byte: when no connection could be made, when the upstream hung up without a
     word, and on 429, 502, 503 and 529. A call changes nothing upstream: the worst of a retry is a second bill."""
-    max_retry_wait_s: float = 8.0
+    max_retry_wait_s: Seconds = 8.0
     """The longest wait before a retry. Where the upstream asks for more (Retry-After), the client is told instead."""
-    max_response_bytes: int = 33_554_432
+    max_response_bytes: AtLeastOne = 33_554_432
     """The largest answer, streamed or not; a larger one is cut off."""
-    max_connections: int = 512
+    max_connections: AtLeastOne = 512
     """Connections at once, to this upstream, in one worker."""
-    keepalive_s: float = 30.0
+    keepalive_s: Seconds = 30.0
     """Seconds that an idle connection is kept."""
     use_proxy_from_env: bool = False
     """Honour HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
@@ -114,6 +122,8 @@ class Http:
     """One endpoint of an upstream."""
 
     def __init__(self, settings: HttpSettings, path: str, headers: Mapping[str, str]) -> None:
+        for name, value in settings.headers.items():
+            _check_header(name, value)
         self._settings = settings
         self._url = endpoint(settings.base_url, path)
         self._headers = {
@@ -126,6 +136,7 @@ class Http:
         }
         self._timeout = self._times(settings.total_timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def post(self, body: bytes) -> Reply:
         """Send; the reply, whatever its status. Raises `UpstreamError` where there is none."""
@@ -157,13 +168,17 @@ class Http:
             times = self._times(left - pause)
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection, for good."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 
     async def _send(self, body: bytes, times: aiohttp.ClientTimeout) -> Reply:
+        if self._closed:
+            raise UpstreamError("The upstream's connections were closed.", kind="unreachable", status=503)
         session = self._session
-        if session is None or session.closed:
+        if session is None:
+            # Only now: a session belongs to the event loop that it was made in.
             session = self._session = self._open()
         # A redirect would carry the key and the conversation to wherever the answer says.
         response = await session.post(self._url, data=body, timeout=times, allow_redirects=False)
@@ -245,6 +260,13 @@ def endpoint(base_url: str, path: str) -> URL:
     if url.user or url.password:
         raise ValueError("base_url holds a user or a password; secrets come from the environment (api_key_env)")
     return url
+
+
+def _check_header(name: str, value: str) -> None:
+    if name.lower() in _SECRET_HEADERS:
+        raise ValueError(f"headers holds {name!r}; secrets come from the environment (api_key_env)")
+    if not name or not f"{name}{value}".isascii() or not f"{name}{value}".isprintable() or set(" :") & set(name):
+        raise ValueError(f"headers holds {name!r}, which cannot be sent with its value; expected plain ASCII")
 
 
 def api_key(settings: HttpSettings, environ: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -19,13 +19,28 @@ from outworks.message import Delta, Finish, Message, Request, Role, Text, Usage
 from outworks.model import UpstreamError
 from outworks.models.gguf import FetchError, Progress, fetch
 
+AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+
 _TAKEN = frozenset(
     {"temperature", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty", "response_format"}
 )
+_WITHOUT_EFFECT = frozenset(
+    {
+        "reasoning_effort",
+        "verbosity",
+        "service_tier",
+        "metadata",
+        "prompt_cache_key",
+        "tool_choice",
+        "parallel_tool_calls",
+    }
+)
+"""Hints and book-keeping, which promise nothing about the answer, and what only means something with tools."""
+_HANDLED = _WITHOUT_EFFECT | {"max_tokens", "n"}
 _NEUTRAL: dict[str, Any] = {
     "logit_bias": {},
     "logprobs": False,
-    "tool_choice": "none",
+    "modalities": ["text"],
     "store": False,
 }
 """Values with which a parameter asks for nothing; others of these are unsupported."""
@@ -41,17 +56,17 @@ class Settings(
 
     path: str = ""
     """A GGUF file of your own; empty means the embedded one, fetched into the cache folder."""
-    context_tokens: int = 4096
+    context_tokens: AtLeastOne = 4096
     """The longest prompt and answer together."""
-    max_tokens: int = 512
+    max_tokens: AtLeastOne = 512
     """The limit of output tokens where the request sets none."""
-    temperature: float = 0.2
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.2
     """The temperature where the request sets none."""
     system_prompt: str = "You are a helpful assistant."
     """The system prompt where the request has none."""
-    threads: int = 2
+    threads: AtLeastOne = 2
     """Threads that compute."""
-    max_waiting: int = 8
+    max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 8
     """Requests that may wait for the one in work; beyond it the answer is 503."""
 
 
@@ -259,7 +274,7 @@ def _asked(request: Request, settings: Settings) -> list[dict[str, Any]]:
     for name, value in parameters.items():
         if name in _TAKEN:
             asked[name] = value
-        elif name not in ("max_tokens", "n") and not (name in _NEUTRAL and _NEUTRAL[name] == value):
+        elif name not in _HANDLED and not (name in _NEUTRAL and _NEUTRAL[name] == value):
             raise _unsupported(name)
     turns = [_turn(message) for message in request.messages]
     if not any(turn["role"] == "system" for turn in turns) and settings.system_prompt:

@@ -27,6 +27,8 @@ def encode(request: Request, model: str, dialect: Dialect) -> bytes:
     choice = body.get("tool_choice")
     if isinstance(choice, dict):
         body["tool_choice"] = {"type": "function", "function": {"name": choice.get("name")}}
+    if body.get("service_tier") == "standard_only":
+        body["service_tier"] = "default"
     # Set last: whatever a parameter is called, it cannot stand in for these.
     body["model"] = model
     body["messages"] = [turn for message in request.messages for turn in _turns(message, dialect)]

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from itertools import cycle
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -24,9 +24,9 @@ class Settings(
     """The last user turn, exactly, and what is answered to it."""
     default: str = "This is a scripted answer."
     """The answer to anything else."""
-    chunk_chars: tuple[int, ...] = ()
+    chunk_chars: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()
     """Cut the answer into pieces of these many characters, over and over; empty means one piece."""
-    delay_ms: float = 0.0
+    delay_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Milliseconds before each piece."""
 
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -51,30 +51,37 @@ class Reading:
         self.file = file
         self.document = document
         self.lines = lines
-        self._faults: list[Fault] = []
-        self._faulty: list[Path] = []
+        self._faults: dict[Path, Fault] = {}
 
     def fault(self, at: Path, message: str) -> None:
-        """Note that something is wrong there."""
-        self._faults.append(Fault(self.lines.of(at), written(at), message))
-        self._faulty.append(at)
+        """Note that something is wrong there. Of several faults of one key the first is told."""
+        self._faults.setdefault(at, Fault(self.lines.of(at), written(at), message))
 
-    def take(self, shape: type[T], *at: str | int) -> T | None:
-        """What stands there as a `shape`, or the defaults where nothing does; None, and a fault, where it cannot be."""
-        if any(path[: len(at)] == at or at[: len(path)] == path for path in self._faulty):
-            return None
-        try:
-            return msgspec.convert(self._at(at), shape)
-        except msgspec.ValidationError as error:
-            message, _, place = str(error).partition(" - at `$")
-            self.blame((*at, *(int(item) if item else key for key, item in _STEP.findall(place))), message)
-            return None
-
-    def blame(self, at: Path, message: str) -> None:
-        """Note a fault of the table there; of its key, where the message begins with the name of one."""
+    def blame(self, at: Path, message: str) -> bool:
+        """Note a fault of the table there, or of its key where the message begins with the name of one; whether it was
+        a key that was not yet at fault."""
         table = self._at(at)
         key = _SUBJECT.match(message)
-        self.fault((*at, key[1]) if key and isinstance(table, dict) and key[1] in table else at, message)
+        below = (*at, key[1]) if key and isinstance(table, dict) and key[1] in table else at
+        is_news = below != at and below not in self._faults
+        self.fault(below, message)
+        return is_news
+
+    def take(self, shape: type[T], *at: str | int, fill: Mapping[str, Any] | None = None) -> T | None:
+        """What stands there as a `shape`, its faulty keys left out, so that the rest can be checked; the defaults where
+        nothing stands. None where it cannot be one, even so: that was noted, or is now. `fill` is for missing keys."""
+        if any(at[:length] in self._faults for length in range(1, len(at) + 1)):
+            return None
+        while True:
+            try:
+                return msgspec.convert({**fill, **self._sound(at)} if fill else self._sound(at), shape)
+            except msgspec.ValidationError as error:
+                message, _, place = str(error).partition(" - at `$")
+                below = (*at, *(int(item) if item else key for key, item in _STEP.findall(place)))
+                if any(path[: len(at)] == at for path in self._faults) and message.startswith("Object missing"):
+                    return None
+                if not self.blame(below, message):
+                    return None
 
     def _at(self, at: Path) -> Any:
         value: Any = self.document
@@ -82,10 +89,22 @@ class Reading:
             value = value.get(step, {}) if isinstance(value, dict) else value[cast(int, step)]
         return value
 
+    def _sound(self, at: Path) -> Any:
+        return self._without_faults(self._at(at), at)
+
+    def _without_faults(self, value: Any, at: Path) -> Any:
+        if isinstance(value, dict):
+            items = ((key, (*at, key)) for key in value)
+            return {key: self._without_faults(value[key], path) for key, path in items if path not in self._faults}
+        if isinstance(value, list):
+            places = ((item, (*at, place)) for place, item in enumerate(value))
+            return [self._without_faults(item, path) for item, path in places if path not in self._faults]
+        return value
+
     def settle(self) -> None:
         """Raise `PolicyError` if anything was wrong."""
         if self._faults:
-            raise PolicyError(self.file, self._faults)
+            raise PolicyError(self.file, self._faults.values())
 
 
 def read(data: bytes, shape: Any, *, file: str) -> Reading:

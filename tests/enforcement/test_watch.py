@@ -41,13 +41,14 @@ def test_an_account_rests_and_its_place_is_kept(ledger: Ledger) -> None:
     clock = Clock()
     made = watch(ledger, clock, TWICE)
     ledger.append_now(exchange())
-    assert made.look(TWICE).accounts == (ANN,)
-    first = made.done(made.look(TWICE))
+    looked = made.look(TWICE)
+    first = made.done(looked)
     ledger.append_now(exchange())
 
     resting = made.look(TWICE)
     place = made.done(resting)
 
+    assert looked.accounts == (ANN,)
     assert resting.accounts == ()
     assert first is not None
     assert place is not None

@@ -123,7 +123,10 @@ def test_a_plain_question() -> None:
             },
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}, "effort": "high"}},
         ),
+        ({"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
         ({"service_tier": "standard_only"}, {"service_tier": "standard_only"}),
+        ({"service_tier": "default"}, {"service_tier": "standard_only"}),
+        ({"metadata": {"a": "b"}, "prompt_cache_key": "k", "verbosity": "low", "modalities": ["text"]}, {}),
     ],
 )
 def test_each_parameter_that_has_a_form(parameters: dict[str, Any], body: dict[str, Any]) -> None:
@@ -142,7 +145,7 @@ def test_each_parameter_that_has_a_form(parameters: dict[str, Any], body: dict[s
         {"response_format": {"type": "json_object"}},
         {"response_format": "json"},
         {"tool_choice": "sometimes"},
-        {"reasoning_effort": "none"},
+        {"reasoning_effort": "utmost"},
         {"service_tier": "flex"},
         {"thinking": {"type": "adaptive"}},
         {"novelty": 1},

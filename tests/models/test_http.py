@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Any
 
+import msgspec
 import pytest
 
 from outworks.message import Delta, Request
@@ -65,6 +66,30 @@ async def test_connections_are_reused_whole_and_streamed() -> None:
                 assert await text_of(model, ask(stream=streamed)) == "Hi."
 
         assert len({call.peer for call in server.calls}) == 1
+
+
+async def test_an_upstream_that_closes_idle_connections_does_no_harm() -> None:
+    """A connection that was closed behind our back costs a new one, not an answer."""
+
+    async def once(call: Call) -> None:
+        await answer(ANSWER)(call)
+        call.writer.close()
+
+    async with upstream(once) as server, model_at(server.base_url, max_retries=1) as model:
+        for _ in range(20):
+            assert await text_of(model, ask()) == "Hi."
+
+
+async def test_a_closed_model_stays_closed() -> None:
+    """No call after the end opens a connection that nobody would close."""
+    async with upstream(answer(ANSWER)) as server, model_at(server.base_url) as model:
+        await text_of(model, ask())
+        await model.aclose()
+        with pytest.raises(UpstreamError) as caught:
+            await text_of(model, ask())
+
+        assert caught.value.status == 503
+        assert len(server.calls) == 1
 
 
 async def test_a_refused_connection_is_unreachable() -> None:
@@ -384,6 +409,9 @@ async def test_only_the_settings_decide_what_goes_upstream() -> None:
         ({"base_url": "https://user:pass@host/"}, "api_key_env"),
         ({"api_key_env": "ABSENT"}, "ABSENT"),
         ({"api_key_env": "BROKEN"}, "BROKEN"),
+        ({"headers": {"Authorization": "Bearer pass"}}, "api_key_env"),
+        ({"headers": {"X-Team": "a\r\nX-Evil: 1"}}, "X-Team"),
+        ({"headers": {"X Team": "a"}}, "X Team"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], said: str) -> None:
@@ -393,6 +421,13 @@ def test_a_wrong_setting_is_named(settings: dict[str, Any], said: str) -> None:
 
     assert "pass" not in str(caught.value).replace("password", "")
     assert "Evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["connect_timeout_s = 0", "max_retries = -1", "max_response_bytes = 0"])
+def test_a_limit_that_is_none_is_refused(setting: str) -> None:
+    """Limits have a lower bound at load."""
+    with pytest.raises(msgspec.ValidationError, match="Expected"):
+        msgspec.toml.decode(f'provider = "openai"\n{setting}', type=openai.Settings)
 
 
 def test_the_path_is_added_to_the_base() -> None:

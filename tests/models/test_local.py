@@ -17,7 +17,6 @@ from outworks.models import local
 from outworks.models.local import Local, Settings
 from tests.models.faults import WEATHER, ask, assistant, result, system, user
 
-
 SHORT = {"seed": 1, "max_tokens": 24}
 
 

@@ -1,0 +1,126 @@
+"""What may happen to a ledger's file while it is in use: nothing hangs, and nothing is said to be recorded that is not."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from outworks.event import RecordError
+from outworks.ledger import Ledger, verify
+from tests.ledger.kit import behind, received
+
+
+async def test_a_locked_ledger_fails_in_time_and_recovers(tmp_path: Path) -> None:
+    """While another program keeps the file locked, appends fail after the busy timeout; once it lets go, they work."""
+    ledger = Ledger.open(tmp_path / "l.db", busy_timeout_s=0.3)
+    other = behind(tmp_path / "l.db")
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    first, second = ledger.append([received("a")]), ledger.append([received("b")])
+
+    for future in (first, second):
+        with pytest.raises(RecordError, match=r"l\.db could not record: another process has kept it locked.* 0\.3 s"):
+            await future
+    assert 0.2 < time.monotonic() - began < 3
+
+    other.execute("ROLLBACK")
+    await ledger.append([received("c")])
+    assert [one.event.exchange for one in ledger.events()] == ["c"]
+    await ledger.close()
+
+
+async def test_a_short_lock_is_waited_for_off_the_loop(tmp_path: Path) -> None:
+    """A lock that ends within the busy timeout only delays; the loop goes on meanwhile, and the order is kept."""
+    ledger = Ledger.open(tmp_path / "l.db", busy_timeout_s=5)
+    other = behind(tmp_path / "l.db")
+    other.execute("BEGIN IMMEDIATE")
+    asyncio.get_running_loop().call_later(0.3, other.execute, "ROLLBACK")
+    first = ledger.append([received("a")])
+    longest, last = 0.0, time.monotonic()
+
+    while not first.done():
+        await asyncio.sleep(0.005)
+        if not first.done():
+            second = ledger.append([received("b")])
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    await second
+
+    exchanges = [one.event.exchange for one in ledger.events()]
+    assert exchanges[0] == "a"
+    assert set(exchanges[1:]) == {"b"}
+    assert longest < 0.2
+    await ledger.close()
+
+
+def _limit(ledger: Ledger, pages: int) -> None:
+    """A disk that is full sooner. The limit is the connection's own: only the ledger's can have it."""
+    ledger._writing._journal._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+
+async def test_a_full_disk_fails_and_recovers(tmp_path: Path) -> None:
+    """Where SQLite finds no room the whole group fails, and later ones are tried anew: with room they succeed."""
+    ledger = Ledger.open(tmp_path / "l.db")
+    await ledger.append([received("before")])
+    _limit(ledger, 40)
+
+    with pytest.raises(RecordError, match="full"):
+        await ledger.append([received("small"), received("large", said="x" * 100_000)])
+    with pytest.raises(RecordError, match="full"):
+        await ledger.append([received("too large for the loop", said="x" * 400_000)])
+
+    await ledger.append([received("fits")])
+    _limit(ledger, 10_000)
+    await ledger.append([received("large", said="x" * 100_000)])
+    assert [one.event.exchange for one in ledger.events()] == ["before", "fits", "large"]
+    await ledger.close()
+    assert verify(tmp_path / "l.db").ok
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("no right to mount a small disk here; the limit on pages stands for it")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+async def test_a_disk_that_is_really_full_fails_and_recovers(small_disk: Path) -> None:
+    """The same with a disk that is full: what was awaited stays, and writing goes on once there is room again."""
+    ledger = Ledger.open(small_disk / "l.db")
+    (small_disk / "other").write_bytes(bytes(300_000))
+    recorded: list[str] = []
+    with pytest.raises(RecordError, match="could not record"):
+        for n in range(2000):
+            await ledger.append([received(f"x{n}", said="x" * 2000)])
+            recorded.append(f"x{n}")
+
+    (small_disk / "other").unlink()
+    await ledger.append([received("after")])
+
+    assert len(recorded) > 20
+    assert [one.event.exchange for one in ledger.events()] == [*recorded, "after"]
+    await ledger.close()
+    assert verify(small_disk / "l.db").ok
+
+
+async def test_a_removed_file_is_noticed(tmp_path: Path) -> None:
+    """SQLite would write on into a file that is gone, and nothing of it would ever be found: it is an error."""
+    ledger = Ledger.open(tmp_path / "l.db")
+    await ledger.append([received()])
+    (tmp_path / "l.db").unlink()
+    await asyncio.sleep(1.1)
+
+    with pytest.raises(RecordError, match="removed or replaced"):
+        await ledger.append([received()])
+    await ledger.close()
