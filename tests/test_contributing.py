@@ -21,7 +21,7 @@ def test_the_example_defense_keeps_the_contract(tmp_path: Path) -> None:
     (tmp_path / "test_codename.py").write_text(test)
     (tmp_path / "conftest.py").write_text(CONFTEST.format(folder=str(tmp_path)))
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
     ran = subprocess.run(
         [*command, "--rootdir", str(ROOT), str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120
     )

@@ -64,7 +64,7 @@ async def test_a_full_disk_fails_and_recovers(tmp_path: Path) -> None:
     """Where SQLite finds no room the whole group fails, and later ones are tried anew: with room they succeed."""
     ledger = Ledger.open(tmp_path / "l.db")
     await ledger.append([received("before")])
-    _limit(ledger, 40)
+    _limit(ledger, 25)
 
     with pytest.raises(RecordError, match="full"):
         await ledger.append([received("small"), received("large", said="x" * 100_000)])
