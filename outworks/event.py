@@ -103,6 +103,12 @@ class Undone(Body, frozen=True, kw_only=True, omit_defaults=True, tag="undone"):
     reason: str = ""
 
 
+class Confirmed(Body, frozen=True, kw_only=True, omit_defaults=True, tag="confirmed"):
+    """A person's confirmation was taken: of several events with one nonce, the first counts."""
+
+    nonce: str
+
+
 class Erased(Body, frozen=True, kw_only=True, omit_defaults=True, tag="erased"):
     """Content was erased; the chain keeps its commitments."""
 

@@ -27,6 +27,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCall, ...] = ()
     finish: Finish | None = None
     notice: str = ""
+    confirm: tuple[str, ...] = ()
 
 
 class Gate:
@@ -78,11 +79,9 @@ class Gate:
         start, self._released = self._released, end
         applied = [edit for edit in edits if edit.end <= end]
         stop = max(stops, key=lambda one: one.verdict.decision, default=None)
+        told = None
         if stop is not None:
-            finish: Finish | None = Finish.CONTENT_FILTER
-            notice = (stop.verdict.notice or Notice(message="The rest of this answer was held back.")).message
-        else:
-            finish, notice = output.finish, ""
+            told = stop.verdict.notice or Notice(message="The rest of this answer was held back.")
         return Release(
             judgements=tuple(self._judgement(one, applied) for one in judged),
             decision=max((one.verdict.decision for one in judged if one.mode is Mode.LIVE), default=Decision.ALLOW),
@@ -91,8 +90,9 @@ class Gate:
             end=end,
             text=_apply(output.text, start, end, applied),
             tool_calls=() if stop is not None else output.tool_calls,
-            finish=finish,
-            notice=notice,
+            finish=output.finish if told is None else Finish.CONTENT_FILTER,
+            notice="" if told is None else told.message,
+            confirm=() if told is None else told.confirm,
         )
 
     def _judgement(self, one: Judged, applied: list[Edit]) -> Judgement:

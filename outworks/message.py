@@ -93,6 +93,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The product's end user as the product named it; the key's name where the policy counts requests on the key."""
     product: str = ""
     """The name of the key that the request came with."""
+    actions: tuple[str, ...] = ()
+    """Functions that the product declares to be wanted in this turn, before anything was read."""
+    confirmations: tuple[str, ...] = ()
+    """Tokens with which a person lets held calls go."""
     conversation: str = ""
     """One id for all the requests that grow from the same first words of the same account."""
     wire: str = ""
@@ -165,6 +169,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     notice: str = ""
     """With `finish=CONTENT_FILTER` from a defense: what the account is told."""
+    confirm: tuple[str, ...] = ()
+    """With a notice: tokens with which a person can let go what was held."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,3 +186,5 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """How many characters of `text` every defense in force has already covered: those before it are gone, none after it
     are. A check whose finding cannot begin before it may start reading there (with whatever look-behind it needs)."""
     notice: str = ""
+    confirm: tuple[str, ...] = ()
+    """With a notice: tokens with which a person can let go what was held."""

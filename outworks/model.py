@@ -60,6 +60,7 @@ class Draft:
         self.refused = False
         self.finish: Finish | None = None
         self.notice = ""
+        self.confirm: tuple[str, ...] = ()
         self.length = 0
         self._texts: list[str] = []
         self._calls: dict[int, list[str]] = {}
@@ -74,6 +75,7 @@ class Draft:
         self.refused = self.refused or delta.refused
         self.finish = delta.finish or self.finish
         self.notice = delta.notice or self.notice
+        self.confirm = delta.confirm or self.confirm
 
     def _add_piece(self, piece: ToolCallPiece) -> None:
         call = self._calls.setdefault(piece.index, ["", "", ""])
@@ -104,6 +106,7 @@ class Draft:
             done=done,
             released=released,
             notice=self.notice,
+            confirm=self.confirm,
         )
 
 

@@ -35,13 +35,16 @@ class DefendedModel:
         recorder: Recorder,
         *,
         pseudonym: Callable[[str], str] = lambda account: "",
+        issue: Callable[[Request, ToolCall], str] = lambda request, call: f"call_{secrets.token_hex(12)}",
     ) -> None:
-        """`pseudonym` is what the upstream is told in place of an account's id."""
+        """`pseudonym` is what the upstream is told in place of an account's id; `issue` gives the ids under which tool
+        calls are released."""
         self.name = model.name
         self._model = model
         self._defenses = tuple(each for each in defenses if each.settings.mode is not Mode.OFF)
         self._recorder = recorder
         self._pseudonym = pseudonym
+        self._issue = issue
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
         """The output that every defense in force has covered, each piece recorded before it is yielded."""
@@ -115,9 +118,7 @@ class DefendedModel:
             if release is None:
                 continue
             await recorded
-            calls = tuple(
-                msgspec.structs.replace(call, id=f"call_{secrets.token_hex(12)}") for call in release.tool_calls
-            )
+            calls = tuple(msgspec.structs.replace(call, id=self._issue(request, call)) for call in release.tool_calls)
             await self._recorder.append(_released(request, delta.choice, release, calls, usage))
             recorded_usage = usage
             for piece in _deltas(delta.choice, release, calls):
@@ -144,11 +145,6 @@ class _Said(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...]
     parameters: dict[str, Any]
-
-
-def _issue(call: ToolCall) -> ToolCall:
-    """The call under an id of our own, so that a result can later be told from one for a call that never was."""
-    return msgspec.structs.replace(call, id=f"call_{secrets.token_hex(12)}")
 
 
 def _choices(request: Request) -> range:
@@ -202,4 +198,4 @@ def _deltas(choice: int, release: Release, calls: tuple[ToolCall, ...]) -> Itera
     for index, call in enumerate(calls):
         yield Delta(choice=choice, tool_call=ToolCallPiece(index, call.id, call.name, call.arguments))
     if release.finish is not None:
-        yield Delta(choice=choice, finish=release.finish, notice=release.notice)
+        yield Delta(choice=choice, finish=release.finish, notice=release.notice, confirm=release.confirm)

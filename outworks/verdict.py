@@ -57,6 +57,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """The parameter at fault, under its canonical name."""
     retry_after: float | None = None
     """Seconds."""
+    confirm: tuple[str, ...] = ()
+    """With ESCALATE: tokens, each of which lets one held call go."""
     appeal: str = ""
     """The reference to quote in an appeal."""
 

@@ -7,9 +7,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -18,21 +19,25 @@ from outworks.config import Policy, PolicyError, load_policy
 from outworks.defense import InForce, Mode
 from outworks.defenses import DEFENSES, Lent
 from outworks.defenses.bank import Bank
+from outworks.defenses.flow import Confirmable, Seal
+from outworks.defenses.flow import Settings as FlowSettings
 from outworks.enforcement.enforcer import Enforcer
 from outworks.enforcement.standings import StandingTable
-from outworks.event import Changed, Event, Recorder
+from outworks.event import Changed, Confirmed, Event, Recorder, Released
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Door, Doorway
 from outworks.gateway.keys import Keys
 from outworks.gateway.observe import Lines, Metrics, Observed, Observer, Traces
 from outworks.ledger import Ledger, LedgerError
-from outworks.message import Request
+from outworks.message import Request, ToolCall
 from outworks.models.local import Local
 from outworks.pipeline import DefendedModel
 
 FOLLOW_SECONDS = 0.2
 """How often a worker reads what others wrote: keys, fingerprints and standing take effect well within a second."""
 _SLICE = 200
+TURN_SECONDS = 300.0
+"""How far back released tool calls count towards the limits of a turn, whatever history the client sends."""
 EXPIRE_SECONDS = 3600.0
 """How often content past its time is erased."""
 
@@ -63,6 +68,38 @@ class Changes:
         return count
 
 
+class Confirmations:
+    """Confirmations that were taken. The ledger's order of events decides between workers, and outlives them."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._seq = 0
+        self._taken: dict[str, str] = {}
+
+    async def spend(self, request: Request, nonce: str) -> bool:
+        """Take one for a request; False where another request took it before."""
+        self._refresh()
+        if nonce in self._taken:
+            return False
+        event = Event(
+            body=Confirmed(nonce=nonce),
+            at=time.time(),
+            exchange=request.id,
+            account=request.account,
+            product=request.product,
+            conversation=request.conversation,
+        )
+        await self._ledger.append([event])
+        self._refresh()
+        return self._taken.get(nonce) == request.id
+
+    def _refresh(self) -> None:
+        for recorded in self._ledger.events(self._seq, kinds=("confirmed",)):
+            self._seq = recorded.seq
+            if isinstance(recorded.event.body, Confirmed):
+                self._taken.setdefault(recorded.event.body.nonce, recorded.event.exchange)
+
+
 class Gateway:
     """A worker: the policy's models, defenses and rules around one ledger."""
 
@@ -81,10 +118,13 @@ class Gateway:
         self._ledger = Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
         self._recorder: Recorder = Observed(self._ledger, self._observers(policy))
         self._changes = Changes(self._ledger)
+        self._confirmations = Confirmations(self._ledger)
         self._standings = StandingTable(self._ledger)
         self._changes.refresh()
         self._standings.refresh()
-        self._pseudonym = pseudonym(secret(policy))
+        key = secret(policy)
+        self._pseudonym = pseudonym(key)
+        self._seal = Seal(key)
         self._doorway = Doorway(self._door(policy))
         self._enforcer = Enforcer(self._ledger, policy.compiled_rules)
         self.app = application(self._doorway, ready=lambda: self._doorway.fault, registry=self._registry)
@@ -120,17 +160,32 @@ class Gateway:
         await self._ledger.close()
 
     def _door(self, policy: Policy) -> Door:
-        lent = Lent(self._standings, self._changes.bank, self._was_released)
+        upstreams = {entry.name: models.build(entry.name, entry.settings) for entry in policy.models}
+        lent = Lent(
+            self._standings,
+            self._changes.bank,
+            self._was_released,
+            seal=self._seal,
+            spend=self._confirmations.spend,
+            issued=self._issued,
+            model=upstreams.get,
+        )
         defenses = []
         for line in DEFENSES:
             settings = policy.settings_of(line)
             if settings.mode is not Mode.OFF:
                 defenses.append(InForce(line.build(settings, lent), settings))
-        upstreams = {entry.name: models.build(entry.name, entry.settings) for entry in policy.models}
         # Models of an earlier policy stay open: exchanges that began under it end under it.
         self._models += upstreams.values()
+        confirms = any(_confirms(each) for each in defenses)
         defended = {
-            name: DefendedModel(model, defenses, self._recorder, pseudonym=self._pseudonym)
+            name: DefendedModel(
+                Confirmable(model) if confirms else model,
+                defenses,
+                self._recorder,
+                pseudonym=self._pseudonym,
+                issue=self._seal.issue,
+            )
             for name, model in upstreams.items()
         }
         return Door(defended, self._recorder, self._changes.keys, policy.gateway.limits, policy.gateway.asking)
@@ -173,6 +228,31 @@ class Gateway:
     async def _was_released(self, request: Request, text: str) -> bool:
         """Whether a text is, in full, an answer that this account was given in this conversation's exchanges."""
         return await asyncio.to_thread(was_released, self._ledger, request.account, text)
+
+    async def _issued(self, request: Request) -> Sequence[ToolCall]:
+        return await asyncio.to_thread(issued, self._ledger, request, time.time() - TURN_SECONDS)
+
+
+def _confirms(each: InForce) -> bool:
+    settings = each.settings
+    return isinstance(settings, FlowSettings) and bool(settings.tools) and settings.mode is Mode.LIVE
+
+
+def issued(ledger: Ledger, request: Request, since: float) -> Sequence[ToolCall]:
+    """The tool calls that were released in a request's conversation since a time (Unix seconds)."""
+    calls: list[ToolCall] = []
+    for recorded in ledger.tail(500, kinds=("released",), account=request.account, with_content=True):
+        event = recorded.event
+        body = event.body
+        if not isinstance(body, Released) or not body.tool_calls or event.conversation != request.conversation:
+            continue
+        if event.at >= since and event.content is not None:
+            calls += msgspec.json.decode(event.content, type=_Content).tool_calls
+    return calls
+
+
+class _Content(msgspec.Struct, frozen=True):
+    tool_calls: tuple[ToolCall, ...]
 
 
 def was_released(ledger: Ledger, account: str, text: str) -> bool:

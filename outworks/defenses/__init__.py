@@ -5,15 +5,21 @@ Adding one is a file here, a test file, a row below, and a line in the changelog
 
 from collections.abc import Sequence
 
-from outworks.defenses import adversarial_string, fingerprint, leak, links, parameter_lock, refusal, standing
+from outworks.defenses import adversarial_string, fingerprint, flow, leak, links, parameter_lock, refusal, standing
 from outworks.defenses.adversarial_string import AdversarialString
 from outworks.defenses.fingerprint import Fingerprint
+from outworks.defenses.flow import Flow
 from outworks.defenses.leak import Leak
 from outworks.defenses.line import Lent, Line
 from outworks.defenses.links import Links
 from outworks.defenses.parameter_lock import ParameterLock
 from outworks.defenses.refusal import Refusal
 from outworks.defenses.standing import Standing
+
+
+def _flow(settings: flow.Settings, lent: Lent) -> Flow:
+    return Flow(settings, lent.seal, spend=lent.spend, issued=lent.issued, model=lent.model)
+
 
 DEFENSES: Sequence[Line] = (
     # Standing comes first: a banned account costs one look-up, and none of its words are read.
@@ -23,6 +29,8 @@ DEFENSES: Sequence[Line] = (
     Line(Fingerprint, fingerprint.Settings, lambda settings, lent: Fingerprint(settings, lent.bank)),
     Line(Leak, leak.Settings, lambda settings, _: Leak(settings)),
     Line(Links, links.Settings, lambda settings, _: Links(settings)),
+    # Flow comes after every line that may stop the answer around a tool call: a confirmation that it takes is spent.
+    Line(Flow, flow.Settings, _flow),
     # Refusal comes last and blocks nothing: it is the model's own alignment, heard by the other lines.
     Line(Refusal, refusal.Settings, lambda settings, _: Refusal(settings)),
 )

@@ -317,7 +317,14 @@ def _request(id: str, asked: Asked, wire: str, who: _Who, headers: Mapping[str, 
         product=who.product,
         conversation=_conversation(asked, who.account, named),
         wire=wire,
+        actions=_listed(headers.get("x-outworks-actions", "")),
+        confirmations=_listed(headers.get("x-outworks-confirm", "")),
     )
+
+
+def _listed(header: str) -> tuple[str, ...]:
+    """The entries of a header that is a list, as a rule none."""
+    return tuple(entry for each in header.split(",") if (entry := each.strip())) if header else ()
 
 
 def _conversation(asked: Asked, account: str, named: str) -> str:

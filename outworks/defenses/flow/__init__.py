@@ -1,0 +1,24 @@
+"""flow: decides what may flow from what the model has read into what its tools do, whatever the model does."""
+
+from outworks.defenses.flow.confirm import Confirmable
+from outworks.defenses.flow.flow import Flow, Issued, Spend, Spent
+from outworks.defenses.flow.policy import Argument, Field, Result, Row, Sample, Settings, ToolPolicy
+from outworks.defenses.flow.reading import load
+from outworks.defenses.flow.seal import Seal
+
+__all__ = [
+    "Argument",
+    "Confirmable",
+    "Field",
+    "Flow",
+    "Issued",
+    "Result",
+    "Row",
+    "Sample",
+    "Seal",
+    "Settings",
+    "Spend",
+    "Spent",
+    "ToolPolicy",
+    "load",
+]

@@ -1,4 +1,4 @@
-"""The flow policy: what each tool does, which of its arguments carry authority, and which of its results may be trusted."""
+"""The flow policy: what each tool does, which arguments carry authority, and which of its results may be trusted."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from outworks import defense
 from outworks.message import Tool
 
 Effect = Literal["read", "write", "irreversible"]
-Kind = Literal["text", "id", "email", "url", "number", "date", "path", "free"]
+Kind = Literal["text", "phrase", "id", "email", "url", "number", "date", "path", "free"]
 Authorisation = Literal["static", "asked", "declared", "planned"]
 Otherwise = Literal["confirm", "block"]
 Format = Literal["auto", "json", "yaml", "lines"]
@@ -26,9 +26,10 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     that has no entry of its own (`event.participants`)."""
 
     kind: Kind = "text"
-    """How values are compared. `text`: words, whatever their case and spacing. `id`: to the letter. `email`, `url`,
-    `number`, `date`, `path`: by what they denote. `free`: content, which anyone may have written; URLs and e-mail
-    addresses inside it carry authority all the same."""
+    """How values are compared. `text`: words, whatever their case and spacing. `phrase`: words that can be put together
+    from trusted words and whole trusted values ("Dinner at" and a name). `id`: to the letter. `email`, `url`, `number`,
+    `date`, `path`: by what they denote. `free`: content, which anyone may have written; URLs and e-mail addresses inside
+    it carry authority all the same."""
     sources: tuple[str, ...] = msgspec.field(default=WORDS, name="from")
     """Where a value may come from: `user` (the user's own words), `system` (the product's prompt), and the types of
     trusted result fields. For `free`, where the URLs and addresses inside may come from."""
@@ -38,13 +39,13 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A value from a result field is good only where the user named its record (see `names` and `query` of the field):
     the model does not choose among the records, and neither does an injected text."""
     max: float | None = None
-    """The largest number."""
+    """The largest number; with `kind = "free"`, of an amount that anyone may choose below it."""
     audience: bool = False
     """The value says who will read what is sent; data with readers goes only to them, or to whom the user named."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A field of a tool's results that the system itself issued: an id, an address of its directory. Never free text."""
+    """A field of a tool's results that the system itself issued: an id, an address in its directory. No free text."""
 
     path: str
     """Where it is: `id`, `owner.email`, `[].id` (of each element of a list), `*.price` (of each member), `~` (the keys
@@ -73,6 +74,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Paths to those who may read it, each record by its own; several records may be read by those who may read all."""
     only: tuple[str, ...] = ()
     """Readers of every result, besides those at `readers`."""
+    private: bool = False
+    """Once this was read, nothing goes to any audience, not even to one that the user named."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,7 +163,7 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     confirm_seconds: Annotated[float, Meta(gt=0)] = 900.0
     """How long a confirmation may be given."""
     planner: str = ""
-    """The model of the policy that plans, where a tool says `planned`. It answers within `time_limit_ms`: raise that."""
+    """The model that plans, where a tool says `planned`. It must answer within `time_limit_ms`: raise that."""
 
 
 def faults(tools: Mapping[str, ToolPolicy], *, offered: Iterable[Tool] = ()) -> Iterator[str]:
@@ -183,8 +186,8 @@ def faults(tools: Mapping[str, ToolPolicy], *, offered: Iterable[Tool] = ()) -> 
             properties = (known[name].schema.get("properties") or {}) if name in known else {}
             if properties and argument.partition(".")[0] not in properties:
                 yield f"{there}: the tool has no such argument{_near(argument, properties)}"
-            if said.max is not None and said.kind != "number":
-                yield f"{there}.max: needs kind = 'number', not {said.kind!r}"
+            if said.max is not None and said.kind not in ("number", "free"):
+                yield f"{there}.max: needs kind = 'number' or 'free', not {said.kind!r}"
         for place, field in enumerate(policy.result.fields):
             yield from _in_field(f"{at}.result.fields.{place}", field, policy, known.get(name))
         for path in policy.result.readers:

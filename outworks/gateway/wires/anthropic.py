@@ -56,7 +56,7 @@ class Anthropic(Wire):
         message["content"] = _content(output)
         message |= _stop(output.finish, output.notice, called=bool(output.tool_calls))
         if output.notice:
-            message["outworks"] = stopped(answer.id, output.notice)
+            message["outworks"] = stopped(answer.id, output.notice, output.confirm)
         return _encode(message)
 
     @override
@@ -103,7 +103,7 @@ class _Events(StreamWriter):
             # How it ended travels with the counts, which come last.
             self._end = {"delta": _stop(delta.finish, delta.notice, called=self._called)}
             if delta.notice:
-                self._end["outworks"] = stopped(self._head.id, delta.notice)
+                self._end["outworks"] = stopped(self._head.id, delta.notice, delta.confirm)
         if not self._begun and (events or delta.finish is not None):
             events.insert(0, self._start())
         return b"".join(events)

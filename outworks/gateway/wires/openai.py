@@ -93,7 +93,7 @@ class _Chunks(StreamWriter):
         if delta.finish is not None:
             if delta.notice:
                 events.append(self._chunk(choice, {"refusal": delta.notice}))
-            events.append(self._finish(choice, delta.finish, delta.notice))
+            events.append(self._finish(choice, delta))
         if events and choice not in self._begun:
             self._begun.add(choice)
             events.insert(0, self._chunk(choice, {"role": "assistant", "content": "", "refusal": None}))
@@ -103,10 +103,10 @@ class _Chunks(StreamWriter):
         choices = [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": None}]
         return self._before + _encode(choices) + self._after
 
-    def _finish(self, choice: int, finish: Finish, notice: str) -> bytes:
-        end: dict[str, Any] = {"index": choice, "delta": {}, "logprobs": None, "finish_reason": _FINISH[finish]}
-        if notice:
-            end["outworks"] = stopped(self._id, notice)
+    def _finish(self, choice: int, last: Delta) -> bytes:
+        end: dict[str, Any] = {"index": choice, "delta": {}, "logprobs": None, "finish_reason": _FINISH[last.finish]}
+        if last.notice:
+            end["outworks"] = stopped(self._id, last.notice, last.confirm)
         return self._before + _encode([end]) + self._after
 
     @override
@@ -129,7 +129,7 @@ def _choice(id: str, output: Output) -> dict[str, Any]:
     finish = _FINISH[output.finish]
     choice = {"index": output.choice, "message": message, "logprobs": None, "finish_reason": finish}
     if output.notice:
-        choice["outworks"] = stopped(id, output.notice)
+        choice["outworks"] = stopped(id, output.notice, output.confirm)
     return choice
 
 

@@ -103,6 +103,9 @@ def bearer(headers: Mapping[str, str]) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def stopped(id: str, notice: str) -> dict[str, str]:
-    """The `outworks` object of an output that a line of defense ended."""
+def stopped(id: str, notice: str, confirm: Sequence[str] = ()) -> dict[str, Any]:
+    """The `outworks` object of an output that a line of defense ended. With the tokens in `confirm`, which come back in the
+    header `X-Outworks-Confirm`, a person can let go what was held."""
+    if confirm:
+        return {"code": "confirmation_required", "request_id": id, "message": notice, "confirm": confirm}
     return {"code": "blocked_by_policy", "request_id": id, "message": notice}

@@ -1,0 +1,242 @@
+"""flow: whatever the model does, no tool call leaves that its user did not ask for with values that somebody trusts."""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import msgspec
+from typing_extensions import override
+
+from outworks import defense
+from outworks.defenses.flow import confirm, rules
+from outworks.defenses.flow.planner import Planner
+from outworks.defenses.flow.policy import UNDECLARED, Settings, faults
+from outworks.defenses.flow.provenance import Extracts, Provenance
+from outworks.defenses.flow.rules import Arguments, Call, Planned, Step
+from outworks.defenses.flow.seal import Seal, turn, turn_of
+from outworks.message import Output, Request, Tool, ToolCall
+from outworks.model import Model
+from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
+
+Spend = Callable[[Request, str], Awaitable[bool]]
+"""Takes a confirmation's nonce for a request; False where it was taken before, by whatever worker."""
+Issued = Callable[[Request], Awaitable[Sequence[ToolCall]]]
+"""The calls that were released in the request's conversation in the last minutes, by the ledger."""
+
+
+class Spent:
+    """Spent confirmations of one process, for trials and tests; the gateway's are kept by the ledger."""
+
+    def __init__(self) -> None:
+        self._nonces: set[str] = set()
+
+    async def __call__(self, request: Request, nonce: str) -> bool:
+        """Take it; False where it was taken before."""
+        first = nonce not in self._nonces
+        self._nonces.add(nonce)
+        return first
+
+
+async def none_issued(request: Request) -> Sequence[ToolCall]:
+    """Nothing but the history tells which calls were made."""
+    return ()
+
+
+class _Ruling(msgspec.Struct, frozen=True):
+    """What came of one call."""
+
+    call: ToolCall
+    arguments: Arguments
+    broken: tuple[Step, ...]
+    escalates: bool
+    """A person may let it go."""
+
+
+class Flow(defense.Defense):
+    """After CaMeL (arXiv 2503.18813) and FIDES (arXiv 2505.23643), without a second model and without a search for
+    taint: an action is authorised by trusted text or not at all, and an argument with authority is a member of the
+    trusted values or it is held. Nothing is detected: adaptive attacks beat every detector (arXiv 2510.09023)."""
+
+    name = "flow"
+
+    def __init__(
+        self,
+        settings: Settings,
+        seal: Seal,
+        *,
+        spend: Spend | None = None,
+        issued: Issued = none_issued,
+        model: Callable[[str], Model | None] = lambda name: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`seal` must be the one that issues the ids of released calls (`DefendedModel(issue=seal.issue)`): without an
+        id of its own, no result is known to be one.
+
+        Raises ValueError with everything that is wrong in the policy.
+        """
+        wrong = list(faults(settings.tools))
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        planner = model(settings.planner) if settings.planner else None
+        self._settings = settings
+        self._seal = seal
+        self._spend = spend or Spent()
+        self._issued = issued
+        self._clock = clock
+        self._planner = Planner(planner) if planner is not None else None
+        self._extracts = Extracts(settings.tools)
+        self._guarded = any(
+            policy.result.readers or policy.result.only or policy.result.private for policy in settings.tools.values()
+        )
+
+    @override
+    async def check_output(self, request: Request, output: Output) -> Verdict:
+        if not output.tool_calls or not self._settings.tools:
+            return ALLOW
+        known = Provenance(request, self._extracts, self._seal, guarded=self._guarded)
+        try:
+            rulings = await self.judge(known, output.tool_calls)
+        except ValueError as error:
+            return _blocked(f"{error}", len(output.text))
+        held = [ruling for ruling in rulings if ruling.broken]
+        if not held:
+            return ALLOW
+        now = self._clock()
+        taken = [
+            confirm.confirmed(self._seal, request, each.call, each.arguments.values, now) if each.escalates else None
+            for each in held
+        ]
+        good = [each for each in taken if each is not None]
+        # Every token is for one call: of two equal calls, a person let one go.
+        if len(good) == len(held) and len({each.nonce for each in good}) == len(good):
+            return await self._released(request, held, good, output)
+        return self._held(request, held, output)
+
+    async def judge(self, known: Provenance, calls: Sequence[ToolCall]) -> Sequence[_Ruling]:
+        """Each call by every rule. Raises ValueError for arguments that cannot be judged."""
+        offered = {tool.name: tool for tool in known.request.tools}
+        rulings = []
+        before: dict[str, int] = {}
+        for call in calls:
+            stepped = await self._steps(known, call, offered.get(call.name, Tool(call.name)), before)
+            policy = self._settings.tools.get(call.name, UNDECLARED)
+            escalates = (policy.otherwise or self._settings.otherwise) == "confirm"
+            rulings.append(
+                _Ruling(call, stepped.arguments, tuple(step for step in stepped.steps if not step.ok), escalates)
+            )
+        return rulings
+
+    async def steps(self, known: Provenance, call: ToolCall, planned: Collection[str] | None = None) -> Sequence[Step]:
+        """Every rule that one call meets or breaks. Raises ValueError for arguments that cannot be judged."""
+        offered = {tool.name: tool for tool in known.request.tools}
+        return (await self._steps(known, call, offered.get(call.name, Tool(call.name)), {}, planned)).steps
+
+    async def _steps(
+        self,
+        known: Provenance,
+        call: ToolCall,
+        tool: Tool,
+        before: dict[str, int],
+        planned: Collection[str] | None = None,
+    ) -> "_Stepped":
+        policy = self._settings.tools.get(call.name, UNDECLARED)
+        try:
+            arguments = rules.arguments(call.arguments)
+        except ValueError as error:
+            raise ValueError(f"{call.name!r}: {error}") from None
+        if policy.most is not None and call.name not in before:
+            before[call.name] = await self._count(known, call.name)
+        judged = Call(
+            call=call,
+            arguments=arguments,
+            policy=policy,
+            declared=call.name in self._settings.tools,
+            tool=tool,
+            provenance=known,
+            before=before.get(call.name, 0),
+        )
+        before[call.name] = before.get(call.name, 0) + 1
+        return _Stepped(await rules.judged(judged, self._planned(known, planned)), arguments)
+
+    async def _count(self, known: Provenance, name: str) -> int:
+        """The calls of this turn, by the history or the ledger, whichever knows of more: clients may drop messages."""
+        ours = turn(known.request)
+        issued = [call for call in await self._issued(known.request) if call.name == name and turn_of(call.id) == ours]
+        return max(known.calls_this_turn(name), len(issued))
+
+    def _planned(self, known: Provenance, given: Collection[str] | None) -> Planned:
+        async def plan() -> Collection[str]:
+            if given is not None:
+                return given
+            return await self._planner.plan(known.request, known) if self._planner is not None else ()
+
+        return plan
+
+    async def _released(
+        self, request: Request, held: Sequence[_Ruling], taken: Sequence[confirm.Confirmation], output: Output
+    ) -> Verdict:
+        for each in taken:
+            if not await self._spend(request, each.nonce):
+                return _blocked("this confirmation was used before; it lets one call go, once", len(output.text))
+        reason = "confirmed by a person: " + ", ".join(ruling.call.name for ruling in held)
+        return Verdict(reason=reason, findings=_findings(held, score=0.5))
+
+    def _held(self, request: Request, held: Sequence[_Ruling], output: Output) -> Verdict:
+        escalates = all(ruling.escalates for ruling in held)
+        expires = self._clock() + self._settings.confirm_seconds
+        tokens = [confirm.token(self._seal, request, each.call, expires=expires) for each in held] if escalates else []
+        told = "; ".join(_told(ruling) for ruling in held)
+        how = " To let exactly this go, send the request again with X-Outworks-Confirm." if escalates else ""
+        names = ", ".join(dict.fromkeys(ruling.call.name for ruling in held))
+        return Verdict(
+            decision=Decision.ESCALATE if escalates else Decision.BLOCK,
+            reason="; ".join(_reason(ruling) for ruling in held)[:2000],
+            findings=_findings(held, score=1.0),
+            covered=len(output.text),
+            notice=Notice(
+                code="confirmation_required" if escalates else "flow_blocked",
+                message=f"A call of {names} was held back: {told}.{how}"[:4000],
+                confirm=tuple(tokens),
+            ),
+        )
+
+
+class _Stepped(msgspec.Struct, frozen=True):
+    steps: Sequence[Step]
+    arguments: Arguments
+
+
+def _blocked(why: str, covered: int) -> Verdict:
+    return Verdict(
+        decision=Decision.BLOCK,
+        reason=why,
+        findings=(Finding("flow", 1.0, detail="arguments"),),
+        covered=covered,
+        notice=Notice(code="flow_blocked", message=f"A tool call was held back: {why}."),
+    )
+
+
+def _findings(held: Sequence[_Ruling], *, score: float) -> tuple[Finding, ...]:
+    return tuple(
+        Finding("flow", score, detail=f"{ruling.call.name}: {step.branch}"[:200])
+        for ruling in held
+        for step in ruling.broken
+    )
+
+
+def _reason(ruling: _Ruling) -> str:
+    """The chain without the value: a reason outlives the content."""
+    return f"{ruling.call.name}: " + ", ".join(
+        f"{step.branch}: {step.why}" + (f" (it came from {step.whence})" if step.whence else "")
+        for step in ruling.broken
+    )
+
+
+def _told(ruling: _Ruling) -> str:
+    """The chain, for whoever decides: which value, where it came from, which rule, what would have been trusted."""
+    parts = []
+    for step in ruling.broken:
+        value = f" {step.value[:200]!r}" if step.value else ""
+        whence = f"; it came from {step.whence}" if step.whence else ""
+        wanted = f"; trusted would be {step.wanted}" if step.wanted else ""
+        parts.append(f"{step.branch}{value}: {step.why}{whence}{wanted}")
+    return f"{ruling.call.name}: " + ", ".join(parts)

@@ -1,0 +1,293 @@
+"""Rules: whether a tool call is one that its user, or the product, asked for with values that they know of."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from outworks.defenses.flow.policy import Argument, Kind, ToolPolicy
+from outworks.defenses.flow.provenance import NOBODY, Provenance
+from outworks.defenses.flow.values import carried, form
+from outworks.message import Tool, ToolCall
+
+LONGEST_PHRASE = 40
+"""Words that a phrase may have."""
+DEEPEST = 32
+"""Levels of nesting that arguments may have."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule asked about one value."""
+
+    branch: str
+    """`authorised`, `per_turn`, `readers`, `arguments`, an argument's name, or that with `.named` or `.max`."""
+    ok: bool
+    why: str = ""
+    """Where the rule is broken: what is wrong, without the value itself."""
+    value: str = ""
+    """The value in question, for whoever decides about the call."""
+    whence: str = ""
+    """Where the value came from."""
+    wanted: str = ""
+    """What would have been trusted."""
+
+
+class Arguments(msgspec.Struct, frozen=True):
+    """The arguments of a call as its tool will read them."""
+
+    values: dict[str, Any]
+
+
+class Planned(Protocol):
+    """Asks the planner, where it comes to that."""
+
+    async def __call__(self) -> Collection[str]:
+        """The functions that the user's and the product's words ask for."""
+        ...
+
+
+def arguments(written: str) -> Arguments:
+    """Read arguments as every parser reads them.
+
+    Raises ValueError where parsers differ, or where it is no JSON object: what was judged must be what is run.
+    """
+    if not written.strip():
+        return Arguments({})
+    try:
+        given = json.loads(written, object_pairs_hook=_unique, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("the arguments are nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the arguments are no JSON: {error.msg} at character {error.pos}") from None
+    if not isinstance(given, dict):
+        raise ValueError(f"the arguments are no JSON object but {type(given).__name__}")
+    return Arguments(given)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("the arguments name a field twice")
+    return read
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"the arguments hold {constant}, which is no JSON")
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to be judged, with all that its judgement depends on."""
+
+    call: ToolCall
+    arguments: Arguments
+    policy: ToolPolicy
+    declared: bool
+    """The policy names the tool."""
+    tool: Tool
+    provenance: Provenance
+    before: int
+    """How often the function was called in this turn."""
+
+
+async def judged(call: Call, planned: Planned) -> Sequence[Step]:
+    """Every rule that the call meets or breaks."""
+    steps = list(_valued(call))
+    if call.policy.most is not None:
+        ok = call.before < call.policy.most
+        why = "" if ok else f"it was called {call.before} times in this turn, and {call.policy.most} is the most"
+        steps.append(Step(branch="per_turn", ok=ok, why=why))
+    steps += _read_by(call)
+    if call.policy.effect != "read":
+        steps.append(await _authorised(call, planned))
+    return steps
+
+
+async def _authorised(call: Call, planned: Planned) -> Step:
+    policy, name = call.policy, call.call.name
+    ways = policy.authorised
+    if (
+        "static" in ways
+        or ("declared" in ways and name in call.provenance.request.actions)
+        or ("asked" in ways and asks(policy.words, call.provenance.turn.texts))
+        or ("planned" in ways and name in await planned())
+    ):
+        return Step(branch="authorised", ok=True)
+    wanted = {
+        "asked": f"the user asking for it (with {', '.join(map(repr, policy.words))})",
+        "declared": "the product declaring it in the request",
+        "planned": "a plan made from trusted text that has it",
+    }
+    why = (
+        "nothing authorised this function before untrusted text could"
+        if call.declared
+        else "the policy has no such tool"
+    )
+    return Step(
+        branch="authorised", ok=False, why=why, wanted=" or ".join(wanted[way] for way in ways if way in wanted)
+    )
+
+
+def asks(words: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether one of the words stands in the texts; `send*` for every word that begins so."""
+    said = " ".join(" ".join(texts).lower().split())
+    return any(re.search(_asking(word), said) is not None for word in words)
+
+
+def _asking(word: str) -> str:
+    stem = re.escape(" ".join(word.lower().rstrip("*").split()))
+    return rf"(?<!\w){stem}" + ("" if word.endswith("*") else r"(?!\w)")
+
+
+class _Leaf(msgspec.Struct, frozen=True):
+    path: str
+    value: Any
+
+
+def _leaves(value: Any, path: str, depth: int = 0) -> Iterator[_Leaf]:
+    """Every value inside, and every name of a field of a nested object that the policy has no word for."""
+    if depth > DEEPEST:
+        raise ValueError("the arguments are nested too deeply")
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _leaves(each, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each, path, depth + 1)
+    else:
+        yield _Leaf(path, value)
+
+
+def _valued(call: Call) -> Iterator[Step]:
+    properties = call.tool.schema.get("properties") or {}
+    for name, value in call.arguments.values.items():
+        if properties and name not in properties and name not in call.policy.arguments:
+            yield Step(branch="arguments", ok=False, why="the tool has no such argument", value=name)
+            continue
+        said = call.policy.argument(name)
+        if isinstance(value, dict) and said.kind != "free":
+            yield from _keys(call, value, name)
+        for leaf in _leaves(value, name):
+            yield from _one(call, call.policy.argument(leaf.path), leaf)
+
+
+def _keys(call: Call, value: dict[str, Any], path: str) -> Iterator[Step]:
+    """A field's name can carry as much as its value: those that neither policy nor schema knows are values too."""
+    properties = call.tool.schema.get("properties", {}).get(path.partition(".")[0], {})
+    known = properties.get("properties") or {} if isinstance(properties, dict) else {}
+    for key in value:
+        if key not in known and f"{path}.{key}" not in call.policy.arguments:
+            yield from _one(call, call.policy.argument(path), _Leaf(path, key))
+
+
+def _one(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
+    value = leaf.value
+    if value is None or (said.values and any(type(value) is type(each) and value == each for each in said.values)):
+        return
+    if said.kind == "free":
+        yield from _free(call, said, leaf)
+    elif said.kind == "phrase":
+        yield from _phrase(call, said, leaf)
+    else:
+        yield from _from_trusted(call, said, said.kind, leaf.path, value)
+    if said.max is not None:
+        number = form("number", value)
+        ok = number is not None and not isinstance(number, str) and 0 <= number <= said.max  # type: ignore[operator]
+        why = "" if ok else f"it is not from 0 to {said.max:g}"
+        yield Step(branch=f"{leaf.path}.max", ok=ok, why=why, value=str(value))
+
+
+def _free(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
+    """Free text is anyone's, but not the addresses in it: a link goes out in a message as well as in a URL argument."""
+    if not isinstance(leaf.value, str):
+        return
+    for address in carried(leaf.value):
+        yield from _from_trusted(call, said, address.kind, leaf.path, address.value)
+
+
+def _phrase(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
+    """Every word stands in trusted words, or in a trusted value of which all the words stand here."""
+    words = form("phrase", leaf.value)
+    parts = words.split() if isinstance(words, str) else []
+    ends = {0}
+    for start in range(min(len(parts), LONGEST_PHRASE)):
+        if start not in ends:
+            continue
+        for end in range(start + 1, min(len(parts), LONGEST_PHRASE) + 1):
+            if end not in ends and _trusted(call, said, " ".join(parts[start:end])):
+                ends.add(end)
+    if parts and len(parts) in ends:
+        yield Step(branch=leaf.path, ok=True)
+        return
+    wanted = " and ".join(_SOURCES.get(source, f"whole values of type {source}") for source in said.sources)
+    why = "it cannot be put together from trusted words and values"
+    whence = call.provenance.whence(leaf.value)
+    yield Step(branch=leaf.path, ok=False, why=why, value=str(leaf.value), whence=whence, wanted=wanted)
+
+
+def _trusted(call: Call, said: Argument, words: str) -> bool:
+    bare = words.strip(",.;:!?()'\"")
+    known = call.provenance
+    return not bare or any(
+        (source == "user" and known.user.hold("text", bare))
+        or (source == "system" and known.system.hold("text", bare))
+        or bool(known.of_type(source, "text", bare))
+        for source in said.sources
+    )
+
+
+def _from_trusted(call: Call, said: Argument, kind: Kind, path: str, value: Any) -> Iterator[Step]:
+    """Membership: the value is one that a trusted source has. Nothing is searched for, so nothing can be disguised."""
+    known = call.provenance
+    if ("user" in said.sources and known.user.hold(kind, value)) or (
+        "system" in said.sources and known.system.hold(kind, value)
+    ):
+        yield Step(branch=path, ok=True)
+        return
+    found = [origin for source in said.sources for origin in known.of_type(source, kind, value)]
+    if not found:
+        wanted = " or ".join(_SOURCES.get(source, f"a {source} that a tool issued") for source in said.sources)
+        why = f"this {_KINDS[kind]} comes from no source that the policy trusts here"
+        yield Step(branch=path, ok=False, why=why, value=str(value), whence=known.whence(value), wanted=wanted)
+        return
+    yield Step(branch=path, ok=True)
+    if said.named:
+        ok = any(known.named(origin) for origin in found)
+        why = "" if ok else f"the user did not name this {found[0].item.type}, or named several"
+        wanted = "" if ok else f"the one that the user named by {', '.join(found[0].field.names) or 'its value'}"
+        whence = "" if ok else f"the result of {found[0].call.name}"
+        yield Step(branch=f"{path}.named", ok=ok, why=why, value=str(value), whence=whence, wanted=wanted)
+
+
+_SOURCES = {"user": "the user's own words", "system": "the product's prompt"}
+_KINDS = {
+    "text": "value",
+    "id": "id",
+    "email": "e-mail address",
+    "url": "URL",
+    "number": "number",
+    "date": "date",
+    "path": "path",
+    "phrase": "phrase",
+    "free": "text",
+}
+
+
+def _read_by(call: Call) -> Iterator[Step]:
+    """What the model has read may be in all that it says: it goes to those who may read it, or whom the user named."""
+    limits = call.provenance.readers
+    for name, value in call.arguments.values.items() if limits else ():
+        for leaf in _leaves(value, name):
+            said = call.policy.argument(leaf.path)
+            if not said.audience or leaf.value is None:
+                continue
+            kind = "text" if said.kind == "free" else said.kind
+            to = form(kind, leaf.value)
+            named = call.provenance.user.hold(kind, leaf.value) and not any(NOBODY in readers for readers in limits)
+            ok = named or (
+                to is not None and all(any(form(kind, each) == to for each in readers) for readers in limits)
+            )
+            why = "" if ok else "it is not among those who may read what was read before, and the user did not name it"
+            wanted = "" if ok else "an audience that the user named"
+            yield Step(branch="readers", ok=ok, why=why, value=str(leaf.value), wanted=wanted)

@@ -1,0 +1,97 @@
+"""Seal: ids of tool calls that vouch for themselves, and tokens that nobody else can have made."""
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+import secrets
+from typing import Any
+
+import msgspec
+
+from outworks.message import Request, Role, Text, ToolCall
+
+_PREFIX = "call_"
+_NONCE, _TURN, _MAC = 6, 4, 16
+"""Bytes: with the prefix 40 characters, which is the longest id that every provider takes."""
+
+
+class Seal:
+    """Signs with the gateway's secret. Which calls it issued, to whom, for which turn, can thus be told without a look
+    into the ledger, by every worker and after every restart."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hashlib.blake2b(secret, person=b"outworks-flow").digest()
+
+    @staticmethod
+    def random() -> "Seal":
+        """One that lasts as long as the process: for trials and tests."""
+        return Seal(secrets.token_bytes(32))
+
+    def issue(self, request: Request, call: ToolCall) -> str:
+        """An id for a call that is released to this account, in this conversation, in this turn."""
+        head = secrets.token_bytes(_NONCE) + turn(request)
+        body = head + self._mac(request, head, call.name, call.arguments)
+        return _PREFIX + base64.urlsafe_b64encode(body).decode().rstrip("=")
+
+    def issued(self, request: Request, call: ToolCall) -> bool:
+        """Whether this call, by its name and what its arguments mean, was released in the request's conversation."""
+        body = _unpacked(call.id)
+        if len(body) != _NONCE + _TURN + _MAC:
+            return False
+        head = body[: _NONCE + _TURN]
+        return hmac.compare_digest(body[len(head) :], self._mac(request, head, call.name, call.arguments))
+
+    def signature(self, *parts: str) -> str:
+        """A signature over these parts together."""
+        return hashlib.blake2b(_joined(parts), digest_size=24, key=self._key, person=b"token").hexdigest()
+
+    def _mac(self, request: Request, head: bytes, name: str, arguments: str) -> bytes:
+        try:
+            meant = canonical(msgspec.json.decode(arguments) if arguments.strip() else {})
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            meant = arguments
+        signed = head + _joined((request.account, request.conversation, name, meant))
+        return hashlib.blake2b(signed, digest_size=_MAC, key=self._key, person=b"call").digest()
+
+
+def turn(request: Request) -> bytes:
+    """What is said of a turn in the ids of its calls: the user's last words, so that dropping other messages begins no
+    new one."""
+    for message in reversed(request.messages):
+        if message.role is Role.USER and message.label.trusted:
+            said = "\0".join(part.text for part in message.parts if isinstance(part, Text))
+            return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=_TURN).digest()
+    return bytes(_TURN)
+
+
+def turn_of(call_id: str) -> bytes:
+    """The turn that an id names; only an id of our own can be believed."""
+    return _unpacked(call_id)[_NONCE : _NONCE + _TURN]
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for the same meaning: clients write arguments anew, in their own order and spacing."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _unpacked(call_id: str) -> bytes:
+    try:
+        return base64.b64decode(call_id.removeprefix(_PREFIX) + "=", altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _joined(parts: tuple[str, ...]) -> bytes:
+    """No two lists of parts are joined to the same bytes."""
+    data = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join(len(each).to_bytes(8, "big") + each for each in data)

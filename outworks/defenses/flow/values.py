@@ -1,0 +1,253 @@
+"""Values: what a word denotes, so that an argument can be looked for among the values that somebody trusted wrote."""
+
+import posixpath
+import re
+import string
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+
+import msgspec
+
+from outworks import hyperlink
+from outworks.defenses.flow.policy import Kind
+
+# Only ASCII letters lose their case: `K` (the Kelvin sign) and `ſ` fold to ASCII letters, and would make two addresses
+# of one.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_ODD = re.compile(r"[\x00-\x20\x7f\\]")
+_EMAIL = re.compile(r"[^\s<>()\[\]{},;:\"'`@\\|=/]+@[^\s<>()\[\]{},;:\"'`@\\|=/?#&]+")
+_URL = re.compile(r"(?:([a-z][a-z0-9+.-]*)://)?([^/?#@]+)([/?#].*)?", re.DOTALL | re.IGNORECASE)
+_HOST = re.compile(r"(?:[\w-]+\.)+[\w-]{2,}(?::\d{1,5})?|localhost(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?", re.I)
+_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::00(?:\.0+)?)?(?:Z|\+00:00)?)?", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_SAID_DATE = re.compile(rf"\b(?:{_DAY}\s+(?:of\s+)?{_MONTH}|{_MONTH}\s+{_DAY})(?:,?\s+(\d{{4}}))?\b", re.I | re.ASCII)
+_SAID_TIME = re.compile(
+    r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b|(?<![\d:.])(\d{1,2}):(\d\d)(?![\d:])", re.I | re.ASCII
+)
+_QUOTED = re.compile(r"\"([^\"\n]+)\"|'([^'\n]+)'|`([^`\n]+)`|“([^”\n]+)”|‘([^’\n]+)’")
+_WRAP = "<>()[]{}\"'`“”‘’,;!?*"
+_JOINTS = "[-.@/+#%&=~\\\\]"
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A date, and where it was given a time of that day."""
+
+    date: str
+    time: str = ""
+
+
+Form = str | Decimal | Moment
+
+
+def form(kind: Kind, value: object) -> Form | None:
+    """What a value denotes; None where it cannot be said with certainty, and then nothing is equal to it."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return _number(str(value)) if kind == "number" else None if kind == "date" else _FORMS[kind](str(value))
+    return _FORMS[kind](value) if isinstance(value, str) else None
+
+
+def _text(value: str) -> str | None:
+    return " ".join(value.split()).translate(_LOWER) or None
+
+
+def _id(value: str) -> str | None:
+    return value.strip(" ") or None
+
+
+def _email(value: str) -> str | None:
+    return value.translate(_LOWER).rstrip(".") if _EMAIL.fullmatch(value) else None
+
+
+def _url(value: str) -> str | None:
+    """Host and what follows, and the scheme where there is one; user names in front of hosts denote nothing certain."""
+    match = None if _ODD.search(value) else _URL.fullmatch(value)
+    if match is None or not _HOST.fullmatch(match[2]):
+        return None
+    scheme, host, rest = (match[1] or "").lower(), match[2].translate(_LOWER), match[3] or ""
+    port = {"http": ":80", "https": ":443"}.get(scheme, ":")
+    rest = "" if rest == "/" else rest
+    return f"{scheme}://{host.removesuffix(port)}{rest}"
+
+
+def _number(value: str) -> Decimal | None:
+    given = value.strip().lstrip("$€£").strip()
+    if not _NUMBER.fullmatch(given) and not re.fullmatch(r"-?\d+(?:\.\d+)?[eE][+-]?\d{1,3}", given, re.ASCII):
+        return None
+    try:
+        return Decimal(given.replace(",", "")).normalize()
+    except InvalidOperation:
+        return None
+
+
+def _date(value: str) -> Moment | None:
+    match = _ISO.fullmatch(value.strip())
+    return Moment(f"{match[1]}-{match[2]}-{match[3]}", match[4] or "") if match else None
+
+
+def _path(value: str) -> str | None:
+    if not value.strip() or "\0" in value or "\\" in value or ".." in value.split("/"):
+        return None
+    return posixpath.normpath(value)
+
+
+_FORMS: Mapping[Kind, Callable[[str], Form | None]] = {
+    "text": _text,
+    "id": _id,
+    "email": _email,
+    "url": _url,
+    "number": _number,
+    "date": _date,
+    "path": _path,
+    "phrase": _text,
+    "free": _text,
+}
+
+
+class Words:
+    """The words of one trusted source, in which values are looked for. Each kind is indexed when it is first asked for;
+    nothing is found across two texts."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = tuple(texts)
+
+    def hold(self, kind: Kind, value: object) -> bool:
+        """Whether somebody wrote just this value, not as a part of a longer one."""
+        said = form(kind, value)
+        if said is None:
+            return False
+        if isinstance(said, Decimal):
+            return said in self._numbers
+        if isinstance(said, Moment):
+            return self._hold_moment(said)
+        if kind == "email":
+            return said in self._emails
+        if kind == "url":
+            return said in self._urls
+        if kind == "path" and said in self._paths:
+            return True
+        if kind == "path" and " " not in said:
+            return False
+        return spans(said, self._folded if kind in ("text", "phrase", "free") else self._plain)
+
+    @cached_property
+    def _plain(self) -> str:
+        return "\0".join(self.texts)
+
+    @cached_property
+    def _folded(self) -> str:
+        return "\0".join(" ".join(text.split()) for text in self.texts).translate(_LOWER)
+
+    @cached_property
+    def _tokens(self) -> tuple[str, ...]:
+        return tuple(token for text in self.texts for each in text.split() if (token := each.strip(_WRAP).rstrip(".:")))
+
+    @cached_property
+    def _emails(self) -> frozenset[Form | None]:
+        if "@" not in self._plain:
+            return frozenset()
+        return frozenset(_email(match[0].rstrip(".!?")) for match in _EMAIL.finditer(self._plain.replace("\0", " ")))
+
+    @cached_property
+    def _urls(self) -> frozenset[Form | None]:
+        found: set[Form | None] = set()
+        for token in self._tokens:
+            if "." not in token and "://" not in token:
+                continue
+            said = _url(token)
+            if said is not None:
+                bare = said[said.index("://") :]
+                # Who writes a host without a scheme means the web; who writes one means the same place without it.
+                found |= {said, bare} if not said.startswith("://") else {bare, f"http{bare}", f"https{bare}"}
+        return frozenset(found)
+
+    @cached_property
+    def _numbers(self) -> frozenset[Decimal | None]:
+        alone = re.compile(rf"(?<![\w,])(?<!\w{_JOINTS})(?<!\d:){_NUMBER.pattern}(?![\w%]|[-./:,]\d|/\w)", re.ASCII)
+        return frozenset(_number(match[0]) for match in alone.finditer(self._plain))
+
+    @cached_property
+    def _paths(self) -> frozenset[Form | None]:
+        quoted = (quote for match in _QUOTED.finditer(self._plain) for quote in match.groups() if quote)
+        return frozenset(_path(each) for each in (*self._tokens, *quoted))
+
+    def _hold_moment(self, said: Moment) -> bool:
+        """Date and time may stand apart: "on 15 May 2024 at 7 pm". A day without its year denotes it in any year."""
+        written = self._moments
+        if said.date not in written.dates and said.date[5:] not in written.dates:
+            return False
+        return said.time in written.times or said.time in ("", "00:00")
+
+    @cached_property
+    def _moments(self) -> "_Moments":
+        dates: set[str] = set()
+        times: set[str] = set()
+        for match in _ISO.finditer(self._plain):
+            dates.add(match[0][:10])
+            times.add(match[4] or "")
+        for match in _SAID_DATE.finditer(self._plain):
+            day, month = match[1] or match[4], match[2] or match[3]
+            place = f"{_MONTHS.index(month[:3].lower()) + 1:02}-{int(day):02}"
+            dates.add(f"{match[5]}-{place}" if match[5] else place)
+        for match in _SAID_TIME.finditer(self._plain):
+            hour = int(match[1] or match[4])
+            if match[3]:
+                hour = hour % 12 + (12 if match[3] in "pP" else 0)
+            times.add(f"{hour:02}:{match[2] or match[5] or '00'}")
+        return _Moments(frozenset(dates), frozenset(times))
+
+
+class _Moments(msgspec.Struct, frozen=True):
+    dates: frozenset[str]
+    times: frozenset[str]
+
+
+def spans(said: str, text: str) -> bool:
+    """Whether the words stand in a text by themselves: not `bob` in `bob@x.test`, or `a.test` in `a.test.evil.test`."""
+    if said not in text:
+        return False
+    before = rf"(?<!\w)(?<!\w{_JOINTS})" if said[0].isalnum() or said[0] == "_" else r"(?<!\S)"
+    after = rf"(?!\w|{_JOINTS}\w)" if said[-1].isalnum() or said[-1] == "_" else ""
+    return re.search(before + re.escape(said) + after, text) is not None
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """An address inside free text."""
+
+    kind: Kind
+    value: str
+
+
+_DOTTED = re.compile(
+    r"(?<![\w@./-])(?:[\w-]{1,63}\.)+([a-z]{2,24}|xn--[\w-]+)(?![\w@-])(:\d+)?(/[^\s<>\"'`)\]}]*)?", re.I
+)
+# Endings that are file names far more often than hosts; with a path behind them they are hosts all the same.
+_FILE = re.compile(
+    "txt|md|pdf|docx?|xlsx?|pptx?|csv|tsv|json|xml|ya?ml|toml|ini|log|html?|css|js|ts|py|rb|java|c|h|cpp|go|rs|sh|bat|exe"
+    "|jpe?g|png|gif|svg|bmp|mp[34]|gz|tar|rar|ics|eml|odt|rtf",
+    re.IGNORECASE,
+)
+
+
+def carried(text: str) -> Iterator[Carried]:
+    """Every URL and e-mail address in a free text: what a client may turn into a request, or a reader follow."""
+    if "@" in text:
+        for match in _EMAIL.finditer(text):
+            if "." in match[0].rpartition("@")[2].strip("."):
+                yield Carried("email", match[0].rstrip(".!?"))
+    if "." not in text and ":" not in text:
+        return
+    for found in hyperlink.read(text, 0, True, lambda address: False).links:
+        link = found.address
+        if link.scheme == "mailto":
+            yield Carried("email", link.url.partition(":")[2])
+        else:
+            yield Carried("url", link.url.rstrip(".,;:!?)'\""))
+    for match in _DOTTED.finditer(text):
+        if match[3] or not _FILE.fullmatch(match[1]):
+            yield Carried("url", match[0].rstrip(".,;:!?)'\""))
