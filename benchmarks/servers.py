@@ -161,7 +161,9 @@ def outworks(folder: Path, upstream_url: str, *, defenses: str = LIVE, fingerpri
             row = {"text": words, "source": "bench", "reason": "to have a bank of a usual size", "category": "bench"}
             out.write(json.dumps(row) + "\n")
     if fingerprints:
-        subprocess.run([*command, "fingerprints", "import", str(bank), "--policy", str(file)], check=True, capture_output=True)
+        subprocess.run(
+            [*command, "fingerprints", "import", str(bank), "--policy", str(file)], check=True, capture_output=True
+        )
     with process([*command, "serve", str(file)], port, folder / "outworks.log") as pid:
         headers = {"Authorization": f"Bearer {key}"}
         yield Target("Outworks", f"http://127.0.0.1:{port}/v1/chat/completions", headers, pid)

@@ -104,7 +104,7 @@ def _beginnings() -> frozenset[str]:
 # What a text may end with that can become a trigger, or the word in front of one.
 _BEGINNINGS = _beginnings()
 _LAST_WORD = re.compile(r"[A-Za-z0-9+.-]*\Z")
-_LAST_SIGNS = re.compile(r"(?:!|\]|<|(?:[A-Za-z0-9+.-]*[A-Za-z0-9]):[/\\]?|(?<![:/\w\\])//?)\Z")
+_LAST_SIGNS = re.compile(r"(?:!|\]|<|[A-Za-z0-9+.-]*(?<=[A-Za-z0-9]):[/\\]?|(?<![:/\w\\])//?)\Z")
 _LONGEST_BEGINNING = 16
 
 
@@ -117,10 +117,7 @@ def _tail(text: str, begin: int) -> int:
         word = match[0].lower() if match else ""
         return len(text) - len(word) if word in _BEGINNINGS or word.startswith("ms-") else len(text)
     match = _LAST_SIGNS.search(text, begin) if last in "!]<:/\\" else None
-    if match is None:
-        return len(text)
-    known = _KNOWN.match(text, match.start(), max(match.start(), text.find(":", match.start())))
-    return match.start() if known or match[0][0] in "!]</" else text.index(":", match.start())
+    return match.start() if match else len(text)
 
 
 def read(text: str, begin: int, done: bool, admits: Admits) -> Reading:
@@ -351,7 +348,7 @@ def _image(place: _Place) -> Hyperlink | _Open | None:
 
 _TAG_NAME = re.compile(r"<([A-Za-z][^\s/><\"'=]*)")
 _TAG_WHOLE = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
-_ATTRIBUTE = re.compile(r"(?<![\w-])([A-Za-z]+)\s*=\s*")
+_ATTRIBUTE = re.compile(r"[\s/\"':]([A-Za-z]++)\s*+=\s*+")
 _LEADING = frozenset(
     "srcset imagesrcset src href poster data action formaction background cite longdesc manifest ping style content "
     "srcdoc codebase code archive classid icon dynsrc lowsrc profile attributionsrc".split()

@@ -102,7 +102,7 @@ def _greet(policy: Policy, path: Path, url: str) -> None:
     if policy.gateway.log != "pretty":
         return
     key = ' -H "authorization: Bearer $OUTWORKS_KEY"' if policy.gateway.require_key else ""
-    question = [{"role": "user", "content": "Name three colours."}]
+    question = [{"role": "user", "content": "Write one sentence about the sea."}]
     ask: dict[str, object] = {"model": policy.models[0].name, "messages": question}
     print(f"Outworks serves {path} on {url} (process {os.getpid()}). Ask it something ordinary:\n")
     print(_curl(url, key, ask))

@@ -114,7 +114,9 @@ def added(line: Known, *, by: str) -> Changed:
     if not taken.length:
         raise ValueError("text: nothing of it is left after normalisation")
     if line.match == "near" and taken.characters < NEAR_FROM:
-        raise ValueError(f"match: 'near' needs {NEAR_FROM} characters of normalised text or more, not {taken.characters}")
+        raise ValueError(
+            f"match: 'near' needs {NEAR_FROM} characters of normalised text or more, not {taken.characters}"
+        )
     detail: dict[str, Any] = {
         "op": "add",
         "match": line.match,

@@ -51,7 +51,9 @@ class Leak(defense.Defense):
         try:
             self._pattern = re.compile(settings.canary_pattern) if settings.canary_pattern else None
         except re.error as error:
-            raise ValueError(f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}") from None
+            raise ValueError(
+                f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}"
+            ) from None
         self._canaries = tuple(_canary(given, environment) for given in settings.canaries)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
         self._remembered = 0

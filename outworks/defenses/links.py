@@ -108,7 +108,9 @@ class Links(defense.Defense):
 def _host(entry: str, whole: str = "") -> str:
     host = canonical(entry)
     if not host or re.search(r"[*\s/@?#%\\]|[^\]]:\d*\Z", entry):
-        raise ValueError(f"links.allow: {whole or entry!r} is no host; expected one such as docs.example.com or *.example.com")
+        raise ValueError(
+            f"links.allow: {whole or entry!r} is no host; expected one such as docs.example.com or *.example.com"
+        )
     return host
 
 

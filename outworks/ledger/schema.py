@@ -159,7 +159,7 @@ def _reason(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return "it is not a ledger (not an SQLite database); give another path, or move that file away"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or isinstance(error, PermissionError):
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or isinstance(error, OSError):
         return f"it is not writable here ({error}); correct the rights of the file and of its folder"
     if code == sqlite3.SQLITE_BUSY:
         return "another process keeps it locked; end that process, or wait for it"
@@ -225,6 +225,7 @@ def _set_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
 def _check_writable(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         # Locked now is writable later; SQLite opens a file that it may only read without a word.

@@ -166,7 +166,9 @@ def _output(given: Request | Output | str) -> Output:
     return Output(text=given, done=True, finish=Finish.STOP)
 
 
-def _defended(model: Says, defense: Defense, *others: InForce, tape: Tape | None = None, **settings: Any) -> DefendedModel:
+def _defended(
+    model: Says, defense: Defense, *others: InForce, tape: Tape | None = None, **settings: Any
+) -> DefendedModel:
     in_force = InForce(defense, msgspec.convert(settings, Settings))
     return DefendedModel(model, [in_force, *others], tape or Tape())
 
@@ -201,7 +203,9 @@ def _holding(stride: int) -> list[InForce]:
 def _faulty(defense: Defense, check: Any) -> Defense:
     """The defense with its checks replaced: those that it has, under its own name."""
     kind = type(defense)
-    checks = {name: check for name in ("check_request", "check_output") if getattr(kind, name) is not getattr(Defense, name)}
+    checks = {
+        name: check for name in ("check_request", "check_output") if getattr(kind, name) is not getattr(Defense, name)
+    }
     faulty = copy.copy(defense)
     faulty.__class__ = type(kind.__name__, (kind,), checks)
     return faulty

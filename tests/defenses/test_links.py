@@ -45,7 +45,7 @@ TAKEN_OUT = {
     "tag": ("<img src=//evil.test/x>", IMAGE),
     "tag with entities": ("<IMG\nSRC='ht&#9;tps://evil.test' alt='>'>", IMAGE),
     "tag with a set": ('<img srcset="a.png 1x,//evil.test/b 2x">', IMAGE),
-    "tag hidden in another value": ("<img title=\" src='x\" src=\"h&#116;tps://evil.test\" alt='>", IMAGE),
+    "tag hidden in another value": ('<img title=" src=\'x" src="h&#116;tps://evil.test" alt=\'>', IMAGE),
     "tag with a style": (r"<b style='background:u\72l(h\74tps://evil.test)'>", LINK),
     "tag with a refresh": ('<meta http-equiv="refresh" content="0; URL=h&#116;tps://evil.test">', LINK),
     "tag that frames": ("<iframe srcdoc='&lt;img src=//evil.test&gt;'></iframe>", f"{LINK}</iframe>"),
