@@ -246,7 +246,7 @@ _REST_OF_LINE = re.compile(r"[ \t]*")
 _LABEL_AHEAD = re.compile(r"(?:[ \t>]|[*+-][ \t]|\d{1,9}[.)][ \t])*\Z")
 _TITLE = 256
 # Renderers give up on deep nesting too (cmark: 32); without a limit, a text of nothing but `![` costs its square.
-_DEEPEST_PARENS = 32
+_DEEPEST_PARENS = 8
 _DEEPEST_BRACKETS = 4
 
 
@@ -350,8 +350,35 @@ _TAG_NAME = re.compile(r"<([A-Za-z][^\s/><\"'=]*)")
 _TAG_WHOLE = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _ATTRIBUTE = re.compile(r"[\s/\"':]([A-Za-z]++)\s*+=\s*+")
 _LEADING = frozenset(
-    "srcset imagesrcset src href poster data action formaction background cite longdesc manifest ping style content "
-    "srcdoc codebase code archive classid icon dynsrc lowsrc profile attributionsrc".split()
+    (
+        *(
+            "src",
+            "href",
+            "srcset",
+            "imagesrcset",
+            "poster",
+            "data",
+            "action",
+            "formaction",
+            "background",
+            "cite",
+            "icon",
+        ),
+        *(
+            "longdesc",
+            "manifest",
+            "ping",
+            "style",
+            "content",
+            "srcdoc",
+            "codebase",
+            "code",
+            "archive",
+            "classid",
+            "dynsrc",
+        ),
+        *("lowsrc", "profile", "attributionsrc"),
+    )
 )
 _VALUE = re.compile(r"\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)")
 _LOADS = frozenset({"img", "image", "picture", "source", "video", "audio", "track", "svg", "use", "input"})

@@ -136,7 +136,9 @@ class Gateway:
         return Door(defended, self._recorder, self._changes.keys, policy.gateway.limits, policy.gateway.asking)
 
     def _observers(self, policy: Policy) -> list[Observer]:
-        observers: list[Observer] = [Metrics(self._registry)]
+        metrics = Metrics()
+        self._registry.register(metrics)
+        observers: list[Observer] = [metrics]
         if policy.gateway.log != "off":
             observers.append(Lines(style=policy.gateway.log))
         if policy.telemetry.otlp_endpoint:

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from outworks.defenses.refusal import Refusal, Settings
-from outworks.message import Message, Output, Request, Role, Text
 from outworks.label import USER
+from outworks.message import Message, Output, Request, Role, Text
 
 ASKED = Request(id="", model="", messages=(Message(Role.USER, (Text("?"),), USER),))
 

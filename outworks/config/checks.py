@@ -40,7 +40,7 @@ def checked_gateway(reading: Reading) -> GatewaySettings | None:
         )
         reading.fault(("gateway", "require_key"), why)
     if gateway.secret_env and not _VARIABLE.fullmatch(gateway.secret_env):
-        why = f"{gateway.secret_env!r} is no name of an environment variable; the secret itself never stands here"
+        why = "no name of an environment variable; the secret itself never stands here"
         reading.fault(("gateway", "secret_env"), why)
     return gateway
 
@@ -113,27 +113,19 @@ def checked_models(reading: Reading, folder: pathlib.Path, environ: Mapping[str,
         if first != at[1]:
             line = reading.lines.of(("models", first, "name"))
             reading.fault((*at, "name"), f"{entry.name!r} is already the model on line {line}; expected another name")
-        _check_headers(reading, entry, at)
         if environ is not None:
             _check_surroundings(reading, entry, folder, at)
     return entries
 
 
 def _try_model(entry: Entry, environ: Mapping[str, str] | None) -> None:
-    if environ is None and hasattr(entry, "api_key_env"):
+    variable = getattr(entry, "api_key_env", "")
+    if variable and not _VARIABLE.fullmatch(variable):
+        # Probably the key itself: it must not go on into a log.
+        raise ValueError("api_key_env is no name of an environment variable; the key itself never stands here")
+    if variable and environ is None:
         entry = msgspec.structs.replace(entry, api_key_env="")
     models.build(entry.name, entry, environ or {})
-
-
-def _check_headers(reading: Reading, entry: Entry, at: Path) -> None:
-    for name, value in getattr(entry, "headers", {}).items():
-        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            why = "no HTTP header; expected a name of letters, digits and -, and a value on one line"
-            reading.fault((*at, "headers", name), why)
-
-
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 
 
 def _check_surroundings(reading: Reading, entry: Entry, folder: pathlib.Path, at: Path) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from outworks.defenses.entry import CONTAINED_FROM, Entry, from_event
 from outworks.defenses.shingles import (
@@ -95,15 +94,15 @@ class Bank:
         return (self._slots[slot] for slot in self._by_id.values())
 
     def get(self, name: str) -> Entry:
-        """An entry by its id. Raises KeyError, with the nearest id."""
+        """An entry by its id. Raises LookupError, with the nearest id."""
         if name in self._by_id:
             return self._slots[self._by_id[name]]
         near = get_close_matches(name, self._by_id, n=1)
-        raise KeyError(f"no fingerprint has the id {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise LookupError(f"no fingerprint has the id {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
     def apply(self, changed: Changed, content: str | None = None) -> None:
         """Take in one `fingerprint` event, with its content where that is not erased. Its cost does not grow with the
-        bank. Raises ValueError where the event cannot be read, KeyError where it switches an unknown id."""
+        bank. Raises ValueError where the event cannot be read, LookupError where it switches an unknown id."""
         op = changed.detail.get("op")
         if op == "add":
             self._put(from_event(changed, content))

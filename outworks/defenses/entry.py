@@ -15,8 +15,8 @@ Match = Literal["exact", "near", "both"]
 CONTAINED_FROM = 20
 """Bytes of normal form from which an exact entry is found inside a longer text; a shorter one must be all of it."""
 NEAR_FROM = 100
-"""Characters of normal form from which an entry can have near-duplicates: of a one-line question, the harmless questions
-beside it are near-duplicates too."""
+"""Characters of normal form from which an entry can have near-duplicates: of a one-line question, the harmless
+questions beside it are near-duplicates too."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -121,7 +121,7 @@ class TestLinks(DefenseContract):
         *(Row(f"allowed {n}", given, Decision.ALLOW) for n, given in enumerate(ALLOWED_LINKS)),
         Row("overlong URL", f"a https://evil.test/{'b' * LONGEST} c", Decision.MODIFY),
         Row("overlong image", f"![a](h&#116;tps://evil.test/{'b' * LONGEST}) c", Decision.MODIFY),
-        Row("overlong tag", f"<x title='{'b' * LONGEST}' style='background:url(h&#116;tps://evil.test)'>", Decision.MODIFY),
+        Row("overlong tag", f"<x title='{'b' * LONGEST}' style='background:url(h&#116;tp:evil.test)'>", Decision.MODIFY),
         Row("overlong words of an image", f"![{'b' * LONGEST}](h&#116;tps://evil.test)", Decision.MODIFY),
         Row("overlong allowed URL", f"https://good.test/{'b' * LONGEST} c", Decision.ALLOW),
     ]  # fmt: skip
@@ -224,9 +224,9 @@ async def test_ordinary_words_are_not_held(text: str) -> None:
 
 FRAGMENTS = st.sampled_from(
     ["!", "[", "]", "(", ")", "<", ">", ":", "/", "//", "\\", "'", '"', " ", "\n", "\n\n", "a", "[a]", "](", "]:", "![",
-     "https", "http:", "://", "evil.test", "good.test", "www.", "evil.com", "<img ", "<a href=", " src=", "style='", "url(",
-     "ht&#116;ps:", "&#47;", "javascript:", "data:", "text/html,", "mailto:", "x@", "@", "?", "#", "{", "}", "\u200b", ".",
-     ",", "e", "h", "w", "b" * 700]
+     "https", "http:", "://", "evil.test", "good.test", "www.", "evil.com", "<img ", "<a href=", " src=", "style='",
+     "url(",     "ht&#116;ps:", "&#47;", "javascript:", "data:", "text/html,", "mailto:", "x@", "@", "?", "#", "{", "}", "\u200b",
+     ".", ",", "e", "h", "w", "b" * 700]
 )  # fmt: skip
 
 
@@ -244,7 +244,7 @@ def test_cutting_changes_nothing_in_any_text(text: str, data: st.DataObject) -> 
 async def _released(pieces: list[str]) -> str:
     gate = Gate(asks(), [InForce(TestLinks().make(), Settings(mode=Mode.LIVE))], 0)
     left = []
-    for piece in [*map(lambda text: Delta(text=text), pieces), Delta(finish=Finish.STOP)]:
+    for piece in [*(Delta(text=text) for text in pieces), Delta(finish=Finish.STOP)]:
         gate.draft.add(piece)
         release = await gate.check()
         left.append(release.text if release else "")

@@ -108,7 +108,7 @@ def faults(text: str) -> list[str]:
     ],
 )
 def test_a_fault_says_what_was_given_and_what_is_valid(text: str, message: str) -> None:
-    """Each kind of fault names its line and key, what was given, what is valid, and the nearest name if there is one."""
+    """Each kind of fault names its line and key, what was given, what is valid, and the nearest name if any is near."""
     (fault,) = faults(text)
 
     line = text.count("\n") + 1 if "[pets]" not in text else 1
