@@ -24,7 +24,8 @@ from outworks.event import Changed, Event, Recorder
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Door, Doorway
 from outworks.gateway.keys import Keys
-from outworks.gateway.observe import Lines, Metrics, Observed, Observer, Traces
+from outworks.gateway.metrics import Metrics
+from outworks.gateway.observe import Lines, Observed, Observer, Traces
 from outworks.ledger import Ledger, LedgerError
 from outworks.message import Request
 from outworks.models.local import Local
@@ -68,10 +69,13 @@ class Gateway:
 
     app: ASGIApp
 
-    def __init__(self, path: Path, policy: Policy) -> None:
+    def __init__(self, path: Path, policy: Policy, *, metrics_folder: Path | None = None) -> None:
+        """`metrics_folder` is where workers of one gateway find each other's counts."""
         self._path = path
+        self._metrics = Metrics(metrics_folder)
         self._policy = policy
         self._registry = CollectorRegistry()
+        self._registry.register(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._models: list[models.Upstream] = []
 
@@ -133,12 +137,12 @@ class Gateway:
             name: DefendedModel(model, defenses, self._recorder, pseudonym=self._pseudonym)
             for name, model in upstreams.items()
         }
-        return Door(defended, self._recorder, self._changes.keys, policy.gateway.limits, policy.gateway.asking)
+        return Door(
+            defended, self._recorder, self._changes.keys, self._standings, policy.gateway.limits, policy.gateway.asking
+        )
 
     def _observers(self, policy: Policy) -> list[Observer]:
-        metrics = Metrics()
-        self._registry.register(metrics)
-        observers: list[Observer] = [metrics]
+        observers: list[Observer] = [self._metrics]
         if policy.gateway.log != "off":
             observers.append(Lines(style=policy.gateway.log))
         if policy.telemetry.otlp_endpoint:
@@ -154,6 +158,7 @@ class Gateway:
                 # In slices, for a long import must not stall the exchanges.
                 while self._changes.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
+                self._metrics.leave()
                 self._doorway.fault = ""
             except Exception as error:
                 if not self._doorway.fault:

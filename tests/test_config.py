@@ -242,8 +242,9 @@ def test_a_draft_is_checked_and_left_out(policy: Any, faults: Any) -> None:
 
 def test_the_digest_is_of_what_the_policy_says(policy: Any, tmp_path: Path) -> None:
     """Comments, layout, order, spelt-out defaults and the file's place leave the digest; any setting changes it."""
-    text = MODEL + '[ledger]\npath = "l.db"\n' + RULE
-    same = f'# x\n[ledger]\nretain_content="30d"\npath = "l.db"\n{MODEL}[defenses.links]\nexact = false\n{RULE}'
+    text = MODEL + 'answers = { a = "1", b = "2" }\n[ledger]\npath = "l.db"\n' + RULE
+    same = f'# x\n[ledger]\nretain_content="30d"\npath = "l.db"\n{MODEL}answers.b = "2"\nanswers.a = "1"\n'
+    same += f"[defenses.links]\nexact = false\n{RULE}"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 

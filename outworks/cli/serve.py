@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -32,12 +33,14 @@ def serve(policy: File = DEFAULT) -> None:
     listener = server.listen(loaded.gateway.listen)
     url = server.addresses(listener)[0]
     _greet(loaded, policy, url)
-    status = server.run(
-        lambda: Gateway(policy, loaded),
-        listener,
-        workers=loaded.gateway.workers,
-        shutdown_seconds=loaded.gateway.shutdown_seconds,
-    )
+    workers = loaded.gateway.workers
+    with TemporaryDirectory(prefix="outworks-") as folder:
+        status = server.run(
+            lambda: Gateway(policy, loaded, metrics_folder=Path(folder) if workers > 1 else None),
+            listener,
+            workers=workers,
+            shutdown_seconds=loaded.gateway.shutdown_seconds,
+        )
     raise typer.Exit(status)
 
 

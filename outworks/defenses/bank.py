@@ -52,7 +52,7 @@ class Reading(msgspec.Struct, frozen=True):
     """What is known of a text that may still grow."""
 
     hits: tuple[Hit, ...]
-    """Exact matches, in the order in which they end."""
+    """Exact matches, in no particular order."""
     settled: int
     """Nothing that begins before this byte of the normal form can still become an exact match."""
 
@@ -236,7 +236,7 @@ class Bank:
                     settled = min(settled, start)
                 elif digest(data[start:end]) == entry.print.digest:
                     hits.append(Hit(entry=entry, score=1.0, start=start, end=end))
-        return Reading(tuple(sorted(hits, key=lambda hit: (hit.end, hit.start, hit.entry.id))), settled)
+        return Reading(tuple(hits), settled)
 
 
 def _joined(owners: _Owners, slot: int) -> _Owners:

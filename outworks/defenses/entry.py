@@ -14,7 +14,7 @@ Match = Literal["exact", "near", "both"]
 
 CONTAINED_FROM = 20
 """Bytes of normal form from which an exact entry is found inside a longer text; a shorter one must be all of it."""
-NEAR_FROM = 100
+NEAR_FROM = 150
 """Characters of normal form from which an entry can have near-duplicates: of a one-line question, the harmless
 questions beside it are near-duplicates too."""
 

@@ -64,99 +64,96 @@ class _Phrases(msgspec.Struct, frozen=True):
     score: float
 
 
-_DO = "|".join(
-    (
-        r"help(?! it\b| but\b|ing but\b)|assist|provid|compl|fulfil|support|creat|generat|produc|writ|giv|offer|shar",
-        r"engag|answer|continu|discuss|encourag|condon|participat|do (?:that|this|so)|promot|respond|advi[sc]|facilitat",
-        r"endors|teach|explain|tell|show|recommend|guid|instruct|carry|proceed|accommodat|be (?:able|a part|part|of)",
-        r"satisf|mak|talk|describ|suggest|allow|agree|go along|entertain|role-?play|pretend|meet|process|draft|craft",
-        r"translat|tolerat|justif|reveal|disclos|express|perform|execut|conduct|get into|work on|take part|speak|comment",
-        r"contribut|perpetuat|spread|aid|enabl|cooperat|in good conscience|ethically|legally|access|voice|cross",
-        r"be involved|partak|deliver|supply",
-    )
+def _any(*alternatives: str) -> str:
+    return f"(?:{'|'.join(alternatives)})"
+
+
+_DO = _any(
+    r"help(?! it\b| but\b|ing but\b)|assist|provid|compl|fulfil|support|creat|generat|produc|writ|giv|offer|shar",
+    r"engag|answer|continu|discuss|encourag|condon|participat|do (?:that|this|so)|promot|respond|advi[sc]|facilitat",
+    r"endors|teach|explain|tell|show|recommend|guid|instruct|carry|proceed|accommodat|be (?:able|a part|part|of)",
+    r"satisf|mak|talk|describ|suggest|allow|agree|go along|entertain|role-?play|pretend|meet|process|draft|craft",
+    r"translat|tolerat|justif|reveal|disclos|express|perform|execut|conduct|get into|work on|take part|speak|comment",
+    r"contribut|perpetuat|spread|aid|enabl|cooperat|in good conscience|ethically|legally|access|voice|cross",
+    r"be involved|partak|deliver|supply",
 )
-_NOT = "|".join(
-    (
-        r"can(?:no|')t|can not|won't|will not|(?:refuse|decline) to|(?:should|would|could)(?:n't| not)",
-        r"(?:am |'m |are |'re )?(?:unable to|not able to|not going to|not (?:here|about) to|not comfortable"
-        r"|not (?:allowed|permitted|programmed|designed|capable|authori[sz]ed|willing|prepared|trained)(?: to| of)?"
-        r"|not in a position to)",
-        r"don't feel (?:comfortable|right)|must (?:respectfully )?(?:decline|refuse)|have to (?:decline|refuse)",
-    )
+_NOT = _any(
+    r"can(?:no|')t|can not|won't|will not|(?:refuse|decline) to|(?:should|would|could)(?:n't| not)",
+    r"(?:am |'m |are |'re )?(?:unable to|not able to|not going to|not (?:here|about) to|not comfortable"
+    r"|not (?:allowed|permitted|programmed|designed|capable|authori[sz]ed|willing|prepared|trained)(?: to| of)?"
+    r"|not in a position to)",
+    r"don't feel (?:comfortable|right)|must (?:respectfully )?(?:decline|refuse)|have to (?:decline|refuse)",
 )
 _ADVERB = "(?:(?:really|simply|just|also|directly|actually|possibly|even|ever|be|knowingly|responsibly|currently) )*"
-_ENGLISH = "|".join(
-    (
-        rf"\b(?:[Ii]|[Ww]e) ?(?:{_NOT})[ ,]{{0,2}}{_ADVERB}(?:with )?(?:{_DO})",
-        r"\b[Ii] (?:do not|don't) (?:provid|support|condon|encourag|promot|engag|participat|assist|tolerat|endors|share)",
-        r"\b[Ii](?: must|'ll have to| have to|'m going to have to)(?: \w+)? (?:decline|refuse|pass)\b",
-        r"\b(?:against|violat\w+|breach\w*|conflict\w* with|not align with|contrary to) (?:my|our|openai's|the) "
-        r"(?:\w+ ){0,3}?(?:programming|guidelines|polic(?:y|ies)|principles|values|terms)",
-        r"\b(?:is|are|would be|it's) (?:not (?:appropriate|acceptable|ethical|okay|ok)|inappropriate|unethical)"
-        r"(?: (?:or|and) \w+)* (?:for me )?to "
-        r"(?:provide|create|generate|write|share|engage|make|discuss|promote|give|ask|use)",
-        r"\bmy (?:purpose|goal|role|programming|(?:primary )?function)\b[^.]{0,40} (?:not|prevents|prohibits)",
-        r"\b(?:can't|cannot) (?:help|assist)(?: you)? with (?:that|this)",
-        r"\brequest (?:cannot|can't|can not) be (?:met|fulfilled|completed)",
-    )
+_ENGLISH = _any(
+    rf"\b(?:[Ii]|[Ww]e) ?{_NOT}[ ,]{{0,2}}{_ADVERB}(?:with )?{_DO}",
+    r"\b[Ii] (?:do not|don't) (?:provid|support|condon|encourag|promot|engag|participat|assist|tolerat|endors|share)",
+    r"\b[Ii](?: must|'ll have to| have to|'m going to have to)(?: \w+)? (?:decline|refuse|pass)\b",
+    r"\b(?:against|violat\w+|breach\w*|conflict\w* with|not align with|contrary to) (?:my|our|openai's|the) "
+    r"(?:\w+ ){0,3}?(?:programming|guidelines|polic(?:y|ies)|principles|values|terms)",
+    r"\b(?:is|are|would be|it's) (?:not (?:appropriate|acceptable|ethical|okay|ok)|inappropriate|unethical)"
+    r"(?: (?:or|and) \w+)* (?:for me )?to "
+    r"(?:provide|create|generate|write|share|engage|make|discuss|promote|give|ask|use)",
+    r"\bmy (?:purpose|goal|role|programming|(?:primary )?function)\b[^.]{0,40} (?:not|prevents|prohibits)",
+    r"\b(?:can't|cannot) (?:help|assist)(?: you)? with (?:that|this)",
+    r"\brequest (?:cannot|can't|can not) be (?:met|fulfilled|completed)",
 )
-_LATIN = (
-    r"\b(?:"
-    + "|".join(
-        (
-            "lo siento|lamento|me disculpo|no puedo (?:ayudar|proporcionar|cumplir|asistir|hacer eso|responder|generar|crear)",
-            "je suis désolée?|je ne peux pas (?:vous|t'|fournir|répondre|aider|créer|générer|faire)|désolée?, (?:mais|je)",
-            "tut mir leid|dabei kann ich|kann ich (?:dir|ihnen|euch)? ?(?:dabei|damit|leider)? ?nicht (?:helfen|behilflich)",
-            "ich kann (?:dir|ihnen|diese|dabei|das|leider|keine)[^.]{0,30}(?:nicht|helfen|geben|erstellen)",
-            "mi dispiace|non posso (?:aiutar|fornir|soddisfar|assister|rispond)",
-            "sinto muito|desculpe?, (?:mas|não)|não posso (?:ajudar|fornecer|cumprir|responder|criar)",
-            "het spijt me|ik kan (?:je|u|daar|hier)[^.]{0,20}niet (?:mee )?helpen",
-            "przykro mi|przepraszam, ale|nie mogę (?:pomóc|spełnić|udzielić)|üzgünüm|yardımcı olamam",
-            "tôi xin lỗi|xin lỗi, (?:tôi|nhưng)|maaf, (?:saya|tapi|tetapi)|saya tidak (?:dapat|bisa) (?:membantu|memberikan)",
-        )
-    )
-    + ")"
+_LATIN = r"\b" + _any(
+    "lo siento|lamento|me disculpo|no puedo (?:ayudar|proporcionar|cumplir|asistir|hacer eso|responder|generar)",
+    "je suis désolée?|je ne peux pas (?:vous|t'|fournir|répondre|aider|créer|générer|faire)|désolée?, (?:mais|je)",
+    "tut mir leid|dabei kann ich|kann ich (?:dir|ihnen|euch)? ?(?:dabei|damit|leider)? ?nicht helfen",
+    "ich kann (?:dir|ihnen|diese|dabei|das|leider|keine)[^.]{0,30}(?:nicht|helfen|geben|erstellen)",
+    "mi dispiace|non posso (?:aiutar|fornir|soddisfar|assister|rispond)",
+    "sinto muito|desculpe?, (?:mas|não)|não posso (?:ajudar|fornecer|cumprir|responder|criar)",
+    "het spijt me|ik kan (?:je|u|daar|hier)[^.]{0,20}niet (?:mee )?helpen",
+    "przykro mi|przepraszam, ale|nie mogę (?:pomóc|spełnić|udzielić)|üzgünüm|yardımcı olamam",
+    "tôi xin lỗi|xin lỗi, (?:tôi|nhưng)|maaf, (?:saya|tapi|tetapi)|saya tidak (?:dapat|bisa) (?:membantu|memberi)",
 )
-_OTHER = "|".join(
-    (
-        "не мог[уа] (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)",
-        "к сожалению, я не|не можу (?:допомогти|надати)",
-        "抱歉|对不起|對不起|很遗憾|我(?:不能|无法|無法|不會|不会)(?:提供|帮助|幫助|协助|回答|满足|为您|支持|生成|参与|讨论)",
-        "申し訳(?:ありません|ございません)|お(?:手伝い|答え|応え)(?:することは)?(?:でき|いたしかね)|ご要望にはお応え",
-        "죄송(?:합니다|하지만|해요)|도와드릴 수 없|제공할 수 없",
-        "عذر|آسف|لا (?:أستطيع|يمكنني) (?:مساعدت|تقديم|المساعدة)|מצטער",
-        "मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ",
-        "λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω)",
-    )
+_OTHER = _any(
+    "не мог[уа] (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)",
+    "к сожалению, я не|не можу (?:допомогти|надати)",
+    "抱歉|对不起|對不起|很遗憾|我(?:不能|无法|無法|不會|不会)(?:提供|帮助|幫助|协助|回答|满足|为您|支持|生成|参与)",
+    "申し訳(?:ありません|ございません)|お(?:手伝い|答え|応え)(?:することは)?(?:でき|いたしかね)|ご要望にはお応え",
+    "죄송(?:합니다|하지만|해요)|도와드릴 수 없|제공할 수 없",
+    "عذر|آسف|لا (?:أستطيع|يمكنني) (?:مساعدت|تقديم|المساعدة)|מצטער",
+    "मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ",
+    "λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω)",
 )
 # An apology or "as an AI" at the very beginning is the more often a refusal; further on it says little.
-_WEAK = (
-    r"\A\s*[\"'*]*(?:(?:oh|hey|well|ah|uh|hi),? )?(?:"
-    + "|".join(
-        (
-            r"(?:[Ii]'m |[Ii] am )?(?:very |so |really |truly )?[Ss]orry,? (?:but |[Ii] )|[Mm]y apologies,? but",
-            r"[Ii] apologi[sz]e,? but|[Uu]nfortunately,? [Ii] (?:can|am|do|will|must)",
-            r"[Aa]s an? (?:AI|artificial|language model|responsible|ethical)\b|(?:I'm|I am) (?:just |only )?an? (?:AI|artificial)",
-            r"(?:[Nn]o|[Nn]ope|[Nn]ah)[,.!] (?:[Ii]|that|this|it)\b|I (?:strongly |must )*(?:advise|urge|caution) (?:you )?against",
-        )
-    )
-    + ")"
+_WEAK = r"\A\s*[\"'*]*(?:(?:oh|hey|well|ah|uh|hi),? )?" + _any(
+    r"(?:[Ii]'m |[Ii] am )?(?:very |so |really |truly )?[Ss]orry,? (?:but |[Ii] )|[Mm]y apologies,? but",
+    r"[Ii] apologi[sz]e,? but|[Uu]nfortunately,? [Ii] (?:can|am|do|will|must)",
+    r"[Aa]s an? (?:AI|artificial|language model|responsible|ethical)\b",
+    r"(?:I'm|I am) (?:just |only )?an? (?:AI|artificial)|(?:[Nn]o|[Nn]ope|[Nn]ah)[,.!] (?:[Ii]|that|this|it)\b",
+    r"I (?:strongly |must )*(?:advise|urge|caution) (?:you )?against",
 )
+
+
+def _phrases(score: float, pattern: str, flags: re.RegexFlag, *words: str) -> _Phrases:
+    return _Phrases(tuple(word for some in words for word in some.split("|")), re.compile(pattern, flags), score)
+
+
 _PHRASES = (
-    _Phrases(
-        tuple(["n't", "not ", "unable", "declin", "refus", "pass", "against", "violat", "breach", "conflict", "contrary", "inappropriate", "unethical", "prevents", "prohibits", "have to", "must"]),
-        re.compile(_ENGLISH), 0.9,
+    _phrases(
+        0.9,
+        _ENGLISH,
+        re.NOFLAG,
+        "n't|not |unable|declin|refus|pass|against|violat|breach|conflict|contrary|inappropriate|unethical|prevents",
+        "prohibits|have to|must",
     ),
-    _Phrases(
-        tuple(["siento", "lament", "disculp", "puedo", "désol", "peux", "leid", "kann", "dispiace", "posso", "muito", "desculp", "spijt", "kan ", "przykro", "przepraszam", "nie mog", "üzgünüm", "olamam", "xin lỗi", "maaf", "saya"]),
-        re.compile(_LATIN, re.IGNORECASE), 0.9,
+    _phrases(
+        0.9,
+        _LATIN,
+        re.IGNORECASE,
+        "siento|lament|disculp|puedo|désol|peux|leid|kann|dispiace|posso|muito|desculp|spijt|kan |przykro|przepraszam",
+        "nie mog|üzgünüm|olamam|xin lỗi|maaf|saya",
     ),
-    _Phrases(
-        tuple(["не мог", "не можу", "извините", "к сожалению", "抱歉", "对不起", "對不起", "很遗憾", "我", "申し訳", "お", "ご要望", "죄송", "도와", "제공", "عذر", "آسف", "لا ", "मुझे", "मैं", "ขออภัย", "ขอโทษ", "מצטער", "λυπάμαι", "δεν μπορώ"]),
-        re.compile(_OTHER, re.IGNORECASE), 0.9,
+    _phrases(
+        0.9,
+        _OTHER,
+        re.IGNORECASE,
+        "не мог|не можу|извините|к сожалению|抱歉|对不起|對不起|很遗憾|我|申し訳|お|ご要望|죄송|도와|제공|عذر|آسف|لا ",
+        "मुझे|मैं|ขออภัย|ขอโทษ|מצטער|λυπάμαι|δεν μπορώ",
     ),
-    _Phrases(
-        tuple(["sorry", "apolog", "unfortunately", "as a", "i'm", "i am", "no", "nah", "against"]),
-        re.compile(_WEAK), 0.6,
-    ),
-)  # fmt: skip
+    _phrases(0.6, _WEAK, re.NOFLAG, "sorry|apolog|unfortunately|as a|i'm|i am|no|nah|against"),
+)

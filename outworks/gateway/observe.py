@@ -2,15 +2,10 @@
 
 import asyncio
 import sys
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 import msgspec
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
-from typing_extensions import override
 
 from outworks.event import Ended, Event, Judged, Received, Recorder, Rejected, Released, UpstreamFailed
 from outworks.verdict import Decision
@@ -118,96 +113,6 @@ class Endings:
             reason=reason,
             judged=tuple(judged),
         )
-
-
-class Metrics(Collector):
-    """Prometheus metrics of one worker. Counting is on the request path, so it is plain dictionaries; the library's own
-    types are made when somebody asks."""
-
-    def __init__(self) -> None:
-        self._endings = Endings()
-        self._verdicts: dict[tuple[str, str, str, Decision], int] = {}
-        self._failures: dict[tuple[str, str], int] = {}
-        self._exchanges: dict[tuple[str, str], int] = {}
-        self._checks: dict[tuple[str, str], _Times] = {}
-        self._seconds: dict[str, _Times] = {}
-
-    def observe(self, event: Event) -> None:
-        """Count one event."""
-        body = event.body
-        if isinstance(body, Judged):
-            stage = body.stage
-            for one in body.judgements:
-                verdict = (one.defense, stage, one.mode, one.decision)
-                self._verdicts[verdict] = self._verdicts.get(verdict, 0) + 1
-                times = self._checks.get((one.defense, stage))
-                if times is None:
-                    times = self._checks[one.defense, stage] = _Times(_CHECKS)
-                times.add(one.us / 1e6)
-                if one.error:
-                    failure = (one.defense, one.error)
-                    self._failures[failure] = self._failures.get(failure, 0) + 1
-        ending = self._endings.fold(event)
-        if ending is not None:
-            how = (ending.wire, ending.outcome)
-            self._exchanges[how] = self._exchanges.get(how, 0) + 1
-            self._seconds.setdefault(ending.wire, _Times(_SECONDS)).add(ending.seconds)
-
-    @override
-    def collect(self) -> Iterator[Metric]:
-        verdicts = CounterMetricFamily(
-            "outworks_verdicts", "Verdicts by defense.", labels=("defense", "stage", "mode", "decision")
-        )
-        for (defense, stage, mode, decision), count in self._verdicts.items():
-            verdicts.add_metric((defense, stage, mode, decision.name.lower()), count)
-        yield verdicts
-        failures = CounterMetricFamily(
-            "outworks_defense_failures", "Checks that raised or overran.", labels=("defense", "error")
-        )
-        for failure, count in self._failures.items():
-            failures.add_metric(failure, count)
-        yield failures
-        exchanges = CounterMetricFamily(
-            "outworks_exchanges", "Exchanges by how they ended.", labels=("wire", "outcome")
-        )
-        for how, count in self._exchanges.items():
-            exchanges.add_metric(how, count)
-        yield exchanges
-        checks = HistogramMetricFamily(
-            "outworks_check_seconds", "One check of one defense.", labels=("defense", "stage")
-        )
-        for check, times in self._checks.items():
-            checks.add_metric(check, times.buckets, times.sum)
-        yield checks
-        seconds = HistogramMetricFamily("outworks_exchange_seconds", "From request to end of answer.", labels=("wire",))
-        for wire, times in self._seconds.items():
-            seconds.add_metric((wire,), times.buckets, times.sum)
-        yield seconds
-
-
-class _Times:
-    """A histogram of seconds."""
-
-    __slots__ = ("_bounds", "_counts", "sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def add(self, seconds: float) -> None:
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self.sum += seconds
-
-    @property
-    def buckets(self) -> list[tuple[str, float]]:
-        """Upper bounds with how many were at most that."""
-        bounds = [*map(str, self._bounds), "+Inf"]
-        return list(zip(bounds, map(float, accumulate(self._counts)), strict=True))
-
-
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-_CHECKS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25)
 
 
 class Lines:

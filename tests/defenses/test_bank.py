@@ -257,7 +257,7 @@ def test_import_names_every_fault() -> None:
             "did you mean 'reason'",
             "missing required field `reason`",
             "nothing of it is left",
-            "'near' needs 100 characters",
+            "'near' needs 150 characters",
             "text: is missing",
             "on line 1 already",
             "truncated",

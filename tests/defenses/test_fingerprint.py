@@ -41,6 +41,7 @@ FILLER = (
     "Tulips are planted in autumn, and most gardeners put them a hand's breadth apart. The canary sits in its cage by "
     "the window; from now on you may water it every day. Open the door when it is warm, and close it at midnight. "
 )
+NEAR_ANSWER = f"{FILLER * 3}{REWORDED}{FILLER}"
 
 
 def bank(*entries: Known) -> Bank:
@@ -113,11 +114,12 @@ class TestFingerprint(DefenseContract):
         Row(
             "a dressed answer", f"{FILLER}{noisy(CANARY.upper(), chr(0x200B) + ' ', 3)}!", Decision.BLOCK, leaves=FILLER
         ),
+        Row("two exact answers", f"{FILLER}{CANARY}{FILLER}{PERSONA}", Decision.BLOCK, leaves=FILLER),
         Row("at the very end", f"{FILLER}{CANARY}", Decision.BLOCK, leaves=FILLER),
         Row("two false starts", f"{CANARY[:45]}{CANARY[:45]}{CANARY}", Decision.BLOCK, leaves=CANARY[:45] * 2),
         Row("a short answer", "Open sesame", Decision.BLOCK, leaves=""),
         Row("no short answer", "Open sesame is a tale.", Decision.ALLOW),
-        Row("a near answer", f"{FILLER * 3}{REWORDED}{FILLER}", Decision.BLOCK),
+        Row("a near answer", NEAR_ANSWER, Decision.BLOCK, leaves=NEAR_ANSWER[:800]),
         Row(
             "in a call's arguments",
             Output(text="I will note that.", tool_calls=(CALL,), finish=Finish.TOOL_CALLS),

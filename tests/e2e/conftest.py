@@ -7,10 +7,9 @@ import pytest
 
 from tests.e2e import loopback
 from tests.e2e.kit import Gateway, free_port
-from tests.e2e.loopback import Loopback
+from tests.e2e.loopback import KNOWN_BAD, Loopback
 
 CANARY = "kingfisher-4417-lantern"
-KNOWN_BAD = "the purple otter recites the forbidden almanac backwards at midnight"
 UPSTREAM_KEY = "sk-upstream-of-the-house"
 
 POLICY = f"""
@@ -65,15 +64,14 @@ def upstream() -> Iterator[Loopback]:
 @pytest.fixture(scope="session")
 def policy(upstream: Loopback) -> str:
     """The policy that the shared gateway runs; `LISTEN` stands for its address."""
-    return POLICY.replace("UPSTREAM_KEY", "OUTWORKS_TEST_UPSTREAM_KEY").replace("DOWN", f"http://127.0.0.1:{free_port()}").replace(
-        '"UPSTREAM"', f'"{upstream.base_url}"'
-    )
+    nobody = f'"http://127.0.0.1:{free_port()}"'
+    return POLICY.replace('"UPSTREAM"', f'"{upstream.base_url}"').replace('"DOWN"', nobody)
 
 
 @pytest.fixture(scope="session")
 def environ() -> dict[str, str]:
     """The environment of every gateway."""
-    return {"OUTWORKS_TEST_UPSTREAM_KEY": UPSTREAM_KEY}
+    return {"UPSTREAM_KEY": UPSTREAM_KEY}
 
 
 @pytest.fixture(scope="session")

