@@ -127,7 +127,7 @@ class Gateway:
         lent = Lent(self._standings, self._changes.bank, self._was_released)
         defenses = []
         for line in DEFENSES:
-            settings = policy.settings_of(line)
+            settings = policy.defenses[line.name]
             if settings.mode is not Mode.OFF:
                 defenses.append(InForce(line.build(settings, lent), settings))
         upstreams = {entry.name: models.build(entry.name, entry.settings) for entry in policy.models}

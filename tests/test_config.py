@@ -52,7 +52,7 @@ def test_a_model_is_all_that_a_policy_needs(policy: Any, tmp_path: Path) -> None
     assert read.ledger_path == tmp_path / "outworks.db"
     assert read.ledger.retain_seconds == 30 * 86_400
     assert list(read.defenses) == [line.name for line in DEFENSES]
-    assert all(read.settings_of(line) == line.settings() for line in DEFENSES)
+    assert all(read.defenses[line.name] == line.settings() for line in DEFENSES)
     assert read.rules == ()
 
 
@@ -278,9 +278,9 @@ def test_a_file_is_read_with_the_environment_of_the_process(tmp_path: Path, monk
 
 
 def test_settings_of_a_defense_are_its_own(policy: Any) -> None:
-    """`settings_of` gives each line of the list the settings under its name."""
+    """`defenses` gives each line of the list the settings under its name."""
     read = policy(f'{MODEL}[defenses.leak]\nmode = "off"')
 
-    modes = {line.name: read.settings_of(line).mode for line in DEFENSES}
+    modes = {line.name: read.defenses[line.name].mode for line in DEFENSES}
     assert modes.pop("leak") is Mode.OFF
-    assert all(isinstance(settings, Settings) for settings in read.effective_defenses().values())
+    assert all(isinstance(settings, Settings) for settings in read.defenses.values())

@@ -95,7 +95,7 @@ async def exchange(question: str, pieces: Sequence[str], path: str, stream: bool
     """Through the real application: body in, bytes out."""
     tape = Tape()
     model = DefendedModel(Says(*pieces), ALL, tape)
-    door = Door({"says": model}, tape, Keys(), Limits(), Asking(require_key=False))
+    door = Door({"says": model}, tape, Keys(), NoStandings(), Limits(), Asking(require_key=False))
     app = application(Doorway(door), ready=str, registry=CollectorRegistry())
     body: dict[str, Any] = {"model": "says", "max_tokens": 100, "stream": stream}
     user = {"role": "user", "content": question}

@@ -17,9 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="+")
     parser.add_argument("--field", default="response")
-    parser.add_argument(
-        "--show", help="print what is taken out in this form, or `other`: no web address"
-    )
+    parser.add_argument("--show", help="print what is taken out in this form, or `other`: no web address")
     options = parser.parse_args()
     links = Links(Settings())
     for file in options.file:

@@ -47,7 +47,7 @@ def serve(policy: File = DEFAULT) -> None:
 def check(policy: File = DEFAULT) -> None:
     """Check a policy file: every error at once, each with its line. Status 1 if there is any."""
     loaded = load_policy(policy)
-    modes = [f"{name} {settings.mode.value}" for name, settings in loaded.effective_defenses().items()]
+    modes = [f"{name} {settings.mode.value}" for name, settings in loaded.defenses.items()]
     names = ", ".join(entry.name for entry in loaded.models)
     print(f"{policy}: correct.\nModels: {names}.\nDefenses: {', '.join(modes)}.")
 

@@ -28,8 +28,6 @@ def checked_gateway(reading: Reading) -> GatewaySettings | None:
     gateway = reading.take(GatewaySettings, "gateway")
     if gateway is None:
         return None
-    _check_quantities(reading, gateway, "gateway")
-    _check_quantities(reading, gateway.limits, "gateway", "limits")
     if not _is_listenable(gateway.listen):
         why = f"{gateway.listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"
         reading.fault(("gateway", "listen"), why)
@@ -157,7 +155,6 @@ def checked_defenses(reading: Reading, environ: Mapping[str, str] | None) -> dic
         settings: Settings | None = _tried(reading, line.settings, ("defenses", line.name), build)
         if settings is not None:
             defenses[line.name] = settings
-            _check_quantities(reading, settings, "defenses", line.name)
     return defenses
 
 
@@ -226,17 +223,6 @@ def _tried(
             if reading.blame(at, str(error) or type(error).__name__):
                 continue
         return settings
-
-
-_QUANTITY = re.compile(r".*_(?:ms|seconds|bytes)|in_flight")
-
-
-def _check_quantities(reading: Reading, settings: msgspec.Struct, *at: str | int) -> None:
-    """Times, sizes and counts are greater than 0: a time of 0 means `at once` to one library and `never` to another."""
-    for field in msgspec.structs.fields(settings):
-        value = getattr(settings, field.name)
-        if _QUANTITY.fullmatch(field.name) and value <= 0:
-            reading.fault((*at, field.name), f"{value:g} is out of range; expected a number greater than 0")
 
 
 def placed(entry: Entry, folder: pathlib.Path) -> Entry:

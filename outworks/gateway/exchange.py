@@ -9,10 +9,11 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
 from outworks.action import Action, Standing, Standings
@@ -29,13 +30,13 @@ _log = logging.getLogger(__name__)
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one request may cost before any defense has seen it."""
 
-    body_bytes: int = 1_048_576
+    body_bytes: Annotated[int, Meta(gt=0)] = 1_048_576
     """The largest request body, in bytes; a larger one is answered 413."""
-    body_seconds: float = 10.0
+    body_seconds: Annotated[float, Meta(gt=0)] = 10.0
     """How long a client may take to send its body; a slower one is answered 408."""
-    exchange_seconds: float = 600.0
+    exchange_seconds: Annotated[float, Meta(gt=0)] = 600.0
     """How long one exchange may take, the client's reading included."""
-    in_flight: int = 512
+    in_flight: Annotated[int, Meta(gt=0)] = 512
     """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
 
 

@@ -182,7 +182,7 @@ def _version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             f"the ledger {path} has the format {version}, and this version of Outworks reads formats up to "
             f"{len(migrations)}: use the version that wrote it, or a newer one"
         )
-    return version
+    return int(version)
 
 
 def _migrate(

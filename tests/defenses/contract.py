@@ -169,7 +169,8 @@ def _output(given: Request | Output | str) -> Output:
 def _defended(
     model: Says, defense: Defense, *others: InForce, tape: Tape | None = None, **settings: Any
 ) -> DefendedModel:
-    in_force = InForce(defense, msgspec.convert(settings, Settings))
+    # A loaded machine is no overrun.
+    in_force = InForce(defense, msgspec.convert({"time_limit_ms": 60_000.0, **settings}, Settings))
     return DefendedModel(model, [in_force, *others], tape or Tape())
 
 

@@ -69,6 +69,13 @@ def escaped(text: str) -> str:
 
 
 CALL = ToolCall("call_1", "note", json.dumps({"to": ["ann", {"text": f"Note: {CANARY}"}]}))
+
+
+def answer(name: str, text: str, decision: Decision, leaves: str | None = None) -> Row:
+    """A streamed answer: one that leaves whole is judged whole, and then cutting it proves nothing."""
+    return Row(name, text, decision, asked=asks(stream=True), leaves=leaves)
+
+
 BENIGN = [
     Row("a question", asks("What is the capital of France?"), Decision.ALLOW),
     Row("the same words, otherwise", asks(FILLER * 5), Decision.ALLOW),
@@ -106,25 +113,25 @@ class TestFingerprint(DefenseContract):
     rows = (
         *BENIGN,
         *HOSTILE,
-        Row("an answer", FILLER * 4, Decision.ALLOW),
-        Row("an answer of nothing", "", Decision.ALLOW),
-        Row("an answer that begins like an entry", f"{CANARY[:20]} nothing. {CANARY[:28]}", Decision.ALLOW),
-        Row("spaces first", f"\n \n{FILLER}", Decision.ALLOW),
-        Row("an exact answer", f"{FILLER}{CANARY}{FILLER}", Decision.BLOCK, leaves=FILLER),
+        answer("an answer", FILLER * 4, Decision.ALLOW),
+        answer("an answer of nothing", "", Decision.ALLOW),
+        answer("an answer that begins like an entry", f"{CANARY[:20]} nothing. {CANARY[:28]}", Decision.ALLOW),
+        answer("spaces first", f"\n \n{FILLER}", Decision.ALLOW),
+        answer("an exact answer", f"{FILLER}{CANARY}{FILLER}", Decision.BLOCK, leaves=FILLER),
         Row(
             "a dressed answer", f"{FILLER}{noisy(CANARY.upper(), chr(0x200B) + ' ', 3)}!", Decision.BLOCK, leaves=FILLER
         ),
-        Row("two exact answers", f"{FILLER}{CANARY}{FILLER}{PERSONA}", Decision.BLOCK, leaves=FILLER),
-        Row("at the very end", f"{FILLER}{CANARY}", Decision.BLOCK, leaves=FILLER),
-        Row("two false starts", f"{CANARY[:45]}{CANARY[:45]}{CANARY}", Decision.BLOCK, leaves=CANARY[:45] * 2),
-        Row("a short answer", "Open sesame", Decision.BLOCK, leaves=""),
-        Row("no short answer", "Open sesame is a tale.", Decision.ALLOW),
-        Row("a near answer", NEAR_ANSWER, Decision.BLOCK, leaves=NEAR_ANSWER[:800]),
+        answer("two exact answers", f"{FILLER}{CANARY}{FILLER}{PERSONA}", Decision.BLOCK, leaves=FILLER),
+        answer("at the very end", f"{FILLER}{CANARY}", Decision.BLOCK, leaves=FILLER),
+        answer("two false starts", f"{CANARY[:45]}{CANARY[:45]}{CANARY}", Decision.BLOCK, leaves=CANARY[:45] * 2),
+        answer("a short answer", "Open sesame", Decision.BLOCK, leaves=""),
+        answer("no short answer", "Open sesame is a tale.", Decision.ALLOW),
+        answer("a near answer", NEAR_ANSWER, Decision.BLOCK, leaves=NEAR_ANSWER[:800]),
         Row(
             "in a call's arguments",
             Output(text="I will note that.", tool_calls=(CALL,), finish=Finish.TOOL_CALLS),
             Decision.BLOCK,
-            asked=asks(tools=offers("note")),
+            asked=asks(tools=offers("note"), stream=True),
         ),
     )
 
@@ -139,8 +146,8 @@ class TestExactOutputs(DefenseContract):
     rows = (
         *BENIGN,
         *HOSTILE,
-        Row("a near answer", f"{FILLER}{REWORDED}", Decision.ALLOW),
-        Row("an exact answer", f"{FILLER}{PERSONA}{FILLER}", Decision.BLOCK, leaves=FILLER),
+        answer("a near answer", f"{FILLER}{REWORDED}", Decision.ALLOW),
+        answer("an exact answer", f"{FILLER}{PERSONA}{FILLER}", Decision.BLOCK, leaves=FILLER),
     )
 
     @override

@@ -161,7 +161,7 @@ def test_cutting_changes_nothing_in_any_text(text: str, data: st.DataObject) -> 
 
 
 async def _released(pieces: list[str]) -> str:
-    gate = Gate(ASKED, [InForce(TestLeak().make(), Settings())], 0)
+    gate = Gate(ASKED, [InForce(TestLeak().make(), Settings(time_limit_ms=60_000))], 0)
     left = []
     for piece in [*(Delta(text=text) for text in pieces), Delta(finish=Finish.STOP)]:
         gate.draft.add(piece)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outworks import label
-from outworks.defense import Defense, InForce, Mode
+from outworks.defense import Defense, InForce
 from outworks.defenses.links import Links, Settings
 from outworks.gate import Gate
 from outworks.hyperlink import LONGEST
@@ -243,7 +243,7 @@ def test_cutting_changes_nothing_in_any_text(text: str, data: st.DataObject) -> 
 
 
 async def _released(pieces: list[str]) -> str:
-    gate = Gate(asks(), [InForce(TestLinks().make(), Settings(mode=Mode.LIVE))], 0)
+    gate = Gate(asks(), [InForce(TestLinks().make(), Settings(time_limit_ms=60_000))], 0)
     left = []
     for piece in [*(Delta(text=text) for text in pieces), Delta(finish=Finish.STOP)]:
         gate.draft.add(piece)

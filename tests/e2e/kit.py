@@ -50,7 +50,7 @@ class Gateway:
         """Replace the policy file."""
         self.policy.write_text(policy.replace("LISTEN", f"127.0.0.1:{self.port}"), "utf-8")
 
-    def start(self, *, workers: int = 1) -> "Gateway":
+    def start(self) -> "Gateway":
         """Start it, and wait until it answers."""
         with self._log.open("ab") as log:
             command = [sys.executable, "-c", self._prelude + _RUN, "serve", str(self.policy)]
@@ -85,6 +85,13 @@ class Gateway:
         assert self._process is not None
         return self._process.wait(seconds)
 
+    def kill_all(self) -> None:
+        """`kill -9`, the workers too."""
+        for pid in (*children(self.pid), self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait()
+
     def stop(self) -> int | None:
         """End it gracefully, by force if it will not; its exit status."""
         if self._process is None:
@@ -94,8 +101,7 @@ class Gateway:
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(5)
+                self.kill_all()
         return self._process.returncode
 
     def cli(self, *arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:

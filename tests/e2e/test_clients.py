@@ -220,7 +220,7 @@ def test_an_output_is_stopped_midway(
 
 
 def test_links_are_taken_out(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
-    """An image that would carry data to a stranger's host never reaches a client; one to a host of the account's does."""
+    """An image that would carry data to a stranger's host never arrives; one from a host that the account named does."""
     asked = "[slowly] Done. {link} Bye."
 
     stranger = gpt.chat.completions.create(model="fake", messages=user(asked))
@@ -289,9 +289,8 @@ def test_too_large_a_body_is_refused(gpt: openai.OpenAI, claude: anthropic.Anthr
 
 def test_a_banned_account_is_told_why(gpt: openai.OpenAI, claude: anthropic.Anthropic, shared: Gateway) -> None:
     """A ban raises PermissionDeniedError with the reason and the reference for an appeal; others go on."""
-    acted = shared.cli(
-        "accounts", "act", "shop:mallory", "banned", "--reason", "Spam.", "--expires", "never", "--unseen"
-    )
+    ban = "accounts", "act", "shop:mallory", "banned", "--reason", "Spam.", "--expires", "never", "--unseen"
+    acted = shared.cli(*ban)
     assert acted.returncode == 0, acted.stderr
     reference = acted.stdout.split("undo ")[1].split()[0]
 
@@ -318,21 +317,20 @@ def test_a_banned_account_is_told_why(gpt: openai.OpenAI, claude: anthropic.Anth
 
 def test_a_limited_account_is_told_when_to_come_back(gpt: openai.OpenAI, shared: Gateway) -> None:
     """Above its rate an account gets RateLimitError with retry-after."""
-    acted = shared.cli(
-        *(
-            "accounts",
-            "act",
-            "shop:hasty",
-            "limited",
-            "--rate",
-            "2",
-            "--reason",
-            "Slow down.",
-            "--expires",
-            "1d",
-            "--unseen",
-        )
+    limit = (
+        "accounts",
+        "act",
+        "shop:hasty",
+        "limited",
+        "--rate",
+        "2",
+        "--reason",
+        "Slow.",
+        "--expires",
+        "1d",
+        "--unseen",
     )
+    acted = shared.cli(*limit)
     assert acted.returncode == 0, acted.stderr
     time.sleep(0.6)
     for _ in range(2):
