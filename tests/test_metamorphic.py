@@ -209,6 +209,8 @@ CUTS = st.lists(st.integers(0, 300), max_size=12)
 @example("hi", f"before {CANARY} after", [[], [10, 14, 20], list(range(60))], SYSTEM)
 @example("hi", f"before {SYSTEM} after", [[], [50, 100, 150], list(range(300))], SYSTEM)
 @example("hi", f"so: {KNOWN_BAD}. And", [[], [8, 30], list(range(300))], SYSTEM)
+@example("hi", f"]({CANARY} and", [[], list(range(300))], SYSTEM)
+@example("hi", f"{KNOWN_BAD} {SYSTEM}", [[], [len(KNOWN_BAD)], list(range(300))], SYSTEM)
 @example("hi", "a ![x](https://collect.invalid/?q) b", [[], [3, 5, 20], list(range(300))], SYSTEM)
 def test_one_text_has_one_outcome(question: str, text: str, cuts: list[list[int]], system: str) -> None:
     """Over both wires, streamed or not, in whatever chunks, a text has the same verdict and releases the same bytes;

@@ -90,7 +90,7 @@ class Fingerprint(defense.Defense):
         stops = [place for place in places if self._decision(place.hit) >= Decision.ESCALATE]
         if stops:
             # The match that ends first decides: it is the first to be seen, however the text is cut into chunks.
-            return self._verdict([place for place in places if True], covered=stops[0].start)
+            return self._verdict([place for place in places if place.end <= stops[0].end], covered=stops[0].start)
         if output.tool_calls:
             places += [_Place(hit, None) for hit in self._calls(output)]
         verdict = self._verdict(places) if places else ALLOW

@@ -14,6 +14,7 @@ _SPACE = re.compile(r"\s*")
 _LINE_SPACE = re.compile(r"[ \t]*\n?[ \t]*")
 _REST_OF_LINE = re.compile(r"[ \t]*")
 _LABEL_AHEAD = re.compile(r"(?:[ \t>]|[*+-][ \t]|\d{1,9}[.)][ \t])*\Z")
+_LABEL = re.compile(r"(?:[^\[\]\\]++|\\.)*+", re.DOTALL)
 _TITLE = 256
 # Renderers give up on deep nesting too (cmark: 32); without a limit, a text of nothing but `![` costs its square.
 _DEEPEST_PARENS = 8
@@ -70,7 +71,7 @@ def _definition(place: Place) -> Hyperlink | Open | None:
     while label > 0 and text[label - 1] == "\\":
         label = text.rfind("[", max(0, bracket - 1000), label)
     line = text.rfind("\n", max(0, label - 100), max(label, 0)) + 1
-    if label < 0 or not _LABEL_AHEAD.match(text, line, label):
+    if label < 0 or not (_LABEL_AHEAD.match(text, line, label) and _LABEL.fullmatch(text, label + 1, bracket)):
         return None
     found = _destination(place, bracket + 2, bracket, _LINE_SPACE)
     if isinstance(found, Open):

@@ -46,7 +46,8 @@ def unfinished(text: str, begin: int) -> int:
     return match.start() if match else len(text)
 
 
-_TOKEN = re.compile(r"(?:\[[0-9A-Fa-f:.%]*\])?[^\s<>\"'`\[\](){}|\\^]*")
+_REST = re.compile(r"[^\s<>\"'`\[\](){}|\\^]*")
+_TOKEN = re.compile(r"(?:\[[0-9A-Fa-f:.%]*\])?" + _REST.pattern)
 _EXTENT = re.compile(r"(?:\[[^\s\]]*\]?)?[^\s<>/?#\\\[\]^|]*")
 _HEAD = re.compile(r"(\[[^\]]*\]|(?:[\w.%-]|[^\x00-\x7f])*)(?::\d*)?")
 _SPOILT = re.compile(r"\\[^\s/?#<>@]*")
@@ -78,7 +79,7 @@ def read_scheme(place: Place) -> Hyperlink | Open | None:
     if known is None or known[0].lower() in _SLASHED:
         return None
     start = known.start()
-    end = place.match_end(_TOKEN, colon + 1, start)
+    end = place.match_end(_REST, colon + 1, start)
     if place.open(end, start):
         return Open(start)
     if not _FOLLOWS.match(text, start, end):

@@ -182,7 +182,8 @@ async def _told(defense: Defense, row: Row, pieces: Sequence[str], *others: InFo
     for index, call in enumerate(output.tool_calls):
         deltas.append(Delta(tool_call=ToolCallPiece(index, call.id, call.name, call.arguments)))
     model = Says(*deltas, finish=output.finish)
-    joined = await join(_defended(model, defense, *others, tape=tape, mode=mode).generate(row.asked))
+    request = msgspec.structs.replace(row.asked, stream=True)
+    joined = await join(_defended(model, defense, *others, tape=tape, mode=mode).generate(request))
     judgements = [j for body in tape.bodies(Judged) for j in body.judgements if body.stage == "output"]
     return Told(
         joined.outputs[0].text,
