@@ -220,7 +220,7 @@ def test_an_output_is_stopped_midway(
 
 
 def test_links_are_taken_out(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
-    """An image that would carry data to a stranger's host never arrives; one from a host that the account named does."""
+    """An image that would carry data to a stranger's host never arrives; one from a host the account named does."""
     asked = "[slowly] Done. {link} Bye."
 
     stranger = gpt.chat.completions.create(model="fake", messages=user(asked))
