@@ -18,7 +18,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     console = Console()
-    console.print(f"Python {platform.python_version()}, {platform.machine()}; timings are noisy: read the ratios", style="dim")
+    console.print(
+        f"Python {platform.python_version()}, {platform.machine()}; timings are noisy: read the ratios", style="dim"
+    )
     figures = {name: PARTS[name](console) for name in given.parts or PARTS}
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")

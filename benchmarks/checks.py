@@ -78,7 +78,9 @@ async def _measure(seconds: float) -> dict[str, dict[str, dict[str, float]]]:
     return figures
 
 
-async def _time(seconds: float, each: InForce, requests: list[Request], outputs: list[Output] | None) -> dict[str, float]:
+async def _time(
+    seconds: float, each: InForce, requests: list[Request], outputs: list[Output] | None
+) -> dict[str, float]:
     loop, took = asyncio.get_running_loop(), []
     began = loop.time()
     while loop.time() - began < seconds or len(took) < 100:

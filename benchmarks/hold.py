@@ -71,7 +71,10 @@ async def _measure(repeats: int) -> dict[str, dict[str, float]]:
     for outputs in ("exact", "near", "off"):
         settings = fingerprint.settings(outputs=outputs)  # type: ignore[call-arg]
         each = InForce(fingerprint.build(settings, borrowed), settings)
-        policies[f'all, fingerprint outputs = "{outputs}"'] = [*(d for n, d in lines.items() if n != "fingerprint"), each]
+        policies[f'all, fingerprint outputs = "{outputs}"'] = [
+            *(d for n, d in lines.items() if n != "fingerprint"),
+            each,
+        ]
     figures = {}
     for name, defenses in policies.items():
         runs = await asyncio.gather(*(_one(defenses) for _ in range(repeats)))

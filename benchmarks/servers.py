@@ -1,4 +1,4 @@
-"""The servers of a bench: nginx as the mock upstream, Outworks, and the peers; on loopback, bounded in time, stopped by pid."""
+"""The servers of a bench: nginx as the mock upstream, Outworks, and its peers; on loopback, stopped by pid."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "outworks-bench"
 QUESTION = (
-    "Our family is planning a week in the south of France in late spring, with two children who like trains, castles and "
-    "swimming, and a grandmother who would rather sit in a garden with a book. Which three towns would you suggest as a base, "
-    "and what would each of us like best about them? Keep it short."
+    "Our family is planning a week in the south of France in late spring, with two children who like trains, castles "
+    "and swimming, and a grandmother who would rather sit in a garden with a book. Which three towns would you suggest "
+    "as a base, and what would each of us like best about them? Keep it short."
 )
 ANSWER = (
-    "Consider Avignon, Carcassonne and Annecy. Avignon has the palace and fast trains; Carcassonne has the castle that children "
-    "remember; Annecy has a clean lake for swimming and quiet gardens by the canal."
+    "Consider Avignon, Carcassonne and Annecy. Avignon has the palace and fast trains; Carcassonne has the castle that "
+    "children remember; Annecy has a clean lake for swimming and quiet gardens by the canal."
 )
 COMPLETION = {
     "id": "chatcmpl-mock",
@@ -105,7 +105,8 @@ def upstream(folder: Path) -> Iterator[Target]:
         daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err;
         events {{ worker_connections 1024; }}
         http {{
-          access_log off; keepalive_requests 10000000; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+          access_log off; keepalive_requests 10000000;
+          client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
           fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
           server {{
             listen 127.0.0.1:{port} backlog=1024;
@@ -161,7 +162,9 @@ def outworks(folder: Path, upstream_url: str, *, defenses: str = LIVE, fingerpri
             row = {"text": words, "source": "bench", "reason": "to have a bank of a usual size", "category": "bench"}
             out.write(json.dumps(row) + "\n")
     if fingerprints:
-        subprocess.run([*command, "fingerprints", "import", str(bank), "--policy", str(file)], check=True, capture_output=True)
+        subprocess.run(
+            [*command, "fingerprints", "import", str(bank), "--policy", str(file)], check=True, capture_output=True
+        )
     with process([*command, "serve", str(file)], port, folder / "outworks.log") as pid:
         headers = {"Authorization": f"Bearer {key}"}
         yield Target("Outworks", f"http://127.0.0.1:{port}/v1/chat/completions", headers, pid)

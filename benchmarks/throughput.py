@@ -52,7 +52,9 @@ def run(console: Console, *, rounds: int = 3, seconds: int = 5) -> dict[str, obj
     return _show(console, many, one, missing)
 
 
-def _show(console: Console, many: dict[str, list[Load]], one: dict[str, list[Load]], missing: list[str]) -> dict[str, object]:
+def _show(
+    console: Console, many: dict[str, list[Load]], one: dict[str, list[Load]], missing: list[str]
+) -> dict[str, object]:
     table = Table(title="One worker, a 300-byte question, nginx as the upstream; medians of interleaved rounds")
     for heading in ("", "requests/s, 16 connections", "p99 ms", "p50 ms, 1 connection", "added ms", "Outworks does"):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -72,7 +74,11 @@ def _show(console: Console, many: dict[str, list[Load]], one: dict[str, list[Loa
 
 
 def _script(folder: Path, target: Target) -> Path:
-    lines = ['wrk.method = "POST"', f"wrk.body = {json.dumps(BODY)}", 'wrk.headers["Content-Type"] = "application/json"']
+    lines = [
+        'wrk.method = "POST"',
+        f"wrk.body = {json.dumps(BODY)}",
+        'wrk.headers["Content-Type"] = "application/json"',
+    ]
     lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in target.headers.items()]
     file = folder / f"{target.name.replace(' ', '-')}.lua"
     file.write_text("\n".join(lines))

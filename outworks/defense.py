@@ -1,7 +1,7 @@
 """Defense: one line of defense."""
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from typing_extensions import override
@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     mode: Mode = Mode.LIVE
     """`live`, `shadow` (recorded, never enforced) or `off`."""
-    time_limit_ms: float = 250.0
+    time_limit_ms: Annotated[float, msgspec.Meta(gt=0)] = 250.0
     """Milliseconds for one check. A check that takes longer blocks, and is recorded."""
     on_error: Literal["block", "allow"] = "block"
     """What a check that raises or overruns means. `allow` gives up the guarantee for this defense, by name."""

@@ -42,6 +42,8 @@ class Gate:
         self._defenses = defenses
         self._draft = Draft(choice)
         self._released = 0
+        self._cleared = 0
+        """Characters that were judged without a stop."""
         self._seen: set[tuple[str, Finding]] = set()
         self.closed = False
         """Nothing more will leave: the output is finished, or a defense stopped it."""
@@ -56,14 +58,14 @@ class Gate:
     async def check(self) -> Release | None:
         """Ask every defense about the choice so far; None while nothing can leave yet."""
         output = self._draft.output(released=self._released)
-        judged = [
-            await judge(each, each.defense.check_output(self._request, output))
-            for each in self._defenses
-            if each.defense.checks_output
-        ]
-        judged += _undeclared(self._request, output)
-        live = [_sound(one, output) for one in judged if one.mode is Mode.LIVE]
-        stops = [one for one in live if one.verdict.decision >= Decision.ESCALATE]
+        judged = await self._judge(output)
+        stops = [one for one in judged if _stops(one)]
+        if stops:
+            first = await self._first_stop(output, judged)
+            output, judged = first.output, first.judged
+            stops = [one for one in judged if _stops(one)]
+        self._cleared = len(output.text)
+        live = [one for one in judged if one.mode is Mode.LIVE]
         end = min((_covered(one, output) for one in live), default=len(output.text))
         edits = _merge([edit for one in live for edit in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
         end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
@@ -72,6 +74,34 @@ class Gate:
         if end == self._released and not self.closed:
             return None
         return self._release(output, judged, stops, edits, end)
+
+    async def _judge(self, output: Output) -> list[Judged]:
+        judged = [
+            await judge(each, each.defense.check_output(self._request, output))
+            for each in self._defenses
+            if each.defense.checks_output
+        ]
+        return [_sound(one, output) for one in judged + _undeclared(self._request, output)]
+
+    async def _first_stop(self, output: Output, judged: list[Judged]) -> "_Look":
+        """The stop as it would have come, had the text arrived a character at a time.
+
+        What other defenses were holding at that moment does not leave: whether they would have let go of it later, with
+        text in sight that is never released, must not depend on how much of that text came with the violation.
+        """
+        first = _Look(output, judged)
+        if any(one.error for one in judged):
+            return first  # a check that fails is not asked again and again
+        passes, stops = self._cleared + 1, len(output.text) + output.done
+        while passes < stops:
+            middle = (passes + stops) // 2
+            before = msgspec.structs.replace(output, text=output.text[:middle], tool_calls=(), finish=None, done=False)
+            judged = await self._judge(before)
+            if any(_stops(one) for one in judged):
+                first, stops = _Look(before, judged), middle
+            else:
+                passes = middle + 1
+        return first
 
     def _release(
         self, output: Output, judged: list[Judged], stops: list[Judged], edits: list[Edit], end: int
@@ -110,6 +140,17 @@ class Gate:
         return record
 
 
+class _Look(msgspec.Struct, frozen=True):
+    """An output, and what the defenses said of it."""
+
+    output: Output
+    judged: list[Judged]
+
+
+def _stops(one: Judged) -> bool:
+    return one.mode is Mode.LIVE and one.verdict.decision >= Decision.ESCALATE
+
+
 def _covered(one: Judged, output: Output) -> int:
     covered = one.verdict.covered
     if covered is None:
@@ -121,7 +162,7 @@ def _covered(one: Judged, output: Output) -> int:
 def _sound(one: Judged, output: Output) -> Judged:
     """The verdict, or a block where it breaks the contract: text left uncovered at the end, edits on what has left."""
     verdict = one.verdict
-    if verdict.decision >= Decision.ESCALATE:
+    if one.mode is not Mode.LIVE or verdict.decision >= Decision.ESCALATE:
         return one
     if output.done and verdict.covered is not None and verdict.covered < len(output.text):
         return one.failed("left the end of the output uncovered")

@@ -22,8 +22,10 @@ _TOP = "com|net|org|info|biz|xyz|top|dev|app|site|online|shop|club|live|link|cli
 _BARE = re.compile(rf"(?:www\.|(?:[\w-]+\.)+(?:{_TOP})(?:[:/?#]|\Z))", re.IGNORECASE)
 # Characters that URL parsers drop (controls, tab, newline) and that IDNA maps to nothing (zero-width, soft hyphen,
 # variation selectors, bidirectional marks, tags).
-_DROPPED = re.compile("[\x00-\x20\x7f\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
-                      "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]")
+_DROPPED = re.compile(
+    "[\x00-\x20\x7f\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
+    "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 

@@ -3,6 +3,7 @@
 import asyncio
 import types
 from collections.abc import Coroutine, Generator
+from math import isfinite
 from time import perf_counter_ns
 from typing import Any
 
@@ -60,6 +61,8 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
             raise TypeError(f"a check must return a Verdict, not {type(verdict).__name__}")
         if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
             raise TypeError("MODIFY says neither what to replace nor what to go on with")
+        if not all(isfinite(finding.score) for finding in verdict.findings):
+            raise ValueError("a finding's score is not a number")
     except TimeoutError:
         verdict, error, reason = ALLOW, "overran", f"took longer than {settings.time_limit_ms:g} ms"
     except Exception as fault:

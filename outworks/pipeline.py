@@ -114,6 +114,8 @@ class DefendedModel:
             if gate.closed:
                 continue
             gate.draft.add(delta)
+            if not request.stream and delta.finish is None:
+                continue  # nobody waits for the first words of an answer that leaves whole
             release = await gate.check()
             if release is None:
                 continue

@@ -27,7 +27,8 @@ from outworks.event import Changed, Confirmed, Event, Recorder, Released
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Door, Doorway
 from outworks.gateway.keys import Keys
-from outworks.gateway.observe import Lines, Metrics, Observed, Observer, Traces
+from outworks.gateway.metrics import Metrics
+from outworks.gateway.observe import Lines, Observed, Observer, Traces
 from outworks.ledger import Ledger, LedgerError
 from outworks.message import Request, ToolCall
 from outworks.models.local import Local
@@ -105,10 +106,13 @@ class Gateway:
 
     app: ASGIApp
 
-    def __init__(self, path: Path, policy: Policy) -> None:
+    def __init__(self, path: Path, policy: Policy, *, metrics_folder: Path | None = None) -> None:
+        """`metrics_folder` is where workers of one gateway find each other's counts."""
         self._path = path
+        self._metrics = Metrics(metrics_folder)
         self._policy = policy
         self._registry = CollectorRegistry()
+        self._registry.register(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._models: list[models.Upstream] = []
 
@@ -172,7 +176,7 @@ class Gateway:
         )
         defenses = []
         for line in DEFENSES:
-            settings = policy.settings_of(line)
+            settings = policy.defenses[line.name]
             if settings.mode is not Mode.OFF:
                 defenses.append(InForce(line.build(settings, lent), settings))
         # Models of an earlier policy stay open: exchanges that began under it end under it.
@@ -188,10 +192,12 @@ class Gateway:
             )
             for name, model in upstreams.items()
         }
-        return Door(defended, self._recorder, self._changes.keys, policy.gateway.limits, policy.gateway.asking)
+        return Door(
+            defended, self._recorder, self._changes.keys, self._standings, policy.gateway.limits, policy.gateway.asking
+        )
 
     def _observers(self, policy: Policy) -> list[Observer]:
-        observers: list[Observer] = [Metrics(self._registry)]
+        observers: list[Observer] = [self._metrics]
         if policy.gateway.log != "off":
             observers.append(Lines(style=policy.gateway.log))
         if policy.telemetry.otlp_endpoint:
@@ -207,6 +213,7 @@ class Gateway:
                 # In slices, for a long import must not stall the exchanges.
                 while self._changes.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
+                self._metrics.leave()
                 self._doorway.fault = ""
             except Exception as error:
                 if not self._doorway.fault:

@@ -1,7 +1,8 @@
-"""What tests are built from: a recorder that remembers, models that say what they are told, defenses made on the spot."""
+"""What tests are built from: a recorder that remembers, models that say what they are told, defenses to order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import msgspec
@@ -131,7 +132,7 @@ def longest_overlap(text: str, word: str) -> int:
 def cut(text: str, at: Iterable[int]) -> list[str]:
     """The text in pieces, cut at the given places."""
     places = [0, *sorted({min(place, len(text)) for place in at}), len(text)]
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False) if b > a]
+    return [text[a:b] for a, b in pairwise(places) if b > a]
 
 
 UPSTREAM_DOWN = UpstreamError("the model cannot be reached", kind="unreachable")

@@ -119,7 +119,7 @@ async def overruns(*_: object) -> Verdict:
 async def dawdles(*_: object) -> Verdict:
     import time
 
-    time.sleep(0.03)  # noqa: ASYNC251 (a check that never yields is what this is about)
+    time.sleep(0.03)
     return ALLOW
 
 
@@ -127,7 +127,11 @@ async def returns_nothing(*_: object) -> Verdict:
     return None  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("check", [raises, overruns, dawdles, returns_nothing])
+async def scores_nothing(*_: object) -> Verdict:
+    return Verdict(findings=(Finding("x", float("nan")),))
+
+
+@pytest.mark.parametrize("check", [raises, overruns, dawdles, returns_nothing, scores_nothing])
 async def test_a_request_check_that_fails_blocks(check: object) -> None:
     """Raising, waiting too long, computing too long and returning no verdict all block, and are recorded."""
     tape = Tape()

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from outworks.defenses.refusal import Refusal, Settings
-from outworks.message import Message, Output, Request, Role, Text
 from outworks.label import USER
+from outworks.message import Message, Output, Request, Role, Text
 
 ASKED = Request(id="", model="", messages=(Message(Role.USER, (Text("?"),), USER),))
 
@@ -18,7 +18,9 @@ def main() -> None:
     """Print, for each label, how many answers are found to be refusals, by score."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="+")
-    parser.add_argument("--show", help="print the openings of the answers with this label and verdict, such as refusal:0")
+    parser.add_argument(
+        "--show", help="print the openings of the answers with this label and verdict, such as refusal:0"
+    )
     options = parser.parse_args()
     refusal = Refusal(Settings())
     for file in options.file:

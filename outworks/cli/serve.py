@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -32,19 +33,21 @@ def serve(policy: File = DEFAULT) -> None:
     listener = server.listen(loaded.gateway.listen)
     url = server.addresses(listener)[0]
     _greet(loaded, policy, url)
-    status = server.run(
-        lambda: Gateway(policy, loaded),
-        listener,
-        workers=loaded.gateway.workers,
-        shutdown_seconds=loaded.gateway.shutdown_seconds,
-    )
+    workers = loaded.gateway.workers
+    with TemporaryDirectory(prefix="outworks-") as folder:
+        status = server.run(
+            lambda: Gateway(policy, loaded, metrics_folder=Path(folder) if workers > 1 else None),
+            listener,
+            workers=workers,
+            shutdown_seconds=loaded.gateway.shutdown_seconds,
+        )
     raise typer.Exit(status)
 
 
 def check(policy: File = DEFAULT) -> None:
     """Check a policy file: every error at once, each with its line. Status 1 if there is any."""
     loaded = load_policy(policy)
-    modes = [f"{name} {settings.mode.value}" for name, settings in loaded.effective_defenses().items()]
+    modes = [f"{name} {settings.mode.value}" for name, settings in loaded.defenses.items()]
     names = ", ".join(entry.name for entry in loaded.models)
     print(f"{policy}: correct.\nModels: {names}.\nDefenses: {', '.join(modes)}.")
 
@@ -102,7 +105,7 @@ def _greet(policy: Policy, path: Path, url: str) -> None:
     if policy.gateway.log != "pretty":
         return
     key = ' -H "authorization: Bearer $OUTWORKS_KEY"' if policy.gateway.require_key else ""
-    question = [{"role": "user", "content": "Name three colours."}]
+    question = [{"role": "user", "content": "Write one sentence about the sea."}]
     ask: dict[str, object] = {"model": policy.models[0].name, "messages": question}
     print(f"Outworks serves {path} on {url} (process {os.getpid()}). Ask it something ordinary:\n")
     print(_curl(url, key, ask))

@@ -28,8 +28,6 @@ def checked_gateway(reading: Reading) -> GatewaySettings | None:
     gateway = reading.take(GatewaySettings, "gateway")
     if gateway is None:
         return None
-    _check_quantities(reading, gateway, "gateway")
-    _check_quantities(reading, gateway.limits, "gateway", "limits")
     if not _is_listenable(gateway.listen):
         why = f"{gateway.listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8600 or [::1]:8600"
         reading.fault(("gateway", "listen"), why)
@@ -40,7 +38,7 @@ def checked_gateway(reading: Reading) -> GatewaySettings | None:
         )
         reading.fault(("gateway", "require_key"), why)
     if gateway.secret_env and not _VARIABLE.fullmatch(gateway.secret_env):
-        why = f"{gateway.secret_env!r} is no name of an environment variable; the secret itself never stands here"
+        why = "no name of an environment variable; the secret itself never stands here"
         reading.fault(("gateway", "secret_env"), why)
     return gateway
 
@@ -113,27 +111,19 @@ def checked_models(reading: Reading, folder: pathlib.Path, environ: Mapping[str,
         if first != at[1]:
             line = reading.lines.of(("models", first, "name"))
             reading.fault((*at, "name"), f"{entry.name!r} is already the model on line {line}; expected another name")
-        _check_headers(reading, entry, at)
         if environ is not None:
             _check_surroundings(reading, entry, folder, at)
     return entries
 
 
 def _try_model(entry: Entry, environ: Mapping[str, str] | None) -> None:
-    if environ is None and hasattr(entry, "api_key_env"):
+    variable = getattr(entry, "api_key_env", "")
+    if variable and not _VARIABLE.fullmatch(variable):
+        # Probably the key itself: it must not go on into a log.
+        raise ValueError("api_key_env is no name of an environment variable; the key itself never stands here")
+    if variable and environ is None:
         entry = msgspec.structs.replace(entry, api_key_env="")
     models.build(entry.name, entry, environ or {})
-
-
-def _check_headers(reading: Reading, entry: Entry, at: Path) -> None:
-    for name, value in getattr(entry, "headers", {}).items():
-        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            why = "no HTTP header; expected a name of letters, digits and -, and a value on one line"
-            reading.fault((*at, "headers", name), why)
-
-
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\xa0-\xff]*")
 
 
 def _check_surroundings(reading: Reading, entry: Entry, folder: pathlib.Path, at: Path) -> None:
@@ -165,7 +155,6 @@ def checked_defenses(reading: Reading, environ: Mapping[str, str] | None) -> dic
         settings: Settings | None = _tried(reading, line.settings, ("defenses", line.name), build)
         if settings is not None:
             defenses[line.name] = settings
-            _check_quantities(reading, settings, "defenses", line.name)
     return defenses
 
 
@@ -234,17 +223,6 @@ def _tried(
             if reading.blame(at, str(error) or type(error).__name__):
                 continue
         return settings
-
-
-_QUANTITY = re.compile(r".*_(?:ms|seconds|bytes)|in_flight")
-
-
-def _check_quantities(reading: Reading, settings: msgspec.Struct, *at: str | int) -> None:
-    """Times, sizes and counts are greater than 0: a time of 0 means `at once` to one library and `never` to another."""
-    for field in msgspec.structs.fields(settings):
-        value = getattr(settings, field.name)
-        if _QUANTITY.fullmatch(field.name) and value <= 0:
-            reading.fault((*at, field.name), f"{value:g} is out of range; expected a number greater than 0")
 
 
 def placed(entry: Entry, folder: pathlib.Path) -> Entry:

@@ -11,7 +11,6 @@ from outworks import models
 from outworks.config import checks
 from outworks.config.sections import Document, GatewaySettings, LedgerSettings, TelemetrySettings
 from outworks.defense import Settings
-from outworks.defenses import Line
 from outworks.enforcement.rules import Rule, Rules
 from outworks.toml import LARGEST, Fault, PolicyError, read
 
@@ -40,14 +39,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Drafts were checked and left out."""
     digest: str
     """SHA-256 of everything that the policy says, defaults included; not of the file's layout, comments or place."""
-
-    def settings_of(self, line: Line) -> Settings:
-        """How the policy runs a defense."""
-        return self.defenses[line.name]
-
-    def effective_defenses(self) -> Mapping[str, Settings]:
-        """Every defense by name, those that the file does not name too."""
-        return self.defenses
 
 
 def load_policy(path: Path, *, environ: Mapping[str, str] | None = os.environ) -> Policy:

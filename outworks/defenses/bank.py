@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from outworks.defenses.entry import CONTAINED_FROM, Entry, from_event
 from outworks.defenses.shingles import (
@@ -53,7 +52,7 @@ class Reading(msgspec.Struct, frozen=True):
     """What is known of a text that may still grow."""
 
     hits: tuple[Hit, ...]
-    """Exact matches, in the order in which they end."""
+    """Exact matches, in no particular order."""
     settled: int
     """Nothing that begins before this byte of the normal form can still become an exact match."""
 
@@ -95,15 +94,15 @@ class Bank:
         return (self._slots[slot] for slot in self._by_id.values())
 
     def get(self, name: str) -> Entry:
-        """An entry by its id. Raises KeyError, with the nearest id."""
+        """An entry by its id. Raises LookupError, with the nearest id."""
         if name in self._by_id:
             return self._slots[self._by_id[name]]
         near = get_close_matches(name, self._by_id, n=1)
-        raise KeyError(f"no fingerprint has the id {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise LookupError(f"no fingerprint has the id {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
     def apply(self, changed: Changed, content: str | None = None) -> None:
         """Take in one `fingerprint` event, with its content where that is not erased. Its cost does not grow with the
-        bank. Raises ValueError where the event cannot be read, KeyError where it switches an unknown id."""
+        bank. Raises ValueError where the event cannot be read, LookupError where it switches an unknown id."""
         op = changed.detail.get("op")
         if op == "add":
             self._put(from_event(changed, content))
@@ -237,7 +236,7 @@ class Bank:
                     settled = min(settled, start)
                 elif digest(data[start:end]) == entry.print.digest:
                     hits.append(Hit(entry=entry, score=1.0, start=start, end=end))
-        return Reading(tuple(sorted(hits, key=lambda hit: (hit.end, hit.start, hit.entry.id))), settled)
+        return Reading(tuple(hits), settled)
 
 
 def _joined(owners: _Owners, slot: int) -> _Owners:

@@ -14,9 +14,9 @@ Match = Literal["exact", "near", "both"]
 
 CONTAINED_FROM = 20
 """Bytes of normal form from which an exact entry is found inside a longer text; a shorter one must be all of it."""
-NEAR_FROM = 100
-"""Characters of normal form from which an entry can have near-duplicates: of a one-line question, the harmless questions
-beside it are near-duplicates too."""
+NEAR_FROM = 150
+"""Characters of normal form from which an entry can have near-duplicates: of a one-line question, the harmless
+questions beside it are near-duplicates too."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -114,7 +114,9 @@ def added(line: Known, *, by: str) -> Changed:
     if not taken.length:
         raise ValueError("text: nothing of it is left after normalisation")
     if line.match == "near" and taken.characters < NEAR_FROM:
-        raise ValueError(f"match: 'near' needs {NEAR_FROM} characters of normalised text or more, not {taken.characters}")
+        raise ValueError(
+            f"match: 'near' needs {NEAR_FROM} characters of normalised text or more, not {taken.characters}"
+        )
     detail: dict[str, Any] = {
         "op": "add",
         "match": line.match,

@@ -86,7 +86,7 @@ class Fingerprint(defense.Defense):
             output = msgspec.structs.replace(output, released=0)
         exact = self._exact(output)
         pieces = self._pieces(output) if near and bank.has_near else _Passage((), len(output.text))
-        places = sorted((*exact.places, *pieces.places), key=lambda place: place.end)
+        places = sorted((*exact.places, *pieces.places), key=lambda place: (place.end, place.start, place.hit.entry.id))
         stops = [place for place in places if self._decision(place.hit) >= Decision.ESCALATE]
         if stops:
             # The match that ends first decides: it is the first to be seen, however the text is cut into chunks.

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 import msgspec
+from ahocorasick_rs import AhoCorasick
 from typing_extensions import override
 
 from outworks import defense
@@ -44,14 +45,16 @@ class Leak(defense.Defense):
     name = "leak"
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
-        """Raises ValueError for a canary that is too short or missing, a pattern that is none, a run that is too short."""
+        """Raises ValueError for a canary too short or missing, a pattern that is none, a run too short."""
         self._settings = settings
         if settings.run < 24:
             raise ValueError(f"leak.run is {settings.run}; expected 24 or more, as shorter runs are common phrases")
         try:
             self._pattern = re.compile(settings.canary_pattern) if settings.canary_pattern else None
         except re.error as error:
-            raise ValueError(f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}") from None
+            raise ValueError(
+                f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}"
+            ) from None
         self._canaries = tuple(_canary(given, environment) for given in settings.canaries)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
         self._remembered = 0
@@ -109,9 +112,10 @@ class _Guard:
     """What must not leave under one system prompt: canaries in their forms, and an index of the prompt's runs."""
 
     def __init__(self, canaries: list[str], prompt: str, run: int) -> None:
-        self._forms = tuple({form: None for canary in canaries for form in _forms(canary)})
-        self._beginnings = frozenset(form[:n] for form in self._forms for n in range(1, len(form)))
-        self._longest = max(map(len, self._forms), default=0)
+        forms = list({form: None for canary in canaries for form in _forms(canary)})
+        self._forms = AhoCorasick(forms) if forms else None
+        self._beginnings = frozenset(form[:n] for form in forms for n in range(1, len(form)))
+        longest = max(map(len, forms), default=0)
         lengths: dict[str, set[int]] = {}
         for beginning in self._beginnings:
             if len(beginning) > 2:
@@ -124,12 +128,12 @@ class _Guard:
         last = len(self._prompt) - self._gram if self._run >= run // 2 else -1
         # Hashes, not the texts: an eighth of the memory. A collision costs a comparison, never an error.
         self._grams = frozenset(hash(self._prompt[i : i + self._gram]) for i in range(last + 1))
-        self.need = max(self._longest, self._run if self._grams else 0)
+        self.need = max(longest, self._run if self._grams else 0)
         """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
 
     def leak(self, squeezed: str, request: Request) -> _Found | None:
         """The leak that is the first to be complete, and where what it may have begun with begins."""
-        canary = self._first_canary(squeezed) if self._forms else None
+        canary = self._first_canary(squeezed)
         run = self._first_run(squeezed, request) if self._grams else None
         found = min((one for one in (canary, run) if one is not None), key=lambda one: one.end, default=None)
         if found is None:
@@ -139,11 +143,11 @@ class _Guard:
         return _Found(found.category, start, found.end)
 
     def _first_canary(self, squeezed: str) -> _Found | None:
-        found = [(at + len(form), at) for form in self._forms if (at := squeezed.find(form)) >= 0]
+        found = self._forms.find_matches_as_indexes(squeezed, overlapping=True) if self._forms is not None else []
         if not found:
             return None
-        end, at = min(found)
-        return _Found("canary", at, end)
+        _, start, end = min(found, key=lambda one: (one[2], one[1]))
+        return _Found("canary", start, end)
 
     def _first_run(self, squeezed: str, request: Request) -> _Found | None:
         """The first run that the account did not itself write. Every run holds a whole gram at one of the places
@@ -176,7 +180,7 @@ class _Guard:
     def held(self, squeezed: str) -> int:
         """How many of the last characters may become part of a leak."""
         size = len(squeezed)
-        lengths = (*self._lengths.get(squeezed[-3:], ()), 2, 1) if self._forms else ()
+        lengths = (*self._lengths.get(squeezed[-3:], ()), 2, 1) if self._beginnings else ()
         held = next((n for n in lengths if n <= size and squeezed[size - n :] in self._beginnings), 0)
         if self._grams:
             begin = size - self._gram
@@ -192,7 +196,7 @@ def _forms(canary: str) -> list[str]:
     forms = [plain, plain[::-1], squeeze(codecs.encode(canary, "rot13"))]
     for written in {canary, canary.lower(), canary.upper()}:
         forms += [written.encode().hex(), "".join(str(byte) for byte in written.encode())]
-        # Inside a longer text, base64 falls in one of three steps; the characters at the edges mix with the neighbours'.
+        # Inside a longer text, base64 falls in one of three steps; those at the edges mix with the neighbours.
         for step in range(3):
             coded = base64.b64encode(b"\0" * step + written.encode()).decode().rstrip("=")
             whole = (step + len(raw)) * 8 // 6

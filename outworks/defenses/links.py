@@ -23,12 +23,12 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Hosts that answers may lead to: `docs.example.com`, or `*.example.com` for every host below it (not itself).
     A host is not allowed because one above it is: its name alone can carry data to whoever owns the zone."""
     schemes: tuple[str, ...] = ()
-    """Schemes admitted whatever they name, such as `tel`. Web links are judged by their host, everything else denied."""
+    """Schemes admitted whatever they name, such as `tel`. Others are denied, web links judged by their host."""
     exact: bool = False
     """Of the hosts that the account wrote, admit only the very URLs that it wrote."""
     action: Literal["remove", "defang", "block"] = "remove"
-    """`remove` puts `[link removed]` in its place, `defang` keeps a readable URL that no client opens (`hxxps[:]//...`),
-    `block` stops the answer. Images are removed under `defang` too."""
+    """`remove` puts `[link removed]` in its place, `defang` keeps a readable URL that no client opens
+    (`hxxps[:]//...`), `block` stops the answer. Images are removed under `defang` too."""
 
 
 class Links(defense.Defense):
@@ -108,7 +108,9 @@ class Links(defense.Defense):
 def _host(entry: str, whole: str = "") -> str:
     host = canonical(entry)
     if not host or re.search(r"[*\s/@?#%\\]|[^\]]:\d*\Z", entry):
-        raise ValueError(f"links.allow: {whole or entry!r} is no host; expected one such as docs.example.com or *.example.com")
+        raise ValueError(
+            f"links.allow: {whole or entry!r} is no host; expected one such as docs.example.com or *.example.com"
+        )
     return host
 
 

@@ -72,7 +72,7 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Parameters to admit besides the default ones, or in another range, by canonical name."""
     refuse: tuple[str, ...] = ()
     """Parameters of the default list that this product does not offer."""
-    content: tuple[str, ...] = ()
+    content: tuple[Literal["image", "audio", "file"], ...] = ()
     """Kinds of content to admit that no text defense can read: `image`, `audio`, `file`."""
     prefill: bool = False
     """Admit a last turn in the assistant's name that the gateway did not itself release."""
@@ -87,6 +87,7 @@ class ParameterLock(defense.Defense):
     name = "parameter_lock"
 
     def __init__(self, settings: Settings, released: Callable[[Request, str], Awaitable[bool]]) -> None:
+        _check(settings)
         allowed = {name: rule for name, rule in DEFAULT.items() if name not in settings.refuse}
         self._allowed = {**allowed, **settings.allow}
         self._fixed = {name: rule.fixed for name, rule in self._allowed.items() if rule.fixed is not None}
@@ -161,6 +162,18 @@ class ParameterLock(defense.Defense):
             return ""
         what = name if isinstance(value, int | float) else f"the length of {name}"
         return f"{what} must be {_range(rule)} in this product, not {size}"
+
+
+def _check(settings: Settings) -> None:
+    """Raises ValueError for settings that could never have the effect they were written for."""
+    for name in settings.refuse:
+        if name not in DEFAULT:
+            near = get_close_matches(name, DEFAULT, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"refuse: {name!r} is not among the parameters admitted by default{hint}")
+    for name, rule in settings.allow.items():
+        if rule.min is not None and rule.max is not None and rule.min > rule.max:
+            raise ValueError(f"allow: {name} has a min of {rule.min:g} above its max of {rule.max:g}")
 
 
 _KNOWN_REFUSED = frozenset({"logit_bias", "top_logprobs", "top_k", "min_p", "prediction", "thinking"})

@@ -64,76 +64,96 @@ class _Phrases(msgspec.Struct, frozen=True):
     score: float
 
 
-_DO = (
-    r"(?:help(?! it\b| but\b|ing but\b)|assist|provid|compl|fulfil|support|creat|generat|produc|writ|giv|offer|shar|engag|answer|continu|discuss"
-    r"|encourag|condon|participat|do (?:that|this|so)|promot|respond|advi[sc]|facilitat|endors|teach|explain|tell|show"
-    r"|recommend|guid|instruct|carry|proceed|accommodat|be (?:able|a part|part|of)|satisf|mak|talk|describ|suggest|allow"
-    r"|agree|go along|entertain|role-?play|pretend|meet|process|draft|craft|translat|tolerat|justif|reveal|disclos|express"
-    r"|perform|execut|conduct|get into|work on|take part|speak|comment|contribut|perpetuat|spread|aid|enabl|cooperat"
-    r"|in good conscience|ethically|legally|access|fulfill|voice|cross|be involved|partak|deliver|supply)"
+def _any(*alternatives: str) -> str:
+    return f"(?:{'|'.join(alternatives)})"
+
+
+_DO = _any(
+    r"help(?! it\b| but\b|ing but\b)|assist|provid|compl|fulfil|support|creat|generat|produc|writ|giv|offer|shar",
+    r"engag|answer|continu|discuss|encourag|condon|participat|do (?:that|this|so)|promot|respond|advi[sc]|facilitat",
+    r"endors|teach|explain|tell|show|recommend|guid|instruct|carry|proceed|accommodat|be (?:able|a part|part|of)",
+    r"satisf|mak|talk|describ|suggest|allow|agree|go along|entertain|role-?play|pretend|meet|process|draft|craft",
+    r"translat|tolerat|justif|reveal|disclos|express|perform|execut|conduct|get into|work on|take part|speak|comment",
+    r"contribut|perpetuat|spread|aid|enabl|cooperat|in good conscience|ethically|legally|access|voice|cross",
+    r"be involved|partak|deliver|supply",
 )
-_NOT = (
-    r"(?:can(?:no|')t|can not|won't|will not|(?:am |'m |are |'re )?(?:unable to|not able to|not going to|not (?:here|about) to"
-    r"|not (?:allowed|permitted|programmed|designed|capable|authori[sz]ed|willing|prepared|trained|in a position)(?: to| of)?"
-    r"|not comfortable)|don't feel (?:comfortable|right)|must (?:decline|refuse|respectfully decline)|have to (?:decline|refuse)"
-    r"|(?:refuse|decline) to|(?:should|would|could)(?:n't| not))"
+_NOT = _any(
+    r"can(?:no|')t|can not|won't|will not|(?:refuse|decline) to|(?:should|would|could)(?:n't| not)",
+    r"(?:am |'m |are |'re )?(?:unable to|not able to|not going to|not (?:here|about) to|not comfortable"
+    r"|not (?:allowed|permitted|programmed|designed|capable|authori[sz]ed|willing|prepared|trained)(?: to| of)?"
+    r"|not in a position to)",
+    r"don't feel (?:comfortable|right)|must (?:respectfully )?(?:decline|refuse)|have to (?:decline|refuse)",
 )
-_ADVERB = r"(?:(?:really|simply|just|also|directly|actually|possibly|even|ever|be|knowingly|responsibly|currently) )*"
-_ENGLISH = re.compile(
-    rf"\b(?:[Ii]|[Ww]e) ?{_NOT}[ ,]{{0,2}}{_ADVERB}(?:with )?{_DO}"
-    r"|\b[Ii] (?:do not|don't) (?:provid|support|condon|encourag|promot|engag|participat|assist|tolerat|endors|facilitat|share)"
-    r"|\b[Ii](?: must|'ll have to| have to|'m going to have to)(?: \w+)? (?:decline|refuse|pass)\b"
-    r"|\b(?:against|violat\w+|breach\w*|conflict\w* with|not align with|contrary to) (?:my|our|openai's|the) "
-    r"(?:\w+ ){0,3}?(?:programming|guidelines|polic(?:y|ies)|principles|values|terms)"
-    r"|\b(?:is|are|would be|it's) (?:not (?:appropriate|acceptable|ethical|okay|ok)|inappropriate|unethical)"
-    r"(?: or \w+)?(?: and \w+)? (?:for me )?to (?:provide|create|generate|write|share|engage|make|discuss|promote|give|ask|use)"
-    r"|\bmy (?:purpose|goal|role|programming|primary function|function)\b[^.]{0,40} (?:not|prevents|does not|prohibits)"
-    r"|\b(?:can't|cannot) (?:help|assist)(?: you)? with (?:that|this)|\brequest (?:cannot|can't|can not) be (?:met|fulfilled|completed)"
+_ADVERB = "(?:(?:really|simply|just|also|directly|actually|possibly|even|ever|be|knowingly|responsibly|currently) )*"
+_ENGLISH = _any(
+    rf"\b(?:[Ii]|[Ww]e) ?{_NOT}[ ,]{{0,2}}{_ADVERB}(?:with )?{_DO}",
+    r"\b[Ii] (?:do not|don't) (?:provid|support|condon|encourag|promot|engag|participat|assist|tolerat|endors|share)",
+    r"\b[Ii](?: must|'ll have to| have to|'m going to have to)(?: \w+)? (?:decline|refuse|pass)\b",
+    r"\b(?:against|violat\w+|breach\w*|conflict\w* with|not align with|contrary to) (?:my|our|openai's|the) "
+    r"(?:\w+ ){0,3}?(?:programming|guidelines|polic(?:y|ies)|principles|values|terms)",
+    r"\b(?:is|are|would be|it's) (?:not (?:appropriate|acceptable|ethical|okay|ok)|inappropriate|unethical)"
+    r"(?: (?:or|and) \w+)* (?:for me )?to "
+    r"(?:provide|create|generate|write|share|engage|make|discuss|promote|give|ask|use)",
+    r"\bmy (?:purpose|goal|role|programming|(?:primary )?function)\b[^.]{0,40} (?:not|prevents|prohibits)",
+    r"\b(?:can't|cannot) (?:help|assist)(?: you)? with (?:that|this)",
+    r"\brequest (?:cannot|can't|can not) be (?:met|fulfilled|completed)",
 )
-_OTHER_LATIN = re.compile(
-    r"\b(?:lo siento|lamento|me disculpo|no puedo (?:ayudar|proporcionar|cumplir|asistir|hacer eso|responder|generar|crear)"
-    r"|je suis désolée?|je ne peux pas (?:vous|t'|fournir|répondre|aider|créer|générer|faire)|désolée?, (?:mais|je)"
-    r"|es tut mir leid|tut mir leid|dabei kann ich|kann ich (?:dir|ihnen|euch)? ?(?:dabei|damit|leider)? ?nicht (?:helfen|behilflich)"
-    r"|ich kann (?:dir|ihnen|diese|dabei|das|leider|keine)[^.]{0,30}(?:nicht|helfen|geben|erstellen)"
-    r"|mi dispiace|non posso (?:aiutar|fornir|soddisfar|assister|rispond)|sinto muito|desculpe?, (?:mas|não)"
-    r"|não posso (?:ajudar|fornecer|cumprir|responder|criar)|het spijt me|ik kan (?:je|u|daar|hier)[^.]{0,20}niet (?:mee )?helpen"
-    r"|przykro mi|przepraszam, ale|nie mogę (?:pomóc|spełnić|udzielić)|üzgünüm|yardımcı olamam|tôi xin lỗi|xin lỗi, (?:tôi|nhưng)"
-    r"|maaf, (?:saya|tapi|tetapi)|saya tidak (?:dapat|bisa) (?:membantu|memberikan))",
-    re.IGNORECASE,
+_LATIN = r"\b" + _any(
+    "lo siento|lamento|me disculpo|no puedo (?:ayudar|proporcionar|cumplir|asistir|hacer eso|responder|generar)",
+    "je suis désolée?|je ne peux pas (?:vous|t'|fournir|répondre|aider|créer|générer|faire)|désolée?, (?:mais|je)",
+    "tut mir leid|dabei kann ich|kann ich (?:dir|ihnen|euch)? ?(?:dabei|damit|leider)? ?nicht helfen",
+    "ich kann (?:dir|ihnen|diese|dabei|das|leider|keine)[^.]{0,30}(?:nicht|helfen|geben|erstellen)",
+    "mi dispiace|non posso (?:aiutar|fornir|soddisfar|assister|rispond)",
+    "sinto muito|desculpe?, (?:mas|não)|não posso (?:ajudar|fornecer|cumprir|responder|criar)",
+    "het spijt me|ik kan (?:je|u|daar|hier)[^.]{0,20}niet (?:mee )?helpen",
+    "przykro mi|przepraszam, ale|nie mogę (?:pomóc|spełnić|udzielić)|üzgünüm|yardımcı olamam",
+    "tôi xin lỗi|xin lỗi, (?:tôi|nhưng)|maaf, (?:saya|tapi|tetapi)|saya tidak (?:dapat|bisa) (?:membantu|memberi)",
 )
-_OTHER = re.compile(
-    "(?:не мог[уа] (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)|к сожалению, я не"
-    "|не можу (?:допомогти|надати)|抱歉|对不起|對不起|很遗憾|我(?:不能|无法|無法|不會|不会)(?:提供|帮助|幫助|协助|回答|满足|为您|支持|生成|参与|讨论)"
-    "|申し訳(?:ありません|ございません)|お(?:手伝い|答え|応え)(?:することは)?(?:でき|いたしかね)|ご要望にはお応え"
-    "|죄송(?:합니다|하지만|해요)|도와드릴 수 없|제공할 수 없|عذر|آسف|لا (?:أستطيع|يمكنني) (?:مساعدت|تقديم|المساعدة)"
-    "|मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ|מצטער|λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω))",
-    re.IGNORECASE,
+_OTHER = _any(
+    "не мог[уа] (?:помочь|выполнить|предоставить|ответить|создать|поддержать|обсуждать)|извините, (?:но|я)",
+    "к сожалению, я не|не можу (?:допомогти|надати)",
+    "抱歉|对不起|對不起|很遗憾|我(?:不能|无法|無法|不會|不会)(?:提供|帮助|幫助|协助|回答|满足|为您|支持|生成|参与)",
+    "申し訳(?:ありません|ございません)|お(?:手伝い|答え|応え)(?:することは)?(?:でき|いたしかね)|ご要望にはお応え",
+    "죄송(?:합니다|하지만|해요)|도와드릴 수 없|제공할 수 없",
+    "عذر|آسف|لا (?:أستطيع|يمكنني) (?:مساعدت|تقديم|المساعدة)|מצטער",
+    "मुझे (?:खेद|क्षमा|माफ़)|मैं (?:इस|आपकी|यह)[^।]{0,40}(?:नहीं कर सकत|मदद नहीं)|ขออภัย|ขอโทษ",
+    "λυπάμαι|δεν μπορώ να (?:βοηθήσω|παρέχω)",
 )
 # An apology or "as an AI" at the very beginning is the more often a refusal; further on it says little.
-_WEAK = re.compile(
-    r"\s*[\"'*]*(?:(?:oh|hey|well|ah|uh|hi),? )?(?:[Ii]'m (?:very |so |really |truly )?sorry,? (?:but|i )|[Ii] am (?:very )?sorry,? (?:but|I )"
-    r"|[Ss]orry,? (?:but |[Ii] )|[Mm]y apologies,? but|[Ii] apologi[sz]e,? but|[Uu]nfortunately,? [Ii] (?:can|am|do|will|must)"
-    r"|[Aa]s an? (?:AI|artificial|language model|responsible|ethical)\b|(?:I'm|I am) (?:just |only )?an? (?:AI|artificial)"
-    r"|(?:[Nn]o|[Nn]ope|[Nn]ah)[,.!] (?:[Ii]|that|this|it)\b|I (?:strongly )?(?:must )?(?:advise|urge|caution) (?:you )?against)"
+_WEAK = r"\A\s*[\"'*]*(?:(?:oh|hey|well|ah|uh|hi),? )?" + _any(
+    r"(?:[Ii]'m |[Ii] am )?(?:very |so |really |truly )?[Ss]orry,? (?:but |[Ii] )|[Mm]y apologies,? but",
+    r"[Ii] apologi[sz]e,? but|[Uu]nfortunately,? [Ii] (?:can|am|do|will|must)",
+    r"[Aa]s an? (?:AI|artificial|language model|responsible|ethical)\b",
+    r"(?:I'm|I am) (?:just |only )?an? (?:AI|artificial)|(?:[Nn]o|[Nn]ope|[Nn]ah)[,.!] (?:[Ii]|that|this|it)\b",
+    r"I (?:strongly |must )*(?:advise|urge|caution) (?:you )?against",
 )
+
+
+def _phrases(score: float, pattern: str, flags: re.RegexFlag, *words: str) -> _Phrases:
+    return _Phrases(tuple(word for some in words for word in some.split("|")), re.compile(pattern, flags), score)
+
+
 _PHRASES = (
-    _Phrases(
-        ("n't", "not ", "won't", "unable", "declin", "refus", "pass", "against", "violat", "breach", "conflict", "contrary",
-         "inappropriate", "unethical"),
-        _ENGLISH, 0.9,
+    _phrases(
+        0.9,
+        _ENGLISH,
+        re.NOFLAG,
+        "n't|not |unable|declin|refus|pass|against|violat|breach|conflict|contrary|inappropriate|unethical|prevents",
+        "prohibits|have to|must",
     ),
-    _Phrases(
-        ("siento", "lament", "disculp", "puedo", "désol", "peux", "leid", "kann", "dispiace", "posso", "muito", "desculp",
-         "spijt", "kan ", "przykro", "przepraszam", "nie mog", "üzgünüm", "olamam", "xin lỗi", "maaf", "saya"),
-        _OTHER_LATIN, 0.9,
+    _phrases(
+        0.9,
+        _LATIN,
+        re.IGNORECASE,
+        "siento|lament|disculp|puedo|désol|peux|leid|kann|dispiace|posso|muito|desculp|spijt|kan |przykro|przepraszam",
+        "nie mog|üzgünüm|olamam|xin lỗi|maaf|saya",
     ),
-    _Phrases(
-        ("не мог", "не можу", "извините", "к сожалению", "抱歉", "对不起", "對不起", "很遗憾", "我", "申し訳", "お", "ご要望", "죄송", "도와", "제공",
-         "عذر", "آسف", "لا ", "मुझे", "मैं", "ขออภัย", "ขอโทษ", "מצטער", "λυπάμαι", "δεν μπορώ"),
-        _OTHER, 0.9,
+    _phrases(
+        0.9,
+        _OTHER,
+        re.IGNORECASE,
+        "не мог|не можу|извините|к сожалению|抱歉|对不起|對不起|很遗憾|我|申し訳|お|ご要望|죄송|도와|제공|عذر|آسف|لا ",
+        "मुझे|मैं|ขออภัย|ขอโทษ|מצטער|λυπάμαι|δεν μπορώ",
     ),
-    _Phrases(
-        ("sorry", "apolog", "unfortunately", "as a", "i'm", "i am", "no", "nah", "against"),
-        re.compile(r"\A" + _WEAK.pattern), 0.6,
-    ),
-)  # fmt: skip
+    _phrases(0.6, _WEAK, re.NOFLAG, "sorry|apolog|unfortunately|as a|i'm|i am|no|nah|against"),
+)

@@ -135,6 +135,8 @@ class Index:
         """Which keys of a text have a number."""
         nodes = self._heads.take((hashed & self._mask).view(np.int64))
         places = (self._keys.take(nodes) == hashed).nonzero()[0]
+        # Node 0 is the end of every chain, and its key is 0: a text can have that key, too.
+        places = places[nodes[places] != 0]
         further = self._next.take(nodes)
         rest = further.nonzero()[0]
         if not len(rest):

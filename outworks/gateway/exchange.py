@@ -9,11 +9,14 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
+from outworks.action import Action, Standing, Standings
 from outworks.event import Event, Recorder, RecordError, Rejected
 from outworks.gateway.keys import Keys
 from outworks.gateway.problem import Problem
@@ -27,13 +30,13 @@ _log = logging.getLogger(__name__)
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one request may cost before any defense has seen it."""
 
-    body_bytes: int = 1_048_576
+    body_bytes: Annotated[int, Meta(gt=0)] = 1_048_576
     """The largest request body, in bytes; a larger one is answered 413."""
-    body_seconds: float = 10.0
+    body_seconds: Annotated[float, Meta(gt=0)] = 10.0
     """How long a client may take to send its body; a slower one is answered 408."""
-    exchange_seconds: float = 600.0
+    exchange_seconds: Annotated[float, Meta(gt=0)] = 600.0
     """How long one exchange may take, the client's reading included."""
-    in_flight: int = 512
+    in_flight: Annotated[int, Meta(gt=0)] = 512
     """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
 
 
@@ -52,6 +55,7 @@ class Door(msgspec.Struct, frozen=True):
     models: Mapping[str, Model]
     recorder: Recorder
     keys: Keys
+    standings: Standings
     limits: Limits
     asking: Asking
 
@@ -65,7 +69,8 @@ class Exchange:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self._doorway.door
-        id = f"ex_{secrets.token_hex(12)}"
+        # Ids grow with time, so that the ledger's index of them grows at one end.
+        id = f"ex_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)}"
         reply = _Reply(send, id)
         who = _Who()
         try:
@@ -104,6 +109,7 @@ class Exchange:
             why = f"this product must name its end user: {names}, or the header X-Outworks-Account"
             raise Problem(400, "account_missing", why, param="user")
         who.account = f"{who.product}:{user}" if user else who.product
+        reply.headers = _told(door.standings.of(who.account, time.time()))
         model = _model(door, asked.model)
         request = _request(reply.id, asked, self._wire.name, who, headers)
         watch = _Watch(receive, door.limits.exchange_seconds)
@@ -193,6 +199,7 @@ class _Reply:
     def __init__(self, send: Send, id: str) -> None:
         self._send = send
         self.id = id
+        self.headers: list[tuple[bytes, bytes]] = []
         self.started = False
         self.ended = False
         self.writer: Any = None
@@ -200,7 +207,9 @@ class _Reply:
     async def start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.started = True
         own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *_named(self.id)]
-        await self._send({"type": "http.response.start", "status": status, "headers": own + (headers or [])})
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": own + self.headers + (headers or [])}
+        )
 
     async def more(self, data: bytes, *, last: bool = False) -> None:
         self.ended = last
@@ -221,6 +230,17 @@ class _Reply:
             return
         headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
         await self.whole(problem.status, wire.problem(problem), headers)
+
+
+def _told(action: Action) -> list[tuple[bytes, bytes]]:
+    """What an account with an action in force is told with every answer, those that it still gets too."""
+    if action.standing is Standing.GOOD:
+        return []
+    return [
+        (b"x-outworks-standing", action.standing.name.lower().encode()),
+        (b"x-outworks-reason", quote(action.reason, safe=" ,.:;!?'()/-").encode()),
+        (b"x-outworks-appeal", quote(action.id).encode()),
+    ]
 
 
 def _named(id: str) -> list[tuple[bytes, bytes]]:

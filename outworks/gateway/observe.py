@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from outworks.event import Ended, Event, Judged, Received, Recorder, Rejected, Released, UpstreamFailed
 from outworks.verdict import Decision
@@ -114,52 +113,6 @@ class Endings:
             reason=reason,
             judged=tuple(judged),
         )
-
-
-class Metrics:
-    """Prometheus metrics of one worker."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, says: str, *labels: str) -> Counter:
-            return Counter(f"outworks_{name}", says, labels, registry=registry)
-
-        def histogram(name: str, says: str, buckets: Sequence[float], *labels: str) -> Histogram:
-            return Histogram(f"outworks_{name}", says, labels, registry=registry, buckets=buckets)
-
-        self._exchanges = counter("exchanges", "Exchanges by how they ended.", "wire", "outcome")
-        self._verdicts = counter("verdicts", "Verdicts by defense.", "defense", "stage", "mode", "decision")
-        self._failures = counter("defense_failures", "Checks that raised or overran.", "defense", "error")
-        self._seconds = histogram("exchange_seconds", "From request to end of answer.", _SECONDS, "wire")
-        self._checks = histogram("check_seconds", "One check of one defense.", _CHECKS, "defense", "stage")
-        self._endings = Endings()
-        self._children: dict[tuple[str, ...], Any] = {}
-
-    def observe(self, event: Event) -> None:
-        """Count one event."""
-        body = event.body
-        if isinstance(body, Judged):
-            for one in body.judgements:
-                decision = one.decision.name.lower()
-                self._child(self._verdicts, one.defense, body.stage, one.mode, decision).inc()
-                self._child(self._checks, one.defense, body.stage).observe(one.us / 1e6)
-                if one.error:
-                    self._child(self._failures, one.defense, one.error).inc()
-        ending = self._endings.fold(event)
-        if ending is not None:
-            self._child(self._exchanges, ending.wire, ending.outcome).inc()
-            self._child(self._seconds, ending.wire).observe(ending.seconds)
-
-    def _child(self, metric: Any, *labels: str) -> Any:
-        # `labels()` validates at each call; a check on the request path looks its child up once.
-        key = (metric._name, *labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = metric.labels(*labels)
-        return child
-
-
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-_CHECKS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25)
 
 
 class Lines:

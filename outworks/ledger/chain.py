@@ -2,7 +2,6 @@
 
 import os
 from hashlib import sha256
-from struct import Struct
 from typing import Any, Union, cast
 
 import msgspec
@@ -16,8 +15,8 @@ GENESIS = bytes(32)
 
 SALT_BYTES = 16
 
-_FIXED = Struct(">d7I")
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -42,12 +41,13 @@ class Sealed(msgspec.Struct, frozen=True, gc=False):
     signals: tuple[Signal, ...]
 
 
-def canonical(at: float, texts: tuple[bytes, ...], commitment: bytes) -> bytes:
-    """Each column of an event, behind their lengths: no two different events have the same canonical bytes.
+def canonical(columns: tuple[Any, ...]) -> bytes:
+    """At, kind, exchange, account, product, conversation, body and commitment as MessagePack in shortest form:
+    each behind its type and length, so that no two different events have the same bytes.
 
-    `texts` are kind, exchange, account, product, conversation and body in UTF-8; `commitment` is empty without content.
+    Raises `UnicodeEncodeError` for text that is none.
     """
-    return b"".join((_FIXED.pack(at, *map(len, texts), len(commitment)), *texts, commitment))
+    return _pack(columns)
 
 
 def link(previous: bytes, seq: int, event: bytes) -> bytes:
@@ -88,7 +88,6 @@ def seal(event: Event, salts: Salts) -> Sealed:
 def _seal(event: Event, salts: Salts) -> Sealed:
     body = event.body
     kind = kind_of(type(body))
-    said = _encode(body)
     at = float(event.at) + 0.0  # SQLite keeps no negative zero
     if not -1e15 < at < 1e15:
         raise ValueError(f"an event is dated {event.at}; expected Unix seconds")
@@ -97,27 +96,9 @@ def _seal(event: Event, salts: Salts) -> Sealed:
     if content is not None:
         salt = salts.take()
         commitment = commit(salt, content.encode())
-    texts = (
-        kind.encode(),
-        event.exchange.encode(),
-        event.account.encode(),
-        event.product.encode(),
-        event.conversation.encode(),
-        said,
-    )
-    columns = (
-        at,
-        kind,
-        event.exchange,
-        event.account,
-        event.product,
-        event.conversation,
-        said.decode(),
-        commitment,
-        salt,
-        content,
-    )
-    return Sealed(columns, canonical(at, texts, commitment or b""), signals_of(event))
+    said = _encode(body).decode()
+    linked = (at, kind, event.exchange, event.account, event.product, event.conversation, said, commitment)
+    return Sealed((*linked, salt, content), canonical(linked), signals_of(event))
 
 
 def kind_of(body: type[Body]) -> str:

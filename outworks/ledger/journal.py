@@ -135,7 +135,7 @@ class Journal:
         is unmoved, which under load never happens by itself: with `restart`, writers wait until it has.
         """
         # A full disk or a busy file shows at the next write, with the events that could not be recorded.
-        with contextlib.suppress(sqlite3.OperationalError):
+        with contextlib.suppress(sqlite3.Error):
             if self._mover is None:
                 self._mover = connect(self.path, busy_timeout_s=0.1)
             busy, written, moved = self._mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -96,11 +96,7 @@ MIGRATIONS: tuple[Migration, ...] = (create_events, derive_signals)
 
 
 def connect(path: Path, *, read_only: bool = False, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
-    """A connection that starts no transaction on its own. Raises `LedgerError` where there is no such file."""
-    _check_place(path, read_only=read_only)
-    if not read_only:
-        # The ledger holds what people said: a file of ours is for its owner alone.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    """A connection to a file that exists; it starts no transaction on its own."""
     mode = "ro" if read_only else "rw"
     if read_only and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
         mode = "ro&immutable=1"  # a copy on a read-only disk: SQLite wants to make files beside any other
@@ -136,6 +132,10 @@ def open_ledger(
     """A connection to a ledger of this version, created or migrated where that is needed. Raises `LedgerError`."""
     connection = None
     try:
+        _check_place(path, read_only=read_only)
+        if not read_only:
+            # The ledger holds what people said: a file of ours is for its owner alone.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = connect(path, read_only=read_only, busy_timeout_s=busy_timeout_s)
         if _version(connection, path, migrations) < len(migrations):
             if read_only:
@@ -159,7 +159,7 @@ def _reason(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return "it is not a ledger (not an SQLite database); give another path, or move that file away"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or isinstance(error, PermissionError):
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or isinstance(error, OSError):
         return f"it is not writable here ({error}); correct the rights of the file and of its folder"
     if code == sqlite3.SQLITE_BUSY:
         return "another process keeps it locked; end that process, or wait for it"
@@ -168,10 +168,12 @@ def _reason(error: Exception) -> str:
 
 def _version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> int:
     """How many migrations the file has seen. Raises `LedgerError` where it is no ledger, or a newer one."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    # One statement, so that another process that creates the ledger at this moment is seen wholly or not at all.
+    version, owner, tables = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema) "
+        "FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
     if owner != APPLICATION_ID:
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if owner or version or tables:
             raise LedgerError(f"{path} is not a ledger: it is another program's SQLite database")
         return 0
@@ -180,7 +182,7 @@ def _version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             f"the ledger {path} has the format {version}, and this version of Outworks reads formats up to "
             f"{len(migrations)}: use the version that wrote it, or a newer one"
         )
-    return version
+    return int(version)
 
 
 def _migrate(
@@ -225,6 +227,7 @@ def _set_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
 def _check_writable(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         # Locked now is writable later; SQLite opens a file that it may only read without a word.

@@ -174,7 +174,7 @@ class _Audit:
             after = until
 
     def _check_event(self, row: Row, signals: list[Row]) -> None:
-        seq, stored, at, *texts, commitment, salt, content = row
+        seq, stored, *linked, salt, content = row
         self.count += 1
         follows = seq == self.last + 1
         if seq <= self.last:
@@ -185,21 +185,19 @@ class _Audit:
                 f"event {self.last + 1} is" if seq == self.last + 2 else f"events {self.last + 1} to {seq - 1} are"
             )
             self.add(self.last + 1, f"{missing} missing")
-        intact = _is_well_formed(row)
-        if intact:
-            event = canonical(at, tuple(_raw(text) for text in texts), commitment or b"")
+        event = _canonical(row)
+        intact = event is not None
+        if event is not None:
             computed = link(self.stored, seq, event)
             # Where only the hash before was altered, this event still follows from what it ought to be.
             intact = stored in (computed, link(self._computed, seq, event)) if follows else True
-            self._computed = computed if follows else stored
-        else:
-            self._computed = GENESIS
+        self._computed = computed if event is not None and follows else GENESIS
         if not intact:
             self.add(seq, f"event {seq} was altered: its hash does not follow from its columns and the event before")
-        self._check_content(seq, commitment, salt, content)
+        self._check_content(seq, linked[-1], salt, content)
         self.last, self.stored = seq, stored if isinstance(stored, bytes) else GENESIS
         if intact:
-            self._check_derived(seq, at, texts, signals)
+            self._check_derived(seq, linked, signals)
 
     def _check_content(self, seq: int, commitment: Any, salt: Any, content: Any) -> None:
         if content is None:
@@ -210,8 +208,8 @@ class _Audit:
         elif not isinstance(content, str) or not isinstance(salt, bytes) or commit(salt, _raw(content)) != commitment:
             self.add(seq, f"the content of event {seq} was altered")
 
-    def _check_derived(self, seq: int, at: float, texts: list[str], signals: list[Row]) -> None:
-        _, exchange, account, product, conversation, said = texts
+    def _check_derived(self, seq: int, linked: list[Any], signals: list[Row]) -> None:
+        at, _, exchange, account, product, conversation, said, _ = linked
         try:
             body: Body = self._decode(said)
         except (msgspec.DecodeError, UnicodeError, TypeError) as error:
@@ -248,10 +246,10 @@ class _Audit:
             self.add(expected.seq, f"event {expected.seq} has not the hash given: the ledger was rewritten or replaced")
 
 
-def _is_well_formed(row: Row) -> bool:
-    """Whether each column has the type that was written: SQLite would keep any."""
+def _canonical(row: Row) -> bytes | None:
+    """What the event's hash covers; None where a column has another type than was written, which SQLite would keep."""
     _, stored, at, *texts, commitment, salt, content = row
-    return (
+    sound = (
         isinstance(stored, bytes)
         and isinstance(at, float)
         and all(isinstance(text, str) for text in texts)
@@ -259,6 +257,10 @@ def _is_well_formed(row: Row) -> bool:
         and (salt is None or (isinstance(salt, bytes) and len(salt) == SALT_BYTES))
         and (content is None or isinstance(content, str))
     )
+    try:
+        return canonical((at, *texts, commitment)) if sound else None
+    except UnicodeEncodeError:
+        return None
 
 
 def _typed(row: Row) -> list[tuple[type, Any]]:

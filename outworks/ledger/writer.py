@@ -14,10 +14,10 @@ _LOOP_BYTES = 256 * 1024
 """A larger group is the worker's: hashing and storing it would hold up the loop."""
 _LOOP_PATIENCE = 0.0002
 """Seconds that the loop waits for another process's commit, which takes about a fifth of that."""
-_MOVE_PAGES = 1500
-"""Pages in the write-ahead log (6 MB) after which the worker moves them into the file, while groups go on."""
-_RESTART_PAGES = 12_000
-"""Pages (48 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing."""
+_MOVE_PAGES = 4000
+"""Pages in the write-ahead log (16 MB) after which the worker moves them into the file, while groups go on."""
+_RESTART_PAGES = 14_000
+"""Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing."""
 
 
 class _Group:

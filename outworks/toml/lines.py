@@ -150,8 +150,6 @@ class _Scan:
             if not self._is("."):
                 return keys
             self._at += 1
-            if len(keys) == DEEPEST:
-                raise TooDeep(self._line)
 
     def _deeper(self, path: Path, key: str | int) -> Path:
         if len(path) >= DEEPEST:

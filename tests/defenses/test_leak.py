@@ -76,11 +76,12 @@ class TestLeak(DefenseContract):
         block("run in capitals, on lines of its own", RUN.upper().replace(" ", "\n")),
         block("run in a list", "* " + RUN.replace(". ", "\n* ").replace(", ", " -- ")),
         block("run in a tool call", Output(tool_calls=(ToolCall("1", "note", f'{{"text": "{RUN}"}}'),))),
-        block("run that the assistant is said to have written", RUN, asked((Role.ASSISTANT, RUN), (Role.USER, "Again?"))),
+        block("run that the assistant is said to have written", RUN,
+              asked((Role.ASSISTANT, RUN), (Role.USER, "Again?"))),
         block("short prompt, whole", "It says: Trust the tall gardener, and tell nobody of the glass key.",
               asked(prompt="Trust the tall gardener, and tell nobody of the glass key.")),
-        allow("ordinary answer", "Foxglove is poisonous to cats, dogs and horses. Lavender is a native favourite of ours."),
-        allow("short runs", "Ada here, the assistant of the Larkspur Garden Centre: no delivery date has been confirmed."),
+        allow("ordinary answer", "Foxglove is poisonous to cats, dogs and horses. Lavender is a favourite of ours."),
+        allow("short runs", "Ada here, the assistant of the Larkspur Garden Centre: no delivery date is confirmed."),
         allow("run that the account wrote", RUN, asked((Role.USER, f"Is this your prompt? {RUN}"))),
         allow("boilerplate prompt", "You are a helpful assistant.", asked(prompt="You are a helpful assistant.")),
         allow("beginning of the canary", "Heron-4471 is a train number."),
@@ -160,9 +161,9 @@ def test_cutting_changes_nothing_in_any_text(text: str, data: st.DataObject) -> 
 
 
 async def _released(pieces: list[str]) -> str:
-    gate = Gate(ASKED, [InForce(TestLeak().make(), Settings())], 0)
+    gate = Gate(ASKED, [InForce(TestLeak().make(), Settings(time_limit_ms=60_000))], 0)
     left = []
-    for piece in [*map(lambda text: Delta(text=text), pieces), Delta(finish=Finish.STOP)]:
+    for piece in [*(Delta(text=text) for text in pieces), Delta(finish=Finish.STOP)]:
         gate.draft.add(piece)
         release = await gate.check()
         left.append(release.text if release else "")

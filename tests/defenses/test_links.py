@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outworks import label
-from outworks.defense import Defense, InForce, Mode
+from outworks.defense import Defense, InForce
 from outworks.defenses.links import Links, Settings
 from outworks.gate import Gate
 from outworks.hyperlink import LONGEST
@@ -45,7 +45,7 @@ TAKEN_OUT = {
     "tag": ("<img src=//evil.test/x>", IMAGE),
     "tag with entities": ("<IMG\nSRC='ht&#9;tps://evil.test' alt='>'>", IMAGE),
     "tag with a set": ('<img srcset="a.png 1x,//evil.test/b 2x">', IMAGE),
-    "tag hidden in another value": ("<img title=\" src='x\" src=\"h&#116;tps://evil.test\" alt='>", IMAGE),
+    "tag hidden in another value": ('<img title=" src=\'x" src="h&#116;tps://evil.test" alt=\'>', IMAGE),
     "tag with a style": (r"<b style='background:u\72l(h\74tps://evil.test)'>", LINK),
     "tag with a refresh": ('<meta http-equiv="refresh" content="0; URL=h&#116;tps://evil.test">', LINK),
     "tag that frames": ("<iframe srcdoc='&lt;img src=//evil.test&gt;'></iframe>", f"{LINK}</iframe>"),
@@ -94,7 +94,7 @@ LEFT_ALONE = [
     "std::vector<std::string> x; Map<String, List<Integer>> m; if (a <b && c> d) x[0]: int = y[1:2]",
     "Use https:// instead of http://, or http(s)://... r'https?://' C:\\dir c:\\\\dir \\\\server\\share",
     "data: {'a': 1}\njavascript: a language\nmailto: someone\ntel: 12",
-    "postgres://u:p@db/x redis://cache:6379 hxxps://evil[.]test s3://bucket/key",
+    "postgres://u:p@db/x redis://cache:6379 hxxps://evil[.]test s3://bucket/key\nFILE:README.md",
     "[a](/path) [b](#part) [c](file.md) ![d](img/e.png) [e](?q=1) [f](g(h)i) [g]() [^1]: Note: this",
     "<div class='a'><b>bold</b> <a href='#x'>y</a></div> <!-- no --> a < b, a <- b",
     "<img src='data:image/png;base64,AAAA'> url(data:font/woff2;base64,AA) url('/a/b.png') url('^a/\\d+$', view)",
@@ -121,7 +121,7 @@ class TestLinks(DefenseContract):
         *(Row(f"allowed {n}", given, Decision.ALLOW) for n, given in enumerate(ALLOWED_LINKS)),
         Row("overlong URL", f"a https://evil.test/{'b' * LONGEST} c", Decision.MODIFY),
         Row("overlong image", f"![a](h&#116;tps://evil.test/{'b' * LONGEST}) c", Decision.MODIFY),
-        Row("overlong tag", f"<x title='{'b' * LONGEST}' style='background:url(h&#116;tps://evil.test)'>", Decision.MODIFY),
+        Row("overlong tag", f"<x title='{'b' * LONGEST}' style='background:url(h&#116;tp:e.test)'>", Decision.MODIFY),
         Row("overlong words of an image", f"![{'b' * LONGEST}](h&#116;tps://evil.test)", Decision.MODIFY),
         Row("overlong allowed URL", f"https://good.test/{'b' * LONGEST} c", Decision.ALLOW),
     ]  # fmt: skip
@@ -180,7 +180,8 @@ async def test_a_mailbox_that_the_account_wrote_is_admitted() -> None:
 async def test_schemes_can_be_admitted() -> None:
     """A scheme that the policy names is no link to judge."""
     assert await decided("[call](tel:+123)", asks(), schemes=("tel",)) is Decision.ALLOW
-    assert await decided("[call](tel:+123)", asks()) is Decision.MODIFY
+    assert await decided("slack://channel", asks(), schemes=("slack",)) is Decision.ALLOW
+    assert await decided("[call](tel:+123) slack://channel", asks()) is Decision.MODIFY
 
 
 async def test_defanged_urls_stay_readable() -> None:
@@ -224,9 +225,9 @@ async def test_ordinary_words_are_not_held(text: str) -> None:
 
 FRAGMENTS = st.sampled_from(
     ["!", "[", "]", "(", ")", "<", ">", ":", "/", "//", "\\", "'", '"', " ", "\n", "\n\n", "a", "[a]", "](", "]:", "![",
-     "https", "http:", "://", "evil.test", "good.test", "www.", "evil.com", "<img ", "<a href=", " src=", "style='", "url(",
-     "ht&#116;ps:", "&#47;", "javascript:", "data:", "text/html,", "mailto:", "x@", "@", "?", "#", "{", "}", "\u200b", ".",
-     ",", "e", "h", "w", "b" * 700]
+     "https", "http:", "://", "evil.test", "good.test", "www.", "evil.com", "<img ", "<a href=", " src=", "style='",
+     "url(", "ht&#116;ps:", "&#47;", "javascript:", "data:", "text/html,", "mailto:", "x@", "@", "?", "#", "{", "}",
+     "\u200b", ".", ",", "e", "h", "w", "b" * 700]
 )  # fmt: skip
 
 
@@ -242,9 +243,9 @@ def test_cutting_changes_nothing_in_any_text(text: str, data: st.DataObject) -> 
 
 
 async def _released(pieces: list[str]) -> str:
-    gate = Gate(asks(), [InForce(TestLinks().make(), Settings(mode=Mode.LIVE))], 0)
+    gate = Gate(asks(), [InForce(TestLinks().make(), Settings(time_limit_ms=60_000))], 0)
     left = []
-    for piece in [*map(lambda text: Delta(text=text), pieces), Delta(finish=Finish.STOP)]:
+    for piece in [*(Delta(text=text) for text in pieces), Delta(finish=Finish.STOP)]:
         gate.draft.add(piece)
         release = await gate.check()
         left.append(release.text if release else "")

@@ -73,6 +73,22 @@ def test_what_is_not_done_is_looked_at_again(ledger: Ledger) -> None:
     assert [len(looked.events) for looked in (first, second, made.look(ONCE))] == [1, 1, 0]
 
 
+def test_an_account_with_many_signals_is_kept_up_with(ledger: Ledger) -> None:
+    """What comes after a long history counts like what came before, though the history is not read again."""
+    clock = Clock()
+    many = rules(rule('blocked("1h") >= 302', "warn"))
+    made = watch(ledger, clock, many)
+    ledger.append_now([event for _ in range(301) for event in exchange()])
+    made.done(made.look(many))
+    ledger.append_now(exchange())
+    clock.now += 600
+
+    (event,) = made.look(many).events
+
+    assert isinstance(event.body, Acted)
+    assert ledger.head().seq in event.body.action.evidence
+
+
 def test_requests_are_looked_at_once_a_second(ledger: Ledger) -> None:
     """An account that only sends requests is evaluated at most once a second, by the rules over requests alone."""
     clock = Clock()

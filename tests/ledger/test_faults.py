@@ -1,4 +1,4 @@
-"""What may happen to a ledger's file while it is in use: nothing hangs, and nothing is said to be recorded that is not."""
+"""What may happen to a ledger's file in use: nothing hangs, and nothing is said to be recorded that is not."""
 
 import asyncio
 import subprocess
@@ -100,10 +100,14 @@ async def test_a_disk_that_is_really_full_fails_and_recovers(small_disk: Path) -
     ledger = Ledger.open(small_disk / "l.db")
     (small_disk / "other").write_bytes(bytes(300_000))
     recorded: list[str] = []
-    with pytest.raises(RecordError, match="could not record"):
+
+    async def fill() -> None:
         for n in range(2000):
             await ledger.append([received(f"x{n}", said="x" * 2000)])
             recorded.append(f"x{n}")
+
+    with pytest.raises(RecordError, match="could not record"):
+        await fill()
 
     (small_disk / "other").unlink()
     await ledger.append([received("after")])

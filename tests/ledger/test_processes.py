@@ -1,6 +1,7 @@
 """Several processes, and processes that die: one chain, and nothing lost that was awaited."""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -27,6 +28,8 @@ async def append(ledger, task, count):
 
 async def main():
     ledger = Ledger.open(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
     await asyncio.gather(*(append(ledger, task, int(sys.argv[3])) for task in range(8)))
     await ledger.close()
 
@@ -34,19 +37,30 @@ asyncio.run(main())
 """
 
 
-def start(path: Path, name: str, count: int) -> subprocess.Popen[str]:
-    """A process that appends to a ledger from eight tasks, and prints what was recorded."""
-    return subprocess.Popen(
-        [sys.executable, "-c", _APPENDS, str(path), name, str(count)], stdout=subprocess.PIPE, text=True
-    )
+def start(path: Path, *names: str, count: int) -> list[subprocess.Popen[str]]:
+    """Processes that append to a ledger from eight tasks each, all at once, and print what was recorded."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _APPENDS, str(path), name, str(count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return processes
 
 
 @pytest.mark.parametrize("delay", [0.3, 0.5, 0.7])
 def test_what_was_awaited_survives_kill_9(tmp_path: Path, delay: float) -> None:
     """A process killed in the middle of its work leaves every event that it was told is recorded, in a sound chain."""
-    process = start(tmp_path / "l.db", "p", 1_000_000)
+    (process,) = start(tmp_path / "l.db", "p", count=1_000_000)
     told: list[str] = []
-    assert process.stdout is not None
     reading = threading.Thread(target=lambda: told.extend(process.stdout))
     told.append(process.stdout.readline())
     reading.start()
@@ -68,7 +82,7 @@ def test_what_was_awaited_survives_kill_9(tmp_path: Path, delay: float) -> None:
 
 def test_two_processes_write_one_chain(tmp_path: Path) -> None:
     """Two processes at once lose nothing, keep each its own order, take turns, and leave one valid chain."""
-    both = [start(tmp_path / "l.db", name, 100) for name in ("one", "two")]
+    both = start(tmp_path / "l.db", "one", "two", count=100)
 
     for process in both:
         process.communicate(timeout=60)
@@ -80,7 +94,7 @@ def test_two_processes_write_one_chain(tmp_path: Path) -> None:
         names = [one.event.exchange for one in ledger.events()]
     for own in ("one-0", "two-7"):
         assert [name for name in names if name.startswith(f"{own}-")] == [f"{own}-{n}" for n in range(100)]
-    turns = sum(a[:3] != b[:3] for a, b in zip(names, names[1:], strict=False))
+    turns = sum(a[:3] != b[:3] for a, b in itertools.pairwise(names))
     assert turns > 5
 
 
@@ -100,8 +114,7 @@ async def test_another_ledger_in_between_is_linked_to(tmp_path: Path) -> None:
 
 def test_verification_beside_a_writer_is_quiet(tmp_path: Path) -> None:
     """Verifying a ledger that is being written finds no fault in it."""
-    process = start(tmp_path / "l.db", "p", 1500)
-    assert process.stdout is not None
+    (process,) = start(tmp_path / "l.db", "p", count=1500)
     process.stdout.readline()
     drain = threading.Thread(target=process.stdout.read)
     drain.start()
@@ -116,7 +129,7 @@ def test_verification_beside_a_writer_is_quiet(tmp_path: Path) -> None:
 
 def test_many_processes_may_create_one_ledger(tmp_path: Path) -> None:
     """Workers that start at once on a new file all open it, and it is created once."""
-    all_of_them = [start(tmp_path / "l.db", f"p{n}", 2) for n in range(4)]
+    all_of_them = start(tmp_path / "l.db", *(f"p{n}" for n in range(4)), count=2)
 
     for process in all_of_them:
         process.communicate(timeout=60)

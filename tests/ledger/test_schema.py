@@ -1,6 +1,8 @@
 """Opening a ledger's file: new, old, newer, and not a ledger at all."""
 
 import sqlite3
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,16 +94,37 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         Ledger.open(tmp_path)
 
 
-def test_a_ledger_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A file that SQLite opens for reading only is noticed at once, and not at the first request."""
-    Ledger.open(tmp_path / "l.db").close_now()
-    connection = sqlite3.connect(f"file:{tmp_path / 'l.db'}?mode=ro", uri=True, isolation_level=None)
+@pytest.fixture
+def read_only_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with a ledger on it that can only be read."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not mount("-t", "tmpfs", "tmpfs", str(disk)):
+        pytest.skip("no right to mount a disk here")
+    with Ledger.open(disk / "l.db") as ledger:
+        ledger.append_now(conversation())
+    mount("-o", "remount,ro", str(disk))
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
-    from outworks.ledger.schema import _check_writable, _reason
 
-    with pytest.raises(sqlite3.OperationalError) as error:
-        _check_writable(connection)
-    assert "not writable here" in _reason(error.value)
+def mount(*arguments: str) -> bool:
+    try:
+        return subprocess.run(["mount", *arguments], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def test_a_ledger_that_cannot_be_written_can_be_read(read_only_disk: Path) -> None:
+    """On a read-only disk a ledger is refused for writing, at once, and can still be read and verified."""
+    with pytest.raises(LedgerError, match="not writable here"):
+        Ledger.open(read_only_disk / "l.db")
+    with pytest.raises(LedgerError, match="not writable here"):
+        Ledger.open(read_only_disk / "new.db")
+
+    with Ledger.open(read_only_disk / "l.db", read_only=True) as ledger:
+        assert len(list(ledger.events())) == 4
+    assert verify(read_only_disk / "l.db").ok
 
 
 def test_opening_a_locked_ledger_waits_for_nobody(tmp_path: Path) -> None:

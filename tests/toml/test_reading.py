@@ -46,7 +46,7 @@ class Shape(msgspec.Struct):
     ratio: float = 0.0
     flag: bool = False
     colour: Colour = Colour.RED
-    level: Literal["low", "high", 3] = "low"
+    level: Literal["low", "high", 1] = "low"
     inner: Inner = msgspec.field(default_factory=Inner)
     pets: tuple[Cat | Dog, ...] = ()
     names: dict[str, Inner] = {}
@@ -83,8 +83,8 @@ def faults(text: str) -> list[str]:
         ("flag = 1", "flag: given 1; expected true or false"),
         ("flag = 2020-01-01", "flag: given a date or time; expected true or false"),
         ("colour = 'gren'", "colour: 'gren' is not valid; expected 'red' or 'green'; did you mean 'green'?"),
-        ("level = 'medium'", "level: 'medium' is not valid; expected 3, 'high' or 'low'"),
-        ("level = true", "level: true is not valid; expected 3, 'high' or 'low'"),
+        ("level = 'medium'", "level: 'medium' is not valid; expected 1, 'high' or 'low'"),
+        ("level = true", "level: true is not valid; expected 1, 'high' or 'low'"),
         ("inner = 1", "inner: given 1; expected a table"),
         ("inner.depth = 10", "inner.depth: 10 is out of range; expected a whole number from 1 to 9"),
         ("inner.share = 0", "inner.share: 0 is out of range; expected a number greater than 0"),
@@ -108,7 +108,7 @@ def faults(text: str) -> list[str]:
     ],
 )
 def test_a_fault_says_what_was_given_and_what_is_valid(text: str, message: str) -> None:
-    """Each kind of fault names its line and key, what was given, what is valid, and the nearest name if there is one."""
+    """Each kind of fault names its line and key, what was given, what is valid, and the nearest name if any is near."""
     (fault,) = faults(text)
 
     line = text.count("\n") + 1 if "[pets]" not in text else 1
@@ -119,7 +119,7 @@ def test_a_fault_says_what_was_given_and_what_is_valid(text: str, message: str) 
     "text",
     [
         "",
-        "text = 'abc'\ncount = -1\nratio = 2\nflag = true\ncolour = 'green'\nlevel = 3",
+        "text = 'abc'\ncount = -1\nratio = 2\nflag = true\ncolour = 'green'\nlevel = 1",
         "inner = { depth = 9 }\npets = [{ kind = 'dog', name = 'x', size = 2 }, { kind = 'cat', name = 'y' }]",
         "names.'a b'.depth = 2\nwords = []\nmaybe = 1\nanything = [1, 2.5, 'x', true, { a = [] }]\neither = 'x'",
         "\ufeff# written on Windows\r\ntext = 'x'\r\n",
