@@ -28,8 +28,8 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kind: Kind = "text"
     """How values are compared. `text`: words, whatever their case and spacing. `phrase`: words that can be put together
     from trusted words and whole trusted values ("Dinner at" and a name). `id`: to the letter. `email`, `url`, `number`,
-    `date`, `path`: by what they denote. `free`: content, which anyone may have written; URLs and e-mail addresses inside
-    it carry authority all the same."""
+    `date`, `path`: by what they denote. `free`: content, which anyone may have written; URLs and e-mail addresses
+    inside it carry authority all the same."""
     sources: tuple[str, ...] = msgspec.field(default=WORDS, name="from")
     """Where a value may come from: `user` (the user's own words), `system` (the product's prompt), and the types of
     trusted result fields. For `free`, where the URLs and addresses inside may come from."""
@@ -82,9 +82,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A result that a row's model has seen."""
 
     tool: str
+    """Which tool it is of."""
     text: str
     """The result, as the tool writes it."""
     arguments: dict[str, Any] = {}
+    """What the tool was called with."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +95,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     user: str
     """The user's words."""
     arguments: dict[str, Any] = {}
+    """What the tool is called with."""
     system: str = ""
+    """The product's prompt."""
     actions: tuple[str, ...] = ()
     """What the product declares."""
     planned: tuple[str, ...] = ()
@@ -156,6 +160,8 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     """What flows where. The defense stands aside while no tool is declared; with the first one, every tool that is not
     declared is irreversible and untrusted."""
 
+    time_limit_ms: float = 1000.0
+    """Milliseconds for one check: results of a megabyte are read in it."""
     tools: dict[str, ToolPolicy] = {}
     """By the name under which the model calls it."""
     otherwise: Otherwise = "confirm"

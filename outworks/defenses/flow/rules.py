@@ -1,6 +1,7 @@
 """Rules: whether a tool call is one that its user, or the product, asked for with values that they know of."""
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from outworks.message import Tool, ToolCall
 
 LONGEST_PHRASE = 40
 """Words that a phrase may have."""
+LONGEST_NUMBER = 300
+"""Digits of a whole number."""
 DEEPEST = 32
 """Levels of nesting that arguments may have."""
 
@@ -26,6 +29,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     why: str = ""
     """Where the rule is broken: what is wrong, without the value itself."""
+    via: str = ""
+    """The type of result field that the value was found in, where it is not in anybody's words."""
     value: str = ""
     """The value in question, for whoever decides about the call."""
     whence: str = ""
@@ -56,7 +61,9 @@ def arguments(written: str) -> Arguments:
     if not written.strip():
         return Arguments({})
     try:
-        given = json.loads(written, object_pairs_hook=_unique, parse_constant=_refuse)
+        given = json.loads(
+            written, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole, parse_float=_finite
+        )
     except RecursionError:
         raise ValueError("the arguments are nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -71,6 +78,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(read) < len(pairs):
         raise ValueError("the arguments name a field twice")
     return read
+
+
+def _whole(written: str) -> int:
+    if len(written) > LONGEST_NUMBER:
+        raise ValueError("the arguments hold a number that is too long")
+    return int(written)
+
+
+def _finite(written: str) -> float:
+    if not math.isfinite(number := float(written)):
+        raise ValueError("the arguments hold a number that is too large")
+    return number
 
 
 def _refuse(constant: str) -> None:
@@ -145,40 +164,43 @@ class _Leaf(msgspec.Struct, frozen=True):
     value: Any
 
 
-def _leaves(value: Any, path: str, depth: int = 0) -> Iterator[_Leaf]:
-    """Every value inside, and every name of a field of a nested object that the policy has no word for."""
+def _leaves(value: Any, path: str, schema: Any, policy: ToolPolicy, depth: int = 0) -> Iterator[_Leaf]:
+    """Every value inside. The name of an inner object's field can carry as much as a value: one that neither the policy
+    nor the schema knows is a value too."""
     if depth > DEEPEST:
         raise ValueError("the arguments are nested too deeply")
     if isinstance(value, dict):
+        known = _inner(schema, "properties")
         for key, each in value.items():
-            yield from _leaves(each, f"{path}.{key}", depth + 1)
+            below = f"{path}.{key}"
+            if key not in known and below not in policy.arguments:
+                yield _Leaf(path, key)
+            yield from _leaves(each, below, known.get(key), policy, depth + 1)
     elif isinstance(value, list):
         for each in value:
-            yield from _leaves(each, path, depth + 1)
+            yield from _leaves(each, path, _inner(schema, "items"), policy, depth + 1)
     else:
         yield _Leaf(path, value)
 
 
-def _valued(call: Call) -> Iterator[Step]:
-    properties = call.tool.schema.get("properties") or {}
+def _inner(schema: Any, key: str) -> dict[str, Any]:
+    inner = schema.get(key) if isinstance(schema, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _all_leaves(call: Call) -> Iterator[_Leaf]:
+    properties = _inner(call.tool.schema, "properties")
     for name, value in call.arguments.values.items():
-        if properties and name not in properties and name not in call.policy.arguments:
+        yield from _leaves(value, name, properties.get(name), call.policy)
+
+
+def _valued(call: Call) -> Iterator[Step]:
+    properties = _inner(call.tool.schema, "properties")
+    for name in call.arguments.values if properties else ():
+        if name not in properties and name not in call.policy.arguments:
             yield Step(branch="arguments", ok=False, why="the tool has no such argument", value=name)
-            continue
-        said = call.policy.argument(name)
-        if isinstance(value, dict) and said.kind != "free":
-            yield from _keys(call, value, name)
-        for leaf in _leaves(value, name):
-            yield from _one(call, call.policy.argument(leaf.path), leaf)
-
-
-def _keys(call: Call, value: dict[str, Any], path: str) -> Iterator[Step]:
-    """A field's name can carry as much as its value: those that neither policy nor schema knows are values too."""
-    properties = call.tool.schema.get("properties", {}).get(path.partition(".")[0], {})
-    known = properties.get("properties") or {} if isinstance(properties, dict) else {}
-    for key in value:
-        if key not in known and f"{path}.{key}" not in call.policy.arguments:
-            yield from _one(call, call.policy.argument(path), _Leaf(path, key))
+    for leaf in _all_leaves(call):
+        yield from _one(call, call.policy.argument(leaf.path), leaf)
 
 
 def _one(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
@@ -251,7 +273,7 @@ def _from_trusted(call: Call, said: Argument, kind: Kind, path: str, value: Any)
         why = f"this {_KINDS[kind]} comes from no source that the policy trusts here"
         yield Step(branch=path, ok=False, why=why, value=str(value), whence=known.whence(value), wanted=wanted)
         return
-    yield Step(branch=path, ok=True)
+    yield Step(branch=path, ok=True, via=found[0].item.type)
     if said.named:
         ok = any(known.named(origin) for origin in found)
         why = "" if ok else f"the user did not name this {found[0].item.type}, or named several"
@@ -277,11 +299,9 @@ _KINDS = {
 def _read_by(call: Call) -> Iterator[Step]:
     """What the model has read may be in all that it says: it goes to those who may read it, or whom the user named."""
     limits = call.provenance.readers
-    for name, value in call.arguments.values.items() if limits else ():
-        for leaf in _leaves(value, name):
-            said = call.policy.argument(leaf.path)
-            if not said.audience or leaf.value is None:
-                continue
+    for leaf in _all_leaves(call) if limits else ():
+        said = call.policy.argument(leaf.path)
+        if said.audience and leaf.value is not None:
             kind = "text" if said.kind == "free" else said.kind
             to = form(kind, leaf.value)
             named = call.provenance.user.hold(kind, leaf.value) and not any(NOBODY in readers for readers in limits)

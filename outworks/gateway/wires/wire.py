@@ -104,8 +104,8 @@ def bearer(headers: Mapping[str, str]) -> str:
 
 
 def stopped(id: str, notice: str, confirm: Sequence[str] = ()) -> dict[str, Any]:
-    """The `outworks` object of an output that a line of defense ended. With the tokens in `confirm`, which come back in the
-    header `X-Outworks-Confirm`, a person can let go what was held."""
+    """The `outworks` object of an output that a line of defense ended. With the tokens in `confirm`, which come back in
+    the header `X-Outworks-Confirm`, a person can let go what was held."""
     if confirm:
         return {"code": "confirmation_required", "request_id": id, "message": notice, "confirm": confirm}
     return {"code": "blocked_by_policy", "request_id": id, "message": notice}
