@@ -10,7 +10,7 @@ from outworks import defense
 from outworks.defenses.flow import confirm, rules
 from outworks.defenses.flow.planner import Planner
 from outworks.defenses.flow.policy import UNDECLARED, Settings, faults
-from outworks.defenses.flow.provenance import Extracts, Provenance
+from outworks.defenses.flow.provenance import Extracts, Provenance, guards
 from outworks.defenses.flow.rules import Arguments, Call, Planned, Step
 from outworks.defenses.flow.seal import Seal, turn, turn_of
 from outworks.message import Output, Request, Tool, ToolCall
@@ -84,15 +84,13 @@ class Flow(defense.Defense):
         self._clock = clock
         self._planner = Planner(planner) if planner is not None else None
         self._extracts = Extracts(settings.tools)
-        self._guarded = any(
-            policy.result.readers or policy.result.only or policy.result.private for policy in settings.tools.values()
-        )
+        self._guarded = guards(settings.tools)
 
     @override
     async def check_output(self, request: Request, output: Output) -> Verdict:
         if not output.tool_calls or not self._settings.tools:
             return ALLOW
-        known = Provenance(request, self._extracts, self._seal, guarded=self._guarded)
+        known = self.known(request)
         try:
             rulings = await self.judge(known, output.tool_calls)
         except ValueError as error:
@@ -110,6 +108,10 @@ class Flow(defense.Defense):
         if len(good) == len(held) and len({each.nonce for each in good}) == len(good):
             return await self._released(request, held, good, output)
         return self._held(request, held, output)
+
+    def known(self, request: Request) -> Provenance:
+        """What the policy and the gateway's record say of a request."""
+        return Provenance(request, self._extracts, self._seal, guarded=self._guarded)
 
     async def judge(self, known: Provenance, calls: Sequence[ToolCall]) -> Sequence[_Ruling]:
         """Each call by every rule. Raises ValueError for arguments that cannot be judged."""

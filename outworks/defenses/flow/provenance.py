@@ -84,11 +84,17 @@ class Extracts:
 _NOTHING = Extract()
 
 
+def guards(tools: Mapping[str, ToolPolicy]) -> bool:
+    """Whether some tool's results name their readers: what is of unknown origin is then for nobody else."""
+    results = (policy.result for policy in tools.values())
+    return any(result.readers or result.only or result.private for result in results)
+
+
 class Provenance:
     """One request, seen by the policy. Everything is worked out when it is first asked for."""
 
     def __init__(self, request: Request, extracts: Extracts, seal: Seal, *, guarded: bool) -> None:
-        """`guarded`: some tool's results name their readers, so a result of unknown origin is for nobody else."""
+        """`guarded` is what `guards` says of the policy's tools."""
         self.request = request
         self._extracts = extracts
         self._seal = seal

