@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from outworks.cli import accounts, fingerprints, keys, ledger, trial
+from outworks.cli import accounts, fingerprints, keys, ledger, tools, trial
 from outworks.cli.serve import check, fetch, serve
 from outworks.config import PolicyError
 from outworks.event import RecordError
@@ -26,6 +26,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(fingerprints.app, name="fingerprints")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(tools.app, name="tools")
 app.add_typer(trial.app, name="trial")
 
 

@@ -58,6 +58,10 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     query: tuple[str, ...] = ()
     """Arguments of this tool that ask for the record: it is named where all of them were given, each with a value from
     the user's words, and the result holds one record."""
+    links: bool = False
+    """The URLs inside a text rather than the text: for texts whose writers are known to the system, and for arguments
+    that may lead wherever they point (a chat fetches what its members post, to show a preview). Of a third party's text
+    it would give away what the line is for."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,7 +194,7 @@ def faults(tools: Mapping[str, ToolPolicy], *, offered: Iterable[Tool] = ()) -> 
             if said.named and set(said.sources) <= set(WORDS):
                 yield f"{there}.named: says nothing, for no result field may give the value"
             properties = (known[name].schema.get("properties") or {}) if name in known else {}
-            if properties and argument.partition(".")[0] not in properties:
+            if properties and not {argument, argument.partition(".")[0]} & properties.keys():
                 yield f"{there}: the tool has no such argument{_near(argument, properties)}"
             if said.max is not None and said.kind not in ("number", "free"):
                 yield f"{there}.max: needs kind = 'number' or 'free', not {said.kind!r}"

@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 from outworks.defenses.flow.policy import UNDECLARED, Field, Kind, Result, ToolPolicy
 from outworks.defenses.flow.seal import Seal
-from outworks.defenses.flow.values import Form, Words, form, spans
+from outworks.defenses.flow.values import Form, Words, carried, form, spans
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 
 YAML_BYTES = 262_144
@@ -278,13 +278,18 @@ def _extract(policy: Result, text: str, size: int) -> Extract:
         found = list(_walk(value, _steps(field.path), None))
         records[field.type] = max(records.get(field.type, 0), len({id(each.record) for each in found}))
         items += (
-            Item(field.type, each.value, tuple(_names(each, field)))
-            for each in found
-            if isinstance(each.value, str | int | float)
-            and not isinstance(each.value, bool)
-            and each.value not in _NONE
+            Item(field.type, value, tuple(_names(each, field))) for each in found for value in _issued(field, each)
         )
     return Extract(tuple(items), records, tuple(_readers(value, policy)))
+
+
+def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
+    """The value that stands there, or with `links` the URLs inside it."""
+    value = found.value
+    if field.links:
+        yield from (each.value for each in carried(value) if each.kind == "url") if isinstance(value, str) else ()
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and value not in _NONE:
+        yield value
 
 
 def _readers(value: Any, policy: Result) -> Iterator[frozenset[str]]:
@@ -350,7 +355,8 @@ def _walk(value: Any, steps: tuple[str, ...], record: Any) -> Iterator[_Found]:
     step, rest = steps[0], steps[1:]
     if step == "[]":
         for each in value if isinstance(value, list) else ():
-            yield from _walk(each, rest, each)
+            # An element that is no object is a part of the record around it, where there is one.
+            yield from _walk(each, rest, each if isinstance(each, dict) or record is None else record)
     elif isinstance(value, dict):
         if step == "~":
             for key in value:

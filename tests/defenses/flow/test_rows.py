@@ -1,0 +1,176 @@
+"""outworks tools: rows show what a policy does, and a draft is a policy."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from outworks.cli import app
+from outworks.defenses.flow import Row, Settings, load
+from outworks.defenses.flow.draft import draft, listed
+from outworks.defenses.flow.policy import faults
+from outworks.defenses.flow.rows import tried, untried
+from tests.defenses.flow.kit import OFFICE
+
+EXAMPLES = sorted(Path(__file__).parents[3].glob("examples/**/*.toml"))
+FLOWS = [path for path in EXAMPLES if "defenses.flow" in path.read_text("utf-8")]
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "to": {"type": "array", "items": {"type": "string"}},
+        "body": {"type": "string"},
+        "link.url": {"type": "string"},
+        "permission": {"enum": ["r", "rw"]},
+        "amount": {"type": "number"},
+        "start": {"type": "string", "format": "date-time"},
+        "html": {"type": "boolean"},
+    },
+}
+
+
+def run(*arguments: str, input: str | None = None) -> Any:
+    return CliRunner().invoke(app, ["tools", *arguments], input=input)
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.parent.name + "/" + path.name)
+def test_every_branch_of_every_shipped_policy_is_tried_both_ways(path: Path) -> None:
+    """Each rule has a row that it allows and one that it denies, and all of them hold."""
+    done = run("test", str(path), "--strict")
+
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("row", "side", "wrong"),
+    [
+        (Row(user="delete f1", arguments={"id": "f1"}), "allow", "it is denied: id 'f1'"),
+        (Row(user="Hello", arguments={}, rule="id"), "deny", "it is denied by authorised, not by id"),
+        (Row(user="delete", arguments={}), "deny", "it is allowed"),
+        (Row(user="delete", arguments={}), "allow", ""),
+        (Row(user="delete", arguments={"id": "f1"}, rule="id"), "deny", ""),
+        (Row(user="delete", arguments={"id": [[[[]]]] * 2}), "allow", ""),
+    ],
+)
+async def test_rows_that_do_not_hold_are_told(row: Row, side: str, wrong: str) -> None:
+    """A row that fails says what was decided instead."""
+    tools = {**OFFICE, "delete_file": msgspec.structs.replace(OFFICE["delete_file"], **{side: (row,)})}
+
+    (one,) = await tried(Settings(tools=tools))
+
+    assert one.wrong.startswith(wrong)
+    assert bool(one.wrong) is bool(wrong)
+
+
+async def test_branches_without_rows_are_told() -> None:
+    """What nobody tried is named, with the side that is missing."""
+    missing = {(u.branch, u.side) for u in untried(Settings(tools=OFFICE), ()) if u.tool == "delete_file"}
+
+    assert missing == {
+        ("authorised", "allow"), ("authorised", "deny"), ("per_turn", "allow"), ("per_turn", "deny"), ("id", "allow"),
+        ("id", "deny"), ("id from file", "allow"), ("id.named", "allow"), ("id.named", "deny"),
+    }  # fmt: skip
+
+
+def test_a_failing_row_is_status_1(tmp_path: Path) -> None:
+    """The command says which row fails and why."""
+    path = tmp_path / "flow.toml"
+    path.write_text('[defenses.flow.tools.go]\nauthorised = ["static"]\n[[defenses.flow.tools.go.deny]]\nuser = "x"\n')
+
+    done = run("test", str(path))
+
+    assert done.exit_code == 1
+    assert "tools.go.deny[0]: it is allowed" in done.output
+    assert "tools.go: per_turn: no deny row" in done.output
+
+
+def test_names_are_checked_against_the_tools(tmp_path: Path) -> None:
+    """A misspelt tool or argument is an error with its line and the nearest name."""
+    path, offered = tmp_path / "flow.toml", tmp_path / "tools.json"
+    path.write_text('[defenses.flow.tools.send_mial]\n[defenses.flow.tools.send_mail.arguments.too]\nkind = "email"\n')
+    offered.write_text(json.dumps([{"name": "send_mail", "input_schema": SCHEMA}]))
+
+    with pytest.raises(ValueError, match="did you mean") as error:
+        load(path, offered=[each.tool for each in listed(offered.read_bytes())])
+
+    assert "flow.toml:1: defenses.flow.tools.send_mial: there is no tool 'send_mial'; did you mean 'send_mail'" in str(
+        error.value
+    )
+    assert (
+        "flow.toml:2: defenses.flow.tools.send_mail.arguments.too: the tool has no such argument; did you mean 'to'?"
+        in str(error.value)
+    )
+
+
+OPENAI = [{"type": "function", "function": {"name": "send_mail", "description": "Sends\nmail", "parameters": SCHEMA}}]
+ANTHROPIC = [{"name": "send_mail", "description": "Sends\nmail", "input_schema": SCHEMA}]
+MCP = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "result": {"tools": [{"name": "send_mail", "description": "Sends\nmail", "inputSchema": SCHEMA}]},
+}
+
+
+@pytest.mark.parametrize("given", [OPENAI, ANTHROPIC, {"tools": ANTHROPIC}, MCP])
+def test_a_draft_is_a_policy(given: Any, tmp_path: Path) -> None:
+    """From every listing comes the same draft, which can be loaded as it is."""
+    done = run("draft", "--from", "-", input=json.dumps(given))
+    path = tmp_path / "flow.toml"
+    path.write_text(done.output)
+
+    policy = load(path, offered=[each.tool for each in listed(json.dumps(given).encode())]).tools["send_mail"]
+
+    assert policy.effect == "irreversible"
+    assert policy.words == ("send", "mail")
+    kinds = {name: said.kind for name, said in policy.arguments.items()}
+    assert kinds == {"to": "email", "body": "free", "link.url": "url", "permission": "text", "amount": "number", "start": "date",
+                     "html": "text"}  # fmt: skip
+    assert policy.arguments["to"].audience
+    assert policy.arguments["permission"].values == ("r", "rw")
+
+
+@pytest.mark.parametrize(
+    ("name", "hints", "effect"),
+    [
+        ("get_weather", {}, "read"),
+        ("search_files", {"readOnlyHint": True}, "read"),
+        ("get_rid_of", {"destructiveHint": True}, "irreversible"),
+        ("read_and_burn", {"readOnlyHint": False}, "irreversible"),
+        ("create_event", {}, "write"),
+        ("wipe", {"readOnlyHint": True, "destructiveHint": False}, "irreversible"),
+        ("getaway", {}, "irreversible"),
+    ],
+)
+def test_a_servers_hints_only_make_a_draft_stricter(name: str, hints: dict[str, bool], effect: str) -> None:
+    """Whoever wrote the server wrote the hints."""
+    tools = listed(json.dumps([{"name": name, "annotations": hints}]).encode())
+
+    assert tomllib.loads(draft(tools))["defenses"]["flow"]["tools"][name]["effect"] == effect
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["{", "{}", "[]", "[1]", "[{}]", '[{"name": "x", "parameters": []}]', '[{"name": "x", "input_schema": [1]}]'],
+)
+def test_what_is_no_listing_is_told(given: str) -> None:
+    """The fault is named."""
+    if given == '[{"name": "x", "parameters": []}]':
+        assert listed(given.encode())
+        return
+    with pytest.raises(ValueError, match=r"tool|JSON"):
+        listed(given.encode())
+
+
+def test_names_may_hold_anything() -> None:
+    """A tool's name is a key in the draft, not TOML."""
+    name = 'a"]\n[x]\n#.b'
+    tools = listed(json.dumps([{"name": name, "input_schema": {"properties": {name: {}}}}]).encode())
+
+    flow = tomllib.loads(draft(tools))["defenses"]["flow"]
+    settings = msgspec.convert(flow, Settings)
+
+    assert list(settings.tools) == [name]
+    assert list(faults(settings.tools)) == []
