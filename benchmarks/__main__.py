@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import checks, hold, memory, throughput
+from benchmarks import checks, flow, hold, memory, throughput
 
-PARTS = {"throughput": throughput.run, "checks": checks.run, "hold": hold.run, "memory": memory.run}
+PARTS = {"throughput": throughput.run, "checks": checks.run, "flow": flow.run, "hold": hold.run, "memory": memory.run}
 
 
 def main() -> None:

@@ -131,8 +131,7 @@ def history(wire: str, id: str, name: str, result: str) -> list[Any]:
 async def test_a_held_call_is_confirmed(
     wire: str, stream: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A held call leaves no trace of itself but the words why and a token; with the token it leaves, once, and a restart
-    in between changes nothing."""
+    """A held call leaves nothing but the words why and a token; with the token it leaves, once, over a restart."""
     messages = [user("Send the report")]
     async with Running(tmp_path, Agent("send_mail", **EVE), monkeypatch) as gateway:
         held = await gateway.ask(wire, messages, stream=stream)
@@ -154,7 +153,7 @@ async def test_a_held_call_is_confirmed(
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_conversation_of_several_steps(wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a released call returned is known by its id, after the client wrote it anew and the gateway was restarted."""
+    """What a released call returned is known by its id, after the client wrote it anew and the gateway restarted."""
     contacts = '[{"name": "Bob", "email": "bob@office.test"}]'
     start = [user("Write to Bob that I am late")]
     async with Running(tmp_path, Agent("find_contacts", name="Bob"), monkeypatch) as gateway:
