@@ -17,6 +17,8 @@ from outworks.message import Output, Request, Tool, ToolCall
 from outworks.model import Model
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
+_TOLD = 5
+"""Broken rules of one call that are told."""
 Spend = Callable[[Request, str], Awaitable[bool]]
 """Takes a confirmation's nonce for a request; False where it was taken before, by whatever worker."""
 Issued = Callable[[Request], Awaitable[Sequence[ToolCall]]]
@@ -122,9 +124,7 @@ class Flow(defense.Defense):
             stepped = await self._steps(known, call, offered.get(call.name, Tool(call.name)), before)
             policy = self._settings.tools.get(call.name, UNDECLARED)
             escalates = (policy.otherwise or self._settings.otherwise) == "confirm"
-            rulings.append(
-                _Ruling(call, stepped.arguments, tuple(step for step in stepped.steps if not step.ok), escalates)
-            )
+            rulings.append(_Ruling(call, stepped.arguments, _explained(known, stepped.steps), escalates))
         return rulings
 
     async def steps(self, known: Provenance, call: ToolCall, planned: Collection[str] | None = None) -> Sequence[Step]:
@@ -205,6 +205,15 @@ class Flow(defense.Defense):
 class _Stepped(msgspec.Struct, frozen=True):
     steps: Sequence[Step]
     arguments: Arguments
+
+
+def _explained(known: Provenance, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The first rules that were broken, with where each value may have come from: looking for that reads everything."""
+    broken = [step for step in steps if not step.ok][:_TOLD]
+    return tuple(
+        msgspec.structs.replace(step, whence=step.whence or known.whence(step.value)) if step.value else step
+        for step in broken
+    )
 
 
 def _blocked(why: str, covered: int) -> Verdict:

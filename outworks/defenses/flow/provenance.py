@@ -16,7 +16,7 @@ from outworks.defenses.flow.values import Form, Words, carried, form, spans
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 
 YAML_BYTES = 262_144
-"""The largest YAML result that is read: its parser does about 2 MB a second. A larger one is untrusted whole."""
+"""The largest YAML result that is read: its parser does about 5 MB a second. A larger one is untrusted whole."""
 _REMEMBERED = 1024
 NOBODY = "\0"
 """The only reader of what is private."""
@@ -30,6 +30,8 @@ class Item(msgspec.Struct, frozen=True):
     value: str | int | float
     names: tuple[str, ...] = ()
     """By what users call its record."""
+    record: frozenset[str | int | float] = frozenset()
+    """All that the field holds in its record: another record of the same name holds something else."""
 
 
 class Extract(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ class Extracts:
         if not policy.fields and not policy.readers:
             return Extract(readers=(frozenset(policy.only),)) if policy.only else _NOTHING
         data = text.encode("utf-8", "surrogatepass")
-        key = hashlib.blake2b(data, digest_size=16, key=tool.encode()[:64]).digest()
+        key = hashlib.blake2b(tool.encode("utf-8", "surrogatepass") + b"\0" + data, digest_size=16).digest()
         known = self._read.get(key)
         if known is not None:
             self._read.move_to_end(key)
@@ -175,7 +177,7 @@ class Provenance:
         if not isinstance(said, str) or len(said) < _SHORTEST_NAME or not self.user.hold("text", name):
             return False
         for other in self.origins[origin.item.type]:
-            for others in other.item.names if other.item.value != origin.item.value else ():
+            for others in other.item.names if other.item.record != origin.item.record else ():
                 its = form("text", others)
                 # Another record of that name, or of one that only a part of which is this: which did the user mean?
                 if its == said or (isinstance(its, str) and spans(said, its) and self.user.hold("text", others)):
@@ -277,10 +279,18 @@ def _extract(policy: Result, text: str, size: int) -> Extract:
     for field in policy.fields:
         found = list(_walk(value, _steps(field.path), None))
         records[field.type] = max(records.get(field.type, 0), len({id(each.record) for each in found}))
-        items += (
-            Item(field.type, value, tuple(_names(each, field))) for each in found for value in _issued(field, each)
-        )
+        items += _items(field, found)
     return Extract(tuple(items), records, tuple(_readers(value, policy)))
+
+
+def _items(field: Field, found: "Sequence[_Found]") -> Iterator[Item]:
+    by_record: dict[int, list[str | int | float]] = {}
+    for each in found:
+        by_record.setdefault(id(each.record), []).extend(_issued(field, each))
+    for each in found:
+        record = frozenset(by_record[id(each.record)])
+        names = tuple(_names(each, field))
+        yield from (Item(field.type, value, names, record) for value in _issued(field, each))
 
 
 def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:

@@ -17,6 +17,8 @@ LONGEST_PHRASE = 40
 """Words that a phrase may have."""
 LONGEST_NUMBER = 300
 """Digits of a whole number."""
+MOST = 1000
+"""Values that the arguments of one call may have: each is looked for."""
 DEEPEST = 32
 """Levels of nesting that arguments may have."""
 
@@ -34,7 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     """The value in question, for whoever decides about the call."""
     whence: str = ""
-    """Where the value came from."""
+    """Where the value came from, where the rule itself knows."""
     wanted: str = ""
     """What would have been trusted."""
 
@@ -199,7 +201,9 @@ def _valued(call: Call) -> Iterator[Step]:
     for name in call.arguments.values if properties else ():
         if name not in properties and name not in call.policy.arguments:
             yield Step(branch="arguments", ok=False, why="the tool has no such argument", value=name)
-    for leaf in _all_leaves(call):
+    for place, leaf in enumerate(_all_leaves(call)):
+        if place == MOST:
+            raise ValueError(f"the arguments hold more than {MOST} values")
         yield from _one(call, call.policy.argument(leaf.path), leaf)
 
 
@@ -244,8 +248,7 @@ def _phrase(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
         return
     wanted = " and ".join(_SOURCES.get(source, f"whole values of type {source}") for source in said.sources)
     why = "it cannot be put together from trusted words and values"
-    whence = call.provenance.whence(leaf.value)
-    yield Step(branch=leaf.path, ok=False, why=why, value=str(leaf.value), whence=whence, wanted=wanted)
+    yield Step(branch=leaf.path, ok=False, why=why, value=str(leaf.value), wanted=wanted)
 
 
 def _trusted(call: Call, said: Argument, words: str) -> bool:
@@ -271,7 +274,7 @@ def _from_trusted(call: Call, said: Argument, kind: Kind, path: str, value: Any)
     if not found:
         wanted = " or ".join(_SOURCES.get(source, f"a {source} that a tool issued") for source in said.sources)
         why = f"this {_KINDS[kind]} comes from no source that the policy trusts here"
-        yield Step(branch=path, ok=False, why=why, value=str(value), whence=known.whence(value), wanted=wanted)
+        yield Step(branch=path, ok=False, why=why, value=str(value), wanted=wanted)
         return
     yield Step(branch=path, ok=True, via=found[0].item.type)
     if said.named:

@@ -1,5 +1,6 @@
 """Values: what a word denotes, so that an argument can be looked for among the values that somebody trusted wrote."""
 
+import itertools
 import posixpath
 import re
 import string
@@ -16,6 +17,7 @@ from outworks.defenses.flow.policy import Kind
 # of one.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
+_APART = re.compile(r"[\s<>()\[\]{},;:\"'`\\|=/\0]+")
 _EMAIL = re.compile(r"[^\s<>()\[\]{},;:\"'`@\\|=/]+@[^\s<>()\[\]{},;:\"'`@\\|=/?#&]+")
 _URL = re.compile(r"(?:([a-z][a-z0-9+.-]*)://)?([^/?#@]+)([/?#].*)?", re.DOTALL | re.IGNORECASE)
 _HOST = re.compile(r"(?:[\w-]+\.)+[\w-]{2,}(?::\d{1,5})?|localhost(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?", re.I)
@@ -28,7 +30,7 @@ _SAID_DATE = re.compile(rf"\b(?:{_DAY}\s+(?:of\s+)?{_MONTH}|{_MONTH}\s+{_DAY})(?
 _SAID_TIME = re.compile(
     r"(?<![\d:.])(\d{1,2})(?::(\d\d))?\s*([ap])\.?m\b|(?<![\d:.])(\d{1,2}):(\d\d)(?![\d:])", re.I | re.ASCII
 )
-_QUOTED = re.compile(r"\"([^\"\n]+)\"|'([^'\n]+)'|`([^`\n]+)`|“([^”\n]+)”|‘([^’\n]+)’")
+_QUOTED = re.compile(r"\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|`([^`\n]{1,200})`|“([^”\n]{1,200})”|‘([^’\n]{1,200})’")
 _WRAP = "<>()[]{}\"'`“”‘’,;!?*"
 _JOINTS = "[-.@/+#%&=~\\\\]"
 
@@ -151,7 +153,7 @@ class Words:
     def _emails(self) -> frozenset[Form | None]:
         if "@" not in self._plain:
             return frozenset()
-        return frozenset(_email(match[0].rstrip(".!?")) for match in _EMAIL.finditer(self._plain.replace("\0", " ")))
+        return frozenset(_email(address.rstrip(".!?")) for address in _addresses(self._plain))
 
     @cached_property
     def _urls(self) -> frozenset[Form | None]:
@@ -216,6 +218,17 @@ def spans(said: str, text: str) -> bool:
     return re.search(before + re.escape(said) + after, text) is not None
 
 
+def _addresses(text: str) -> Iterator[str]:
+    """What may be e-mail addresses, in time linear in the text: in `a@b@c` both."""
+    for token in _APART.split(text) if "@" in text else ():
+        parts = token.split("@")
+        for local, host in itertools.pairwise(parts):
+            domain = re.split(r"[?#&]", host, maxsplit=1)[0]
+            # Without a name in front it is none, and cannot be trusted, but `"eve"@evil.test` may end in it.
+            if domain:
+                yield f"{local}@{domain}"
+
+
 class Carried(msgspec.Struct, frozen=True):
     """An address inside free text."""
 
@@ -237,9 +250,9 @@ _FILE = re.compile(
 def carried(text: str) -> Iterator[Carried]:
     """Every URL and e-mail address in a free text: what a client may turn into a request, or a reader follow."""
     if "@" in text:
-        for match in _EMAIL.finditer(text):
-            if "." in match[0].rpartition("@")[2].strip("."):
-                yield Carried("email", match[0].rstrip(".!?"))
+        for address in _addresses(text):
+            if "." in address.rpartition("@")[2].strip("."):
+                yield Carried("email", address.rstrip(".!?"))
     if "." not in text and ":" not in text:
         return
     for found in hyperlink.read(text, 0, True, lambda address: False).links:

@@ -1,0 +1,121 @@
+"""Values: what is equal, what only looks so, and what it costs to tell."""
+
+from time import perf_counter
+
+import pytest
+
+from outworks.defenses.flow.policy import Kind
+from outworks.defenses.flow.values import Words, carried
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "value"),
+    [
+        ("text", "Invite Bob  Marsh, please", "bob marsh"),
+        ("text", "Bob's team", "Bob"),
+        ("id", "file f-12.", "f-12"),
+        ("id", "number 5", 5),
+        ("email", "To: <Ann@x.test>!", "ann@X.test"),
+        ("email", "ann@x.test?", "ann@x.test"),
+        ("url", "see www.a.test.", "https://www.a.test/"),
+        ("url", "(https://A.test:443/x?y=1)", "https://a.test/x?y=1"),
+        ("number", "pay 1,200.50 now", 1200.5),
+        ("number", "It is 98.70.", "98.7"),
+        ("number", "$50, or 7%", 50),
+        ("date", "on May 15th, 2024", "2024-05-15"),
+        ("date", "on 15 May 2024 at 7pm", "2024-05-15T19:00"),
+        ("date", "2024-05-15 at 12:30", "2024-05-15 12:30"),
+        ("date", "on 3 June", "2025-06-03"),
+        ("path", "open ./notes/a.txt", "notes/a.txt"),
+        ("path", "read 'my notes.txt'", "my notes.txt"),
+        ("phrase", "x y", "X  Y"),
+    ],
+)
+def test_equal(kind: Kind, words: str, value: object) -> None:
+    """The same thing in other words is the same thing."""
+    assert Words([words]).hold(kind, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "value"),
+    [
+        ("text", "Bobby", "Bob"),
+        ("text", "bob@x.test", "bob"),
+        ("text", "a.test.evil.test", "a.test"),
+        ("text", "x", ""),
+        ("text", "x", " "),
+        ("id", "F1", "f1"),
+        ("id", "f1.txt", "f1"),
+        ("id", "x-f1", "f1"),
+        ("email", "ann@x.test.uk", "ann@x.test"),
+        ("email", "joann@x.test", "ann@x.test"),
+        ("email", "ban\u212a@x.test", "bank@x.test"),
+        ("email", "ann@x.test", "ann@x.test\n"),
+        ("url", "https://a.test/x", "https://a.test/x/../y"),
+        ("url", "https://a.test", "https://u@a.test"),
+        ("url", "https://a.test", "https:\\\\a.test"),
+        ("url", "https://a.test", "javascript:https://a.test"),
+        ("url", "https://a.test/Path", "https://a.test/path"),
+        ("number", "room 12b", 12),
+        ("number", "2024-05-15", 15),
+        ("number", "12:30", 30),
+        ("number", "1,200", 200),
+        ("number", "x1", 1),
+        ("number", "5", True),
+        ("number", "5", "\u0665"),
+        ("date", "2024-05-15", "2024-05-16"),
+        ("date", "2024-05-15", "2024-05-15T09:00"),
+        ("date", "15 May 2024", "2025-05-15"),
+        ("path", "/a/b", "b"),
+        ("path", "a/b", "a/../b"),
+        ("path", "a", "a\0"),
+        ("path", "C:/x", "C:\\x"),
+    ],
+)
+def test_different(kind: Kind, words: str, value: object) -> None:
+    """A part of a value, or one that merely looks like it, is another."""
+    assert not Words([words]).hold(kind, value)
+
+
+def test_nothing_is_found_across_two_texts() -> None:
+    """Two turns do not make a value together."""
+    assert not Words(["pay Bob", "Marsh"]).hold("text", "Bob Marsh")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nothing here, e.g. at 3.30 p.m. in v1.2 of report.txt", []),
+        ("a@b.test, <c@d.test>; mailto:e@f.test", ["a@b.test", "c@d.test", "e@f.test"]),
+        ("x@y@z.test", ["y@z.test"]),
+        ('"x y"@z.test', ["@z.test"]),
+        ("see evil.com", ["evil.com"]),
+        ("see evil.zip/x", ["evil.zip/x"]),
+        ("see notes.txt/x", ["notes.txt/x"]),
+    ],
+)
+def test_addresses_in_text(text: str, found: list[str]) -> None:
+    """Free text gives up its addresses, and no ordinary words."""
+    values = [each.value for each in carried(text)]
+
+    assert set(found) <= set(values)
+    assert bool(values) is bool(found)
+
+
+LONG = ("a" * 200_000 + "@", "@" * 100_000, "a@" * 100_000, "\u201c" * 100_000, "1" * 200_000 + "x", "a." * 100_000,
+        "1," * 100_000, "https://" * 20_000, "-" * 200_000, "May " * 50_000, "a/" * 100_000)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:6])
+def test_nothing_takes_long(text: str) -> None:
+    """Texts that make careless patterns slow are read in time linear in their length."""
+    words = Words([text])
+    began = perf_counter()
+
+    for kind in ("text", "id", "email", "url", "number", "date", "path"):
+        words.hold(kind, "2024-05-15")
+        words.hold(kind, "5")
+        words.hold(kind, "a@b.test")
+    list(carried(text))
+
+    assert perf_counter() - began < 3
