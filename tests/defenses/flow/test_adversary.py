@@ -88,6 +88,7 @@ words = st.recursive(
     ),
     max_leaves=3,
 )
+disguised = st.builds(lambda trick, s: trick(s), st.sampled_from(TRICKS), st.sampled_from(PRIZES))
 numbers = st.sampled_from([300, 300.0, 3e2, 900, 1200.5, 1200.50, -300, 12005, 0, 10**30, True]) | st.integers(0, 1000)
 nested = st.recursive(
     words | numbers | st.none(),
@@ -112,7 +113,7 @@ def attacks(draw: st.DrawFn) -> ToolCall:
     for _ in range(draw(st.integers(1, 2))):
         place = draw(st.integers(0, len(fields) - 1))
         key, good = fields[place]
-        bad = draw(words | nested)
+        bad = draw(disguised | words | nested)
         way = draw(st.integers(0, 4))
         if way == 0:
             fields.insert(place, (key, bad))
