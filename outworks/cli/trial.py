@@ -109,13 +109,20 @@ def _print(figures: Figures) -> None:
     for name, each in [*rows, ("all", figures.users)]:
         counts = each.user_tasks, each.user_tasks_untouched, each.user_tasks_completed
         users.add_row(name, *map(str, counts), f"{each.confirmations_per_task:.2f}")
-    attacks = Table("threat", "suite", "by tool calls", "reached", "words only", "user task done under attack", box=None)
+    attacks = Table(
+        "threat", "suite", "by tool calls", "reached", "words only", "user task done under attack", box=None
+    )
     for threat in figures.threats:
         found = [(s.suite, a) for s in figures.suites for a in s.attacks if a.threat is threat]
         for name, one in [*found, ("all", figures.attacks(threat))]:
             under = f"{one.user_tasks_completed} of {one.pairs}"
             attacks.add_row(
-                threat.value, name, str(one.attacks_by_calls), str(one.attacks_reached), str(one.attacks_words_only), under
+                threat.value,
+                name,
+                str(one.attacks_by_calls),
+                str(one.attacks_reached),
+                str(one.attacks_words_only),
+                under,
             )
     console.print(f"Target: {figures.target}\n")
     console.print(users)

@@ -97,13 +97,15 @@ class Untried(msgspec.Struct, frozen=True):
 def untried(settings: Settings, tried: Sequence[Tried]) -> Iterator[Untried]:
     """The branches that want a row."""
     guarded = guards(settings.tools)
+    # What is private goes to nobody, so that no row can show an audience that may have it.
+    shared = any(policy.result.readers or policy.result.only for policy in settings.tools.values())
     for name, policy in settings.tools.items():
         met = {branch for each in tried if each.tool == name and each.side == "allow" for branch in each.met}
         broken = {branch for each in tried if each.tool == name and each.side == "deny" for branch in each.broken}
         ways = {branch.partition(" from ")[0] for branch in met}
         for branch in _branches(policy, guarded=guarded):
             source = " from " in branch
-            if branch not in (met if source else met | ways):
+            if branch not in (met if source else met | ways) and (shared or branch != "readers"):
                 yield Untried(name, branch, "allow")
             if not source and branch not in broken:
                 yield Untried(name, branch, "deny")

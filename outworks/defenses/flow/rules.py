@@ -209,7 +209,10 @@ def _valued(call: Call) -> Iterator[Step]:
 
 def _one(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
     value = leaf.value
-    if value is None or (said.values and any(type(value) is type(each) and value == each for each in said.values)):
+    if value is None:
+        return
+    if said.values and any(type(value) is type(each) and value == each for each in said.values):
+        yield Step(branch=leaf.path, ok=True)
         return
     if said.kind == "free":
         yield from _free(call, said, leaf)

@@ -1,0 +1,1 @@
+"""Trials: adversaries against targets, and tables of which line stops whom."""
