@@ -4,7 +4,8 @@ import ipaddress
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from outworks.config.sections import Entry, GatewaySettings, LedgerSettings, Loc
 from outworks.defense import Settings
 from outworks.defenses import DEFENSES, Lent, Line
 from outworks.defenses.bank import Bank
+from outworks.defenses.flow import Settings as FlowSettings
 from outworks.enforcement.rules import Rule, RuleError, Rules, compile_rules
 from outworks.gateway.server import is_loopback
 from outworks.message import Request
@@ -170,6 +172,15 @@ class _NoStandings:
 
 async def _nothing_was_released(request: Request, text: str) -> bool:
     return False
+
+
+def check_planner(reading: Reading, defenses: Mapping[str, Settings], models: Sequence[str]) -> None:
+    """Note where flow control is to plan with a model that the policy does not have."""
+    flow = defenses.get("flow")
+    if isinstance(flow, FlowSettings) and flow.planner and flow.planner not in models:
+        near = get_close_matches(flow.planner, models, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(models)}"
+        reading.fault(("defenses", "flow", "planner"), f"there is no model {flow.planner!r}; {hint}")
 
 
 class CheckedRules(msgspec.Struct, frozen=True):

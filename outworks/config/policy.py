@@ -65,6 +65,7 @@ def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = 
     telemetry = checks.checked_telemetry(reading, environ)
     entries = checks.checked_models(reading, folder, environ)
     defenses = checks.checked_defenses(reading, environ)
+    checks.check_planner(reading, defenses, [entry.name for entry in entries.values()])
     checked = checks.checked_rules(reading)
     reading.settle()
     assert gateway is not None

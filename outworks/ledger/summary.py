@@ -6,6 +6,7 @@ from outworks.event import (
     Acted,
     Body,
     Changed,
+    Confirmed,
     Ended,
     Erased,
     Judged,
@@ -53,6 +54,8 @@ def _said(body: Body) -> str:
             return f"{body.action} by {body.by}: {body.reason}"
         case Erased():
             return f"{len(body.events)} contents by {body.by}: {body.reason}"
+        case Confirmed():
+            return body.nonce
         case Changed():
             return f"{body.what} {body.name}" + (f" by {body.by}" if body.by else "")
         case _:

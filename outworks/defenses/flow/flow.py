@@ -7,11 +7,13 @@ import msgspec
 from typing_extensions import override
 
 from outworks import defense
-from outworks.defenses.flow import confirm, rules
+from outworks.defenses.flow import arguments, confirm, rules
+from outworks.defenses.flow.arguments import Arguments
 from outworks.defenses.flow.planner import Planner
 from outworks.defenses.flow.policy import UNDECLARED, Settings, faults
-from outworks.defenses.flow.provenance import Extracts, Provenance, guards
-from outworks.defenses.flow.rules import Arguments, Call, Planned, Step
+from outworks.defenses.flow.provenance import Provenance, guards
+from outworks.defenses.flow.results import Extracts
+from outworks.defenses.flow.rules import Call, Planned, Step
 from outworks.defenses.flow.seal import Seal, turn, turn_of
 from outworks.message import Output, Request, Tool, ToolCall
 from outworks.model import Model
@@ -142,14 +144,14 @@ class Flow(defense.Defense):
     ) -> "_Stepped":
         policy = self._settings.tools.get(call.name, UNDECLARED)
         try:
-            arguments = rules.arguments(call.arguments)
+            given = arguments.read(call.arguments)
         except ValueError as error:
             raise ValueError(f"{call.name!r}: {error}") from None
         if policy.most is not None and call.name not in before:
             before[call.name] = await self._count(known, call.name)
         judged = Call(
             call=call,
-            arguments=arguments,
+            arguments=given,
             policy=policy,
             declared=call.name in self._settings.tools,
             tool=tool,
@@ -157,7 +159,7 @@ class Flow(defense.Defense):
             before=before.get(call.name, 0),
         )
         before[call.name] = before.get(call.name, 0) + 1
-        return _Stepped(await rules.judged(judged, self._planned(known, planned)), arguments)
+        return _Stepped(await rules.judged(judged, self._planned(known, planned)), given)
 
     async def _count(self, known: Provenance, name: str) -> int:
         """The calls of this turn, by the history or the ledger, whichever knows of more: clients may drop messages."""

@@ -1,22 +1,20 @@
 """Rules: whether a tool call is one that its user, or the product, asked for with values that they know of."""
 
-import json
-import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from outworks.defenses.flow.arguments import Arguments
 from outworks.defenses.flow.policy import Argument, Kind, ToolPolicy
-from outworks.defenses.flow.provenance import NOBODY, Provenance
+from outworks.defenses.flow.provenance import Provenance
+from outworks.defenses.flow.results import NOBODY
 from outworks.defenses.flow.values import carried, form
 from outworks.message import Tool, ToolCall
 
 LONGEST_PHRASE = 40
 """Words that a phrase may have."""
-LONGEST_NUMBER = 300
-"""Digits of a whole number."""
 MOST = 1000
 """Values that the arguments of one call may have: each is looked for."""
 DEEPEST = 32
@@ -41,61 +39,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What would have been trusted."""
 
 
-class Arguments(msgspec.Struct, frozen=True):
-    """The arguments of a call as its tool will read them."""
-
-    values: dict[str, Any]
-
-
 class Planned(Protocol):
     """Asks the planner, where it comes to that."""
 
     async def __call__(self) -> Collection[str]:
         """The functions that the user's and the product's words ask for."""
         ...
-
-
-def arguments(written: str) -> Arguments:
-    """Read arguments as every parser reads them.
-
-    Raises ValueError where parsers differ, or where it is no JSON object: what was judged must be what is run.
-    """
-    if not written.strip():
-        return Arguments({})
-    try:
-        given = json.loads(
-            written, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole, parse_float=_finite
-        )
-    except RecursionError:
-        raise ValueError("the arguments are nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the arguments are no JSON: {error.msg} at character {error.pos}") from None
-    if not isinstance(given, dict):
-        raise ValueError(f"the arguments are no JSON object but {type(given).__name__}")
-    return Arguments(given)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    read = dict(pairs)
-    if len(read) < len(pairs):
-        raise ValueError("the arguments name a field twice")
-    return read
-
-
-def _whole(written: str) -> int:
-    if len(written) > LONGEST_NUMBER:
-        raise ValueError("the arguments hold a number that is too long")
-    return int(written)
-
-
-def _finite(written: str) -> float:
-    if not math.isfinite(number := float(written)):
-        raise ValueError("the arguments hold a number that is too large")
-    return number
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"the arguments hold {constant}, which is no JSON")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from outworks.defenses.flow import rules, values
+from outworks.defenses.flow import arguments, rules, values
+from outworks.defenses.flow.arguments import Arguments
 from outworks.defenses.flow.flow import Flow
 from outworks.defenses.flow.provenance import Provenance
-from outworks.defenses.flow.rules import Arguments, Step
+from outworks.defenses.flow.rules import Step
 from outworks.message import Output, ToolCall
 from tests.defenses.flow.kit import CONTACTS, INBOX, Office, called
 
@@ -276,7 +277,7 @@ WEAKENED: dict[str, list[tuple[Any, str, Any]]] = {
     "a part of the user's words is enough": [(values.Words, "hold", _substring)],
     "whatever was read is trusted": [(Provenance, "of_type", _everything)],
     "look-alikes are the same": [(values, "_email", _folded)],
-    "the last of two fields is judged": [(rules, "arguments", _lenient)],
+    "the last of two fields is judged": [(arguments, "read", _lenient)],
     "nothing needs to be asked for": [(rules, "_authorised", _authorised)],
     "any record will do": [(Provenance, "named", lambda self, origin: True)],
     "links in text are text": [(rules, "carried", lambda text: iter(()))],

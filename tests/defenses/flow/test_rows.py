@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outworks.cli import app
+from outworks.config import read_policy
 from outworks.defenses.flow import Row, Settings, load
 from outworks.defenses.flow.draft import draft, listed
 from outworks.defenses.flow.policy import faults
@@ -180,3 +181,12 @@ def test_names_may_hold_anything() -> None:
 
     assert list(settings.tools) == [name]
     assert list(faults(settings.tools)) == []
+
+
+def test_a_planner_must_be_a_model_of_the_policy() -> None:
+    """A misspelt planner would authorise nothing, so it is an error at load."""
+    text = '[[models]]\nname = "small"\nprovider = "scripted"\n[defenses.flow]\nplanner = "smal"\n'
+
+    with pytest.raises(ValueError, match=r"defenses.flow.planner: there is no model 'smal'; did you mean 'small'\?"):
+        read_policy(text.encode(), Path("outworks.toml"))
+    assert read_policy(text.replace("smal\"", "small\"").encode(), Path("outworks.toml")).defenses["flow"].mode == "live"
