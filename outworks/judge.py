@@ -5,13 +5,15 @@ import types
 from collections.abc import Coroutine, Generator
 from math import isfinite
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from outworks.defense import InForce, Mode
 from outworks.event import Judgement
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
+
+T = TypeVar("T")
 
 _FAULT = Notice(code="defense_unavailable", message="The request could not be checked, so it was stopped.", status=503)
 
@@ -56,7 +58,7 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
     error, reason = "", ""
     began = perf_counter_ns()
     try:
-        verdict = await _bounded(check, settings.time_limit_ms / 1000)
+        verdict = await bounded(check, settings.time_limit_ms / 1000)
         if type(verdict) is not Verdict:
             raise TypeError(f"a check must return a Verdict, not {type(verdict).__name__}")
         if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
@@ -76,19 +78,20 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
     return Judged(each.defense.name, settings.mode, verdict, error, us)
 
 
-async def _bounded(check: Coroutine[Any, Any, Verdict], limit: float) -> Verdict:
-    """The check's result. Most checks never wait for anything: they finish in one step, and pay for no timer."""
+async def bounded(work: Coroutine[Any, Any, T], limit: float) -> T:
+    """The coroutine's result, in so many seconds, or `TimeoutError`. Most checks never wait for anything: they finish
+    in one step, and pay for no timer."""
     try:
-        waiting = check.send(None)
+        waiting = work.send(None)
     except StopIteration as stop:
-        verdict: Verdict = stop.value
-        return verdict
+        result: T = stop.value
+        return result
     async with asyncio.timeout(limit):
-        return await _resume(check, waiting)
+        return await _resume(work, waiting)
 
 
 @types.coroutine
-def _resume(check: Coroutine[Any, Any, Verdict], waiting: Any) -> Generator[Any, Any, Verdict]:
+def _resume(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
     """Go on with a coroutine that has been stepped once and now waits for `waiting`."""
     while True:
         thrown, sent = None, None
@@ -97,7 +100,7 @@ def _resume(check: Coroutine[Any, Any, Verdict], waiting: Any) -> Generator[Any,
         except BaseException as error:
             thrown = error
         try:
-            waiting = check.send(sent) if thrown is None else check.throw(thrown)
+            waiting = work.send(sent) if thrown is None else work.throw(thrown)
         except StopIteration as stop:
-            verdict: Verdict = stop.value
-            return verdict
+            result: T = stop.value
+            return result

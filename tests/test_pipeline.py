@@ -200,20 +200,24 @@ async def test_recorded_before_released() -> None:
     assert got == "Paris."
 
 
-@given(at=st.lists(st.integers(0, 40), max_size=8), word=st.sampled_from(["needle", "aab", "x" * 10]))
-def test_a_forbidden_word_never_leaves_however_it_is_cut(at: list[int], word: str) -> None:
-    """Under any chunking the same characters are released: all before the violation, none from it on."""
+@given(
+    at=st.lists(st.integers(0, 40), max_size=8),
+    word=st.sampled_from(["needle", "aab", "x" * 10]),
+    stream=st.booleans(),
+)
+def test_a_forbidden_word_never_leaves_however_it_is_cut(at: list[int], word: str, stream: bool) -> None:
+    """Under any chunking, streamed or not, the same leaves: all before the violation, nothing from it on."""
     text = f"aaaab hay {word} more hay"
     tape = Tape()
 
-    joined = asyncio.run(ask(Says(*cut(text, at)), forbids(word), tape=tape))
+    joined = asyncio.run(ask(Says(*cut(text, at)), forbids(word), tape=tape, request=asks(stream=stream)))
 
     assert joined.outputs[0].text == tape.released == text[: text.index(word)]
     assert joined.outputs[0].finish is Finish.CONTENT_FILTER
 
 
-@given(at=st.lists(st.integers(0, 60), max_size=10))
-def test_edits_are_the_same_however_it_is_cut(at: list[int]) -> None:
+@given(at=st.lists(st.integers(0, 60), max_size=10), stream=st.booleans())
+def test_edits_are_the_same_however_it_is_cut(at: list[int], stream: bool) -> None:
     """A MODIFY rewrites the same spans under any chunking, and the record shows what really left."""
 
     async def stars(request: Request, output: Output) -> Verdict:
@@ -224,7 +228,8 @@ def test_edits_are_the_same_however_it_is_cut(at: list[int]) -> None:
     text = "one * two ** three * four"
     tape = Tape()
 
-    joined = asyncio.run(ask(Says(*cut(text, at)), on_output(stars), forbids("zzz"), tape=tape))
+    model, request = Says(*cut(text, at)), asks(stream=stream)
+    joined = asyncio.run(ask(model, on_output(stars), forbids("zzz"), tape=tape, request=request))
 
     assert joined.outputs[0].text == tape.released == text.replace("*", "[star]")
 
@@ -307,6 +312,17 @@ async def test_a_choice_that_was_not_asked_for_is_dropped() -> None:
     joined = await ask(model)
 
     assert [output.text for output in joined.outputs] == ["asked"]
+
+
+async def test_a_streamed_answer_leaves_as_it_comes() -> None:
+    """What is covered leaves at once when somebody waits for it, and in one piece when nobody does."""
+    streamed, whole = Tape(), Tape()
+
+    await ask(Says(*"abcdef"), tape=streamed)
+    await ask(Says(*"abcdef"), tape=whole, request=asks(stream=False))
+
+    assert len(streamed.bodies(Released)) > 5
+    assert len(whole.bodies(Released)) == 1
 
 
 async def test_a_stopped_output_cancels_the_upstream() -> None:

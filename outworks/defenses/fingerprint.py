@@ -111,7 +111,7 @@ class Fingerprint(defense.Defense):
             )
             return _Passage(whole, 0)
         reading = bank.read(form.data)
-        if reading.settled == len(form.data) and not reading.hits:
+        if not reading.hits and (output.done or reading.settled == len(form.data)):
             return _Passage((), len(output.text))
         offsets = form.offsets()
         return _Passage(

@@ -20,6 +20,7 @@ _NOTICE = Notice(code="leak", message="The rest of this answer was held back.")
 _SYSTEM, _DEVELOPER, _USER = Role.SYSTEM, Role.DEVELOPER, Role.USER
 _SHORTEST = 8
 _REMEMBERED = 1 << 18
+_OVERHEAD = 1 << 11
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +56,8 @@ class Leak(defense.Defense):
             raise ValueError(
                 f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}"
             ) from None
-        self._canaries = tuple(_canary(given, environment) for given in settings.canaries)
+        self._settled = tuple(_canary(given, environment) for given in settings.canaries)
+        self._canaries = _Canaries(self._settled)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
         self._remembered = 0
 
@@ -84,11 +86,12 @@ class Leak(defense.Defense):
         (by total length) are remembered."""
         guard = self._guards.get(prompt)
         if guard is None:
-            canaries = [*self._canaries, *self._marked(prompt)]
-            guard = self._guards[prompt] = _Guard(canaries, prompt, self._settings.run)
-            self._remembered += len(prompt)
+            marked = self._marked(prompt)
+            canaries = _Canaries((*self._settled, *marked)) if marked else self._canaries
+            guard = self._guards[prompt] = _Guard(canaries, _Runs(prompt, self._settings.run))
+            self._remembered += len(prompt) + _OVERHEAD
             while self._remembered > _REMEMBERED and len(self._guards) > 1:
-                self._remembered -= len(self._guards.popitem(last=False)[0])
+                self._remembered -= len(self._guards.popitem(last=False)[0]) + _OVERHEAD
         elif len(self._guards) > 1:
             self._guards.move_to_end(prompt)
         return guard
@@ -108,64 +111,80 @@ class _Found(msgspec.Struct, frozen=True):
     end: int
 
 
-class _Guard:
-    """What must not leave under one system prompt: canaries in their forms, and an index of the prompt's runs."""
+class _Canaries:
+    """Canaries in their forms."""
 
-    def __init__(self, canaries: list[str], prompt: str, run: int) -> None:
+    def __init__(self, canaries: tuple[str, ...]) -> None:
         forms = list({form: None for canary in canaries for form in _forms(canary)})
         self._forms = AhoCorasick(forms) if forms else None
         self._beginnings = frozenset(form[:n] for form in forms for n in range(1, len(form)))
-        longest = max(map(len, forms), default=0)
+        # The lengths of the beginnings that end in the same three characters: most texts end like none.
         lengths: dict[str, set[int]] = {}
         for beginning in self._beginnings:
-            if len(beginning) > 2:
-                lengths.setdefault(beginning[-3:], set()).add(len(beginning))
-        self._lengths = {end: tuple(sorted(some, reverse=True)) for end, some in lengths.items()}
-        self._prompt = squeeze(prompt)
-        # A prompt shorter than the run is guarded whole; one of a few words is boilerplate.
-        self._run = min(run, len(self._prompt))
-        self._gram = max(self._run // 3, 8)
-        last = len(self._prompt) - self._gram if self._run >= run // 2 else -1
-        # Hashes, not the texts: an eighth of the memory. A collision costs a comparison, never an error.
-        self._grams = frozenset(hash(self._prompt[i : i + self._gram]) for i in range(last + 1))
-        self.need = max(longest, self._run if self._grams else 0)
-        """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
+            lengths.setdefault(beginning[-3:], set()).add(len(beginning))
+        self._lengths = {end: tuple(sorted({*some, 1, 2}, reverse=True)) for end, some in lengths.items()}
+        self.longest = max(map(len, forms), default=0)
 
-    def leak(self, squeezed: str, request: Request) -> _Found | None:
-        """The leak that is the first to be complete, and where what it may have begun with begins."""
-        canary = self._first_canary(squeezed)
-        run = self._first_run(squeezed, request) if self._grams else None
-        found = min((one for one in (canary, run) if one is not None), key=lambda one: one.end, default=None)
-        if found is None:
-            return None
-        # Another leak may have been under way: what was held for it when this one was completed does not leave either.
-        start = min(found.start, found.end - self.held(squeezed[: found.end]))
-        return _Found(found.category, start, found.end)
-
-    def _first_canary(self, squeezed: str) -> _Found | None:
+    def find(self, squeezed: str) -> _Found | None:
+        """The first that is complete."""
         found = self._forms.find_matches_as_indexes(squeezed, overlapping=True) if self._forms is not None else []
         if not found:
             return None
         _, start, end = min(found, key=lambda one: (one[2], one[1]))
         return _Found("canary", start, end)
 
-    def _first_run(self, squeezed: str, request: Request) -> _Found | None:
+    def held(self, squeezed: str) -> int:
+        """How many of the last characters may become part of one."""
+        size = len(squeezed)
+        lengths = self._lengths.get(squeezed[-3:], (2, 1))
+        return next((n for n in lengths if n <= size and squeezed[size - n :] in self._beginnings), 0)
+
+
+class _Runs:
+    """The runs of one system prompt."""
+
+    def __init__(self, prompt: str, run: int) -> None:
+        self._prompt = squeeze(prompt)
+        # A prompt shorter than the run is guarded whole; one of a few words is boilerplate.
+        guarded = len(self._prompt) >= run // 2
+        self._run = min(run, len(self._prompt)) if guarded else 0
+        self._gram = max(self._run // 3, 8)
+        self._grams: frozenset[int] = frozenset()
+        self._checks = 0
+
+    @property
+    def longest(self) -> int:
+        return self._run
+
+    def find(self, squeezed: str, request: Request) -> _Found | None:
         """The first run that the account did not itself write. Every run holds a whole gram at one of the places
         looked at, so one look each `run - gram + 1` characters misses none."""
-        grams, gram, run = self._grams, self._gram, self._run
+        self._prepare(len(squeezed))
+        gram, run, knows = self._gram, self._run, self._knows
         step = run - gram + 1
         for at in range(0, len(squeezed) - gram + 1, step):
-            if hash(squeezed[at : at + gram]) not in grams:
+            if not knows(squeezed[at : at + gram]):
                 continue
             begin, end = at, at + gram
-            while begin > 0 and at - begin < step and hash(squeezed[begin - 1 : begin - 1 + gram]) in grams:
+            while begin > 0 and at - begin < step and knows(squeezed[begin - 1 : begin - 1 + gram]):
                 begin -= 1
-            while end < len(squeezed) and end - at < run and hash(squeezed[end - gram + 1 : end + 1]) in grams:
+            while end < len(squeezed) and end - at < run and knows(squeezed[end - gram + 1 : end + 1]):
                 end += 1
             found = self._judged(squeezed, begin, end, request)
             if found is not None:
                 return found
         return None
+
+    def _prepare(self, length: int) -> None:
+        """Index the prompt once that pays. One that is made anew for each request is searched as it stands."""
+        self._checks += 1
+        if not self._grams and (self._checks > 3 or length > 2000):
+            # Hashes, not the texts: less memory. A collision costs a comparison, never an error.
+            places = range(len(self._prompt) - self._gram + 1)
+            self._grams = frozenset([hash(self._prompt[i : i + self._gram]) for i in places])
+
+    def _knows(self, gram: str) -> bool:
+        return hash(gram) in self._grams if self._grams else gram in self._prompt
 
     def _judged(self, squeezed: str, begin: int, end: int, request: Request) -> _Found | None:
         if end - begin < self._run:
@@ -178,27 +197,48 @@ class _Guard:
         return None
 
     def held(self, squeezed: str) -> int:
-        """How many of the last characters may become part of a leak."""
+        """How many of the last characters may be past the first third of a run."""
         size = len(squeezed)
-        lengths = (*self._lengths.get(squeezed[-3:], ()), 2, 1) if self._beginnings else ()
-        held = next((n for n in lengths if n <= size and squeezed[size - n :] in self._beginnings), 0)
-        if self._grams:
-            begin = size - self._gram
-            while begin >= 0 and size - begin < self._run and hash(squeezed[begin : begin + self._gram]) in self._grams:
-                begin -= 1
-            held = max(held, size - self._gram - begin - 1)
-        return held
+        begin = size - self._gram
+        while begin >= 0 and size - begin < self._run and self._knows(squeezed[begin : begin + self._gram]):
+            begin -= 1
+        return size - self._gram - begin - 1
+
+
+class _Guard:
+    """What must not leave under one system prompt."""
+
+    def __init__(self, canaries: _Canaries, runs: _Runs) -> None:
+        self._canaries = canaries
+        self._runs = runs if runs.longest else None
+        self.need = max(canaries.longest, runs.longest)
+        """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
+
+    def leak(self, squeezed: str, request: Request) -> _Found | None:
+        """The leak that is the first to be complete, and where what it may have begun with begins."""
+        canary = self._canaries.find(squeezed)
+        run = self._runs.find(squeezed, request) if self._runs is not None else None
+        found = min((one for one in (canary, run) if one is not None), key=lambda one: one.end, default=None)
+        if found is None:
+            return None
+        # Another leak may have been under way: what was held for it when this one was completed does not leave either.
+        return _Found(found.category, min(found.start, found.end - self.held(squeezed[: found.end])), found.end)
+
+    def held(self, squeezed: str) -> int:
+        """How many of the last characters may become part of a leak."""
+        held = self._canaries.held(squeezed)
+        return max(held, self._runs.held(squeezed)) if self._runs is not None else held
 
 
 def _forms(canary: str) -> list[str]:
     """The canary as letters and digits, as it stands and as a model can be talked into writing it."""
-    raw, plain = canary.encode(), squeeze(canary)
+    plain = squeeze(canary)
     forms = [plain, plain[::-1], squeeze(codecs.encode(canary, "rot13"))]
-    for written in {canary, canary.lower(), canary.upper()}:
-        forms += [written.encode().hex(), "".join(str(byte) for byte in written.encode())]
+    for raw in {canary.encode(), canary.lower().encode(), canary.upper().encode()}:
+        forms += [raw.hex(), "".join(map(str, raw))]
         # Inside a longer text, base64 falls in one of three steps; those at the edges mix with the neighbours.
         for step in range(3):
-            coded = base64.b64encode(b"\0" * step + written.encode()).decode().rstrip("=")
+            coded = base64.b64encode(b"\0" * step + raw).decode().rstrip("=")
             whole = (step + len(raw)) * 8 // 6
             forms.append(squeeze(coded[-(-step * 8 // 6) : whole]))
     return [form for form in forms if len(form) >= _SHORTEST - 2]

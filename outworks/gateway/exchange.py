@@ -21,6 +21,7 @@ from outworks.event import Event, Recorder, RecordError, Rejected
 from outworks.gateway.keys import Keys
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import Answer, Asked, Head, Wire
+from outworks.judge import bounded
 from outworks.message import Delta, Request
 from outworks.model import Blocked, Joined, Model, UpstreamError
 
@@ -289,30 +290,33 @@ class _Watch:
 
 async def _read(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:
     length = headers.get("content-length", "")
-    too_large = Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
     if length.isdigit() and int(length) > limits.body_bytes:
-        raise too_large
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > limits.body_bytes:
-            raise too_large
-        return body
-    chunks, size = [body], len(body)
+        raise _too_large(limits)
     try:
-        async with asyncio.timeout(limits.body_seconds):
-            while message.get("more_body", False):
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "client_left", "the client went away before its request was whole")
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limits.body_bytes:
-                    raise too_large
+        return await bounded(_body(receive, limits), limits.body_seconds)
     except TimeoutError:
         why = f"the body did not arrive within {limits.body_seconds:g} seconds"
         raise Problem(408, "request_timeout", why) from None
-    return b"".join(chunks)
+
+
+async def _body(receive: Receive, limits: Limits) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "client_left", "the client went away before its request was whole")
+        chunk: bytes = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limits.body_bytes:
+            raise _too_large(limits)
+        if not message.get("more_body", False):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limits: Limits) -> Problem:
+    return Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
 
 
 def _model(door: Door, name: str) -> Model:
