@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import msgspec
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
 from outworks.event import Body, Ended, Event, Judged, Judgement, Received, Rejected, Released, UpstreamFailed
 from outworks.gateway.metrics import Metrics
-from outworks.gateway.observe import Ending, Endings, Lines
+from outworks.gateway.observe import Ending, Endings, Lines, Traces
 from outworks.verdict import Decision
 
 RECEIVED = Received(wire="openai", model="m")
@@ -75,3 +78,25 @@ def test_metrics_are_summed_over_workers(tmp_path: Path) -> None:
     assert 'decision="block",defense="fingerprint",mode="live",stage="request"} 2.0' in told
     assert 'outworks_check_seconds_bucket{defense="fingerprint",le="2.5e-05",stage="request"} 0.0' in told
     assert 'outworks_check_seconds_bucket{defense="fingerprint",le="5e-05",stage="request"} 2.0' in told
+
+
+def test_traces_have_a_span_an_exchange_and_one_a_check() -> None:
+    """The exchange's span holds its outcome; each check is a child with its measured length; no content anywhere."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    traces = Traces(provider.get_tracer("test"))
+
+    for event in events(RECEIVED, STOPPED):
+        traces.observe(msgspec.structs.replace(event, content="the secret words"))
+
+    check, exchange = exporter.get_finished_spans()
+    assert exchange.name == "outworks.exchange"
+    assert exchange.attributes is not None
+    assert exchange.attributes["outworks.outcome"] == "blocked"
+    assert exchange.attributes["outworks.stopped_by"] == "fingerprint"
+    assert check.name == "outworks.request.fingerprint"
+    assert check.parent is not None
+    assert check.parent.span_id == exchange.context.span_id
+    assert check.end_time - check.start_time == 30_000
+    assert "secret words" not in exchange.to_json() + check.to_json()
