@@ -43,6 +43,8 @@ class Gate:
         self._released = 0
         self._cleared = 0
         """Characters that were judged without a stop."""
+        self._shadows: dict[str, int] = {}
+        """How far each defense in shadow has covered. What the others let go of, it may still be reading."""
         self._seen: set[tuple[str, Finding]] = set()
         self.closed = False
         """Nothing more will leave: the output is finished, or a defense stopped it."""
@@ -76,11 +78,16 @@ class Gate:
 
     async def _judge(self, output: Output) -> list[Judged]:
         judged = [
-            await judge(each, each.defense.check_output(self._request, output))
+            await judge(each, each.defense.check_output(self._request, self._as_seen_by(each, output)))
             for each in self._defenses
             if each.defense.checks_output
         ]
         return [_sound(one, output) for one in judged + _undeclared(self._request, output)]
+
+    def _as_seen_by(self, each: InForce, output: Output) -> Output:
+        if each.settings.mode is Mode.LIVE:
+            return output
+        return msgspec.structs.replace(output, released=self._shadows.get(each.defense.name, 0))
 
     async def _first_stop(self, output: Output, judged: list[Judged]) -> "_Look":
         """The stop as it would have come, had the text arrived a character at a time.
@@ -89,7 +96,7 @@ class Gate:
         text in sight that is never released, must not depend on how much of that text came with the violation.
         """
         first = _Look(output, judged)
-        if any(one.error for one in judged):
+        if any(one.error and one.mode is Mode.LIVE for one in judged):
             return first  # a check that fails is not asked again and again
         passes, stops = self._cleared + 1, len(output.text) + output.done
         while passes < stops:
@@ -106,6 +113,7 @@ class Gate:
         self, output: Output, judged: list[Judged], stops: list[Judged], edits: list[Edit], end: int
     ) -> Release:
         start, self._released = self._released, end
+        self._shadows = {one.name: _reach(one, output) for one in judged if one.mode is Mode.SHADOW}
         applied = [edit for edit in edits if edit.end <= end]
         stop = max(stops, key=lambda one: one.verdict.decision, default=None)
         if stop is not None:
@@ -149,6 +157,11 @@ class _Look(msgspec.Struct, frozen=True):
 
 def _stops(one: Judged) -> bool:
     return one.mode is Mode.LIVE and one.verdict.decision >= Decision.ESCALATE
+
+
+def _reach(one: Judged, output: Output) -> int:
+    """How far a verdict in shadow is final."""
+    return len(output.text) if one.verdict.covered is None else one.verdict.covered
 
 
 def _covered(one: Judged, output: Output) -> int:
@@ -199,5 +212,5 @@ def _undeclared(request: Request, output: Output) -> list[Judged]:
         return []
     offered = {tool.name for tool in request.tools}
     names = [call.name for call in output.tool_calls if call.name not in offered]
-    reason = f"the model called a function that the request does not offer: {names[0]!r}" if names else ""
+    reason = f"the model called a function that the request does not offer: {names[0][:64]!r}" if names else ""
     return [Judged.block("gate", reason, covered=len(output.text))] if names else []

@@ -55,8 +55,13 @@ class DefendedModel:
             await self._append(request, UpstreamFailed(error=error.kind, message=error.message, status=error.status))
             if not _all_closed(gates):
                 raise
-        except (GeneratorExit, asyncio.CancelledError):
+        except GeneratorExit:
             self._append(request, Ended(why="client_left"))
+            raise
+        except asyncio.CancelledError as cancelled:
+            # Whoever ends one exchange says why; whoever ends the program cancels all of them, in words of its own.
+            why = next((said for said in cancelled.args if said in ("client_left", "timed_out")), "shut_down")
+            self._append(request, Ended(why=why))
             raise
         except RecordError:
             raise

@@ -49,6 +49,9 @@ class Changes:
 
     def refresh(self, *, most: int | None = None) -> int:
         """Take in what was recorded since, `most` events at a time; returns how many those were."""
+        head = self._ledger.head().seq
+        if head == self._seq:
+            return 0
         count = 0
         for recorded in self._ledger.events(self._seq, kinds=("changed",), limit=most, with_content=True):
             count += 1
@@ -61,6 +64,9 @@ class Changes:
                     self.bank.apply(body, recorded.event.content)
             except (ValueError, LookupError) as error:
                 _say(f"event {recorded.seq} of the ledger is passed over: {error}")
+        if count != most:
+            # Everything is read: actions, which the index holds too, are not passed over anew each time.
+            self._seq = max(self._seq, head)
         return count
 
 

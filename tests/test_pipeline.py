@@ -1,6 +1,7 @@
 """The defended model: judged in order, held until covered, recorded before release."""
 
 import asyncio
+import re
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from outworks.message import Delta, Finish, Output, Request, ToolCallPiece, Usag
 from outworks.model import Blocked, Joined, UpstreamError, join
 from outworks.pipeline import DefendedModel
 from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice, Span, Verdict
-from tests.kit import UPSTREAM_DOWN, Says, Tape, asks, cut, forbids, offers, on_output, on_request
+from tests.kit import UPSTREAM_DOWN, Says, Tape, asks, cut, forbids, longest_overlap, offers, on_output, on_request
 
 BLOCK = Verdict(decision=Decision.BLOCK, reason="because", notice=Notice(code="no", message="No."))
 
@@ -105,6 +106,24 @@ async def test_shadow_changes_nothing(mode: str) -> None:
         assert joined.outputs[0].finish is Finish.STOP
         assert tape.bodies(Judged)[0].judgements[0].decision is Decision.BLOCK
         assert tape.bodies(Judged)[0].decision is Decision.ALLOW
+
+
+@given(at=st.lists(st.integers(0, 40), max_size=12))
+def test_shadow_finds_what_live_finds(at: list[int]) -> None:
+    """A defense in shadow reads on from where it was, not from where the others let go, so that it misses nothing."""
+    text = "hay and a needle, hay and a needle, hay"
+    tape = Tape()
+
+    async def finds(request: Request, output: Output) -> Verdict:
+        places = [m.start() for m in re.finditer("needle", output.text) if m.start() >= output.released]
+        held = 0 if output.done else longest_overlap(output.text, "needle")
+        findings = tuple(Finding("needle", 1.0, Span(place, place + 6)) for place in places)
+        return Verdict(findings=findings, covered=len(output.text) - held)
+
+    asyncio.run(ask(Says(*cut(text, at)), on_output(finds, mode="shadow"), on_output(ALLOW), tape=tape))
+
+    found = [f.span.start for body in tape.bodies(Judged) for one in body.judgements for f in one.findings if f.span]
+    assert sorted(found) == [m.start() for m in re.finditer("needle", text)]
 
 
 async def raises(*_: object) -> Verdict:

@@ -4,7 +4,6 @@ import base64
 import codecs
 import os
 import re
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ from typing_extensions import override
 
 from outworks import defense
 from outworks.message import Output, Request, Role, Text
+from outworks.squeeze import backward, forward, squeeze, unread
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
 _NOTICE = Notice(code="leak", message="The rest of this answer was held back.")
@@ -67,14 +67,14 @@ class Leak(defense.Defense):
         if guard.need == 0:
             return ALLOW
         text = output.text
-        unread = _unread(text, output.released, guard.need)
-        found = guard.leak(unread.squeezed, request)
+        tail = unread(text, output.released, guard.need)
+        found = guard.leak(tail.squeezed, request)
         if found is not None:
-            at = _forward(text, unread.start, found.start)
-            return _block(found.category, Span(at, _forward(text, unread.start, found.end - 1) + 1), at)
+            at = forward(text, tail.start, found.start)
+            return _block(found.category, Span(at, forward(text, tail.start, found.end - 1) + 1), at)
         if not output.done:
-            held = guard.held(unread.squeezed)
-            return Verdict(covered=_backward(text, held)) if held else ALLOW
+            held = guard.held(tail.squeezed)
+            return Verdict(covered=backward(text, held)) if held else ALLOW
         for call in output.tool_calls:
             found = guard.leak(squeeze(call.name + "\n" + call.arguments), request)
             if found is not None:
@@ -264,63 +264,6 @@ def _system_prompt(request: Request) -> str:
         if type(part) is Text
     ]
     return texts[0] if len(texts) == 1 else "\n".join(texts)
-
-
-_LOWER = bytes(range(128)).lower() + bytes(128)
-_DROPPED = bytes(code for code in range(128) if not chr(code).isalnum())
-_OTHER = re.compile(r"[\W_]+")
-# Fullwidth, circled and mathematical letters, and the tag characters that spell ASCII invisibly.
-_STYLED = re.compile("[\uff10-\uff5a\u2460-\u24ff\U0001d400-\U0001d7ff\U000e0020-\U000e007e]")
-
-
-def squeeze(text: str) -> str:
-    """The letters and digits alone, in one case. Each character stands for itself: squeezing pieces of a text and
-    joining them is the same as squeezing the whole."""
-    if text.isascii():
-        return text.encode().translate(_LOWER, _DROPPED).decode()
-    return _OTHER.sub("", _STYLED.sub(_unstyled, text).casefold())
-
-
-def _unstyled(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(code - 0xE0000) if code >= 0xE0000 else unicodedata.normalize("NFKC", match[0])
-
-
-class _Unread(msgspec.Struct, frozen=True):
-    """The unread end of a text, squeezed, with what comes before it."""
-
-    start: int
-    """The place in the text where it begins."""
-    squeezed: str
-
-
-def _unread(text: str, released: int, need: int) -> _Unread:
-    """What has not been released, with at least `need` squeezed characters before it where there are so many."""
-    back = need + need // 2
-    while True:
-        start = max(0, released - back)
-        before = squeeze(text[start:released])
-        if len(before) >= need or start == 0:
-            return _Unread(start, before + squeeze(text[released:]))
-        back *= 2
-
-
-def _forward(text: str, start: int, count: int) -> int:
-    """The place of the character after `count` squeezed ones from `start`."""
-    for at in range(start, len(text)):
-        count -= len(squeeze(text[at]))
-        if count < 0:
-            return at
-    return len(text)
-
-
-def _backward(text: str, count: int) -> int:
-    """The place of the character where the last `count` squeezed ones begin."""
-    at = len(text)
-    while count > 0:
-        at -= 1
-        count -= len(squeeze(text[at]))
-    return at
 
 
 def _block(category: str, span: Span | None, covered: int) -> Verdict:

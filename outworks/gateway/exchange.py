@@ -285,7 +285,7 @@ class _Watch:
         if self._exchange is not None and not self.ended:
             self.late = late
             self.ended = True
-            self._exchange.cancel()
+            self._exchange.cancel("timed_out" if late else "client_left")
 
 
 async def _read(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:

@@ -166,7 +166,7 @@ def test_a_trickled_body_has_one_limit_in_all(shared: Gateway) -> None:
     [
         ("[hang] before anything", False),
         ("[hang] before a stream", True),
-        ("[then hang] some words, and then more", True),
+        ("[then hang] some words, and then more of them", True),
     ],
 )
 def test_a_client_that_leaves_ends_its_upstream_call(

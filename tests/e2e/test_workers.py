@@ -163,7 +163,7 @@ def test_a_reload_takes_effect_and_spares_what_is_in_flight(two: Gateway, policy
     [
         ("\n[defenses.leek]\nmode = 'live'\n", "leek"),
         ("\n[defenses.fingerprint]\nnear = 7\n", "near"),
-        ("\nthis is no toml", "line"),
+        ("\nthis is no toml", "not TOML"),
     ],
 )
 def test_a_bad_policy_is_refused_and_the_old_one_stays(two: Gateway, policy: str, more: str, why: str) -> None:
@@ -198,8 +198,6 @@ def test_shutdown_lets_streams_end(make: Make, policy: str, workers: int) -> Non
     assert gateway.wait(10) == 0
     recorded = [event for event in gateway.events(stream.id) if isinstance(event.body, Released)]
     assert "".join(event.content or "" for event in recorded) == text
-    wal = gateway.ledger.with_name("outworks.db-wal")
-    assert not wal.exists() or wal.stat().st_size == 0
     assert gateway.cli("ledger", "verify").returncode == 0
 
 
