@@ -1,6 +1,8 @@
 """Judging: one check of one defense, bounded in time, failing closed."""
 
 import asyncio
+import os
+import traceback
 import types
 from collections.abc import Coroutine, Generator
 from math import isfinite
@@ -60,15 +62,17 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
     try:
         verdict = await bounded(check, settings.time_limit_ms / 1000)
         if type(verdict) is not Verdict:
-            raise TypeError(f"a check must return a Verdict, not {type(verdict).__name__}")
+            raise _UnsoundError(f"a check must return a Verdict, not {type(verdict).__name__}")
         if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
-            raise TypeError("MODIFY says neither what to replace nor what to go on with")
+            raise _UnsoundError("MODIFY says neither what to replace nor what to go on with")
         if not all(isfinite(finding.score) for finding in verdict.findings):
-            raise ValueError("a finding's score is not a number")
+            raise _UnsoundError("a finding's score is not a number")
     except TimeoutError:
         verdict, error, reason = ALLOW, "overran", f"took longer than {settings.time_limit_ms:g} ms"
+    except _UnsoundError as fault:
+        verdict, error, reason = ALLOW, "raised", str(fault)
     except Exception as fault:
-        verdict, error, reason = ALLOW, "raised", f"{type(fault).__name__}: {fault}"[:500]
+        verdict, error, reason = ALLOW, "raised", _where(fault)
     us = (perf_counter_ns() - began) // 1000
     if not error and us > settings.time_limit_ms * 1000:
         error, reason = "overran", f"took {us / 1000:.0f} ms, longer than {settings.time_limit_ms:g} ms"
@@ -76,6 +80,16 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
         decision = Decision.BLOCK if settings.on_error == "block" else Decision.ALLOW
         verdict = Verdict(decision=decision, reason=reason, notice=_FAULT)
     return Judged(each.defense.name, settings.mode, verdict, error, us)
+
+
+class _UnsoundError(Exception):
+    """A verdict that breaks the contract. Its words are ours."""
+
+
+def _where(fault: Exception) -> str:
+    """What was raised and where, without its words: they may quote content, and a reason is never erased."""
+    frame = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{type(fault).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"
 
 
 async def bounded(work: Coroutine[Any, Any, T], limit: float) -> T:

@@ -81,7 +81,13 @@ class DefendedModel:
         for each in self._defenses:
             if not each.defense.checks_request:
                 continue
-            one = await judge(each, each.defense.check_request(request))
+            try:
+                one = await judge(each, each.defense.check_request(request))
+            except BaseException as left:
+                # Who goes away before the verdict was here all the same.
+                why = "client_left" if isinstance(left, GeneratorExit) else (left.args or ("shut_down",))[0]
+                self._recorder.append((received, _event(request, Ended(why=str(why)))))
+                raise
             judged.append(one)
             if one.mode is not Mode.LIVE:
                 continue

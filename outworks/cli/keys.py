@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
 from outworks.event import Changed, Event
 from outworks.gateway import keys
 from outworks.gateway.keys import Keys
@@ -27,8 +27,10 @@ def add(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the key and nothing else.")] = False,
 ) -> None:
     """Make a key for a product and print it, once. A product may hold several."""
-    if not product or ":" in product or not product.isprintable():
+    if product != product.strip() or not product or ":" in product or not product.isprintable():
         raise ValueError(f"a product's name is printable and has no colon in it; {product!r} was given")
+    if product == keys.OPEN:
+        raise ValueError(f"{product!r} is what requests without a key count as, so no key has that name")
     key = keys.make()
     with writing(policy) as ledger:
         ledger.append_now([Event(body=keys.added(product, key, me(by)), at=time.time())])
@@ -47,7 +49,8 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
     for name, rows in sorted(changes.items()):
         at, last = rows[-1]
         when = datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
-        table.add_row(name, str(with_keys.count(name)) if name in with_keys.products else "revoked", when, last.by)
+        count = str(with_keys.count(name)) if name in with_keys.products else "revoked"
+        table.add_row(cell(name), count, when, cell(last.by))
     Console().print(table if changes else "No product holds a key yet: outworks keys add PRODUCT")
 
 

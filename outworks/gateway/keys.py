@@ -6,6 +6,8 @@ import secrets
 from outworks.event import Changed
 
 PREFIX = "ow_"
+OPEN = "open"
+"""What requests without a key count as, where none is needed. No key has this name."""
 
 
 def make() -> str:

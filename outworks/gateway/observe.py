@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 import msgspec
 
@@ -54,17 +54,33 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     judged: tuple[Judged, ...] = ()
 
 
+class _Begun(NamedTuple):
+    """What is kept of an exchange that is under way: never its content."""
+
+    account: str
+    product: str
+    at: float
+    received: Received
+    judged: list[Judged]
+
+
+_MOST = 10_000
+
+
 class Endings:
     """Follows exchanges from `received` to their end."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Event, Received, list[Judged]]] = {}
+        self._open: dict[str, _Begun] = {}
 
     def fold(self, event: Event) -> Ending | None:
         """The ending, if this event is one."""
         body = event.body
         if isinstance(body, Received):
-            self._open[event.exchange] = (event, body, [])
+            self._open[event.exchange] = _Begun(event.account, event.product, event.at, body, [])
+            if len(self._open) > _MOST:
+                # Where nothing can be recorded, exchanges end without an event.
+                del self._open[next(iter(self._open))]
             return None
         if isinstance(body, Rejected):
             return Ending(
@@ -83,7 +99,7 @@ class Endings:
         if begun is None:
             return None
         if isinstance(body, Judged):
-            begun[2].append(body)
+            begun.judged.append(body)
             stopped = body.stage == "request" and body.decision >= Decision.ESCALATE
             return self._end(event, "blocked") if stopped else None
         if isinstance(body, UpstreamFailed):
@@ -91,23 +107,24 @@ class Endings:
         if isinstance(body, Ended):
             return self._end(event, body.why)
         if isinstance(body, Released) and body.finish:
-            cut = bool(begun[2]) and begun[2][-1].decision >= Decision.ESCALATE
+            cut = bool(begun.judged) and begun.judged[-1].decision >= Decision.ESCALATE
             return self._end(event, "cut" if cut else "released")
         return None
 
     def _end(self, event: Event, outcome: str, by: str = "", reason: str = "") -> Ending:
-        first, received, judged = self._open.pop(event.exchange)
+        begun = self._open.pop(event.exchange)
+        judged = begun.judged
         for one in judged[-1].judgements if judged and outcome in ("blocked", "cut") else ():
             if one.decision >= Decision.ESCALATE and one.mode == "live":
                 by, reason = one.defense, one.reason
         return Ending(
             exchange=event.exchange,
-            account=first.account,
-            product=first.product,
-            wire=received.wire,
-            model=received.model,
-            at=first.at,
-            seconds=event.at - first.at,
+            account=begun.account,
+            product=begun.product,
+            wire=begun.received.wire,
+            model=begun.received.model,
+            at=begun.at,
+            seconds=event.at - begun.at,
             outcome=outcome,
             by=by,
             reason=reason,
@@ -142,10 +159,16 @@ def _pretty(ending: Ending) -> str:
     colour = {"released": 32, "blocked": 31, "cut": 31, "rejected": 33}.get(ending.outcome, 35)
     flagged = sorted({one.defense for body in ending.judged for one in body.judgements if one.findings})
     why = f" by {ending.by}: {ending.reason}" if ending.by else (f" (flagged: {', '.join(flagged)})" if flagged else "")
-    return (
-        f"\x1b[{colour}m{ending.outcome:>15}\x1b[0m  {ending.seconds * 1000:7.1f} ms  {ending.account or '-':<20.40}"
-        f" {ending.exchange}{why}"
-    )
+    what = f"  {ending.seconds * 1000:7.1f} ms  {ending.account or '-':<20.40} {ending.exchange}{why}"
+    return f"\x1b[{colour}m{ending.outcome:>15}\x1b[0m{printable(what)}"
+
+
+def printable(text: str) -> str:
+    """The text with control and formatting characters as their escapes: other people chose the words in it, and a
+    terminal obeys what it is told."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class Traces:
