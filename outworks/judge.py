@@ -61,12 +61,8 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
     began = perf_counter_ns()
     try:
         verdict = await bounded(check, settings.time_limit_ms / 1000)
-        if type(verdict) is not Verdict:
-            raise _UnsoundError(f"a check must return a Verdict, not {type(verdict).__name__}")
-        if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
-            raise _UnsoundError("MODIFY says neither what to replace nor what to go on with")
-        if not all(isfinite(finding.score) for finding in verdict.findings):
-            raise _UnsoundError("a finding's score is not a number")
+        if verdict is not ALLOW:
+            _check(verdict)
     except TimeoutError:
         verdict, error, reason = ALLOW, "overran", f"took longer than {settings.time_limit_ms:g} ms"
     except _UnsoundError as fault:
@@ -84,6 +80,15 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
 
 class _UnsoundError(Exception):
     """A verdict that breaks the contract. Its words are ours."""
+
+
+def _check(verdict: object) -> None:
+    if type(verdict) is not Verdict:
+        raise _UnsoundError(f"a check must return a Verdict, not {type(verdict).__name__}")
+    if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
+        raise _UnsoundError("MODIFY says neither what to replace nor what to go on with")
+    if not all(isfinite(finding.score) for finding in verdict.findings):
+        raise _UnsoundError("a finding's score is not a number")
 
 
 def _where(fault: Exception) -> str:

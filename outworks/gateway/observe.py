@@ -1,6 +1,7 @@
 """Observing: metrics, traces and log lines, all folded from the same events that the ledger keeps."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TextIO
@@ -47,9 +48,10 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """When the request was received, Unix seconds."""
     seconds: float
     outcome: str
-    """`released`, `cut` (a defense ended the output), `blocked`, `rejected`, `upstream_failed`, `client_left`."""
+    """`released`, `cut` (a defense ended the output), `blocked`, `rejected`, `upstream_failed`, `client_left`,
+    `timed_out`, `shut_down` or `fault`: one word, for it is a label in the metrics."""
     by: str = ""
-    """The defense that stopped it, or the error's code."""
+    """The defense that stopped it, the error's code, or the kind of fault."""
     reason: str = ""
     judged: tuple[Judged, ...] = ()
 
@@ -105,7 +107,8 @@ class Endings:
         if isinstance(body, UpstreamFailed):
             return self._end(event, "upstream_failed", body.error, body.message)
         if isinstance(body, Ended):
-            return self._end(event, body.why)
+            outcome, _, fault = body.why.partition(": ")
+            return self._end(event, outcome, fault)
         if isinstance(body, Released) and body.finish:
             cut = bool(begun.judged) and begun.judged[-1].decision >= Decision.ESCALATE
             return self._end(event, "cut" if cut else "released")
@@ -145,9 +148,11 @@ class Lines:
         ending = self._endings.fold(event)
         if ending is None:
             return
-        line = _pretty(ending) if self._style == "pretty" else _json(ending)
-        self._out.write(line + "\n")
-        self._out.flush()
+        line = _pretty(ending, colours=self._out.isatty()) if self._style == "pretty" else _json(ending)
+        # Whoever read the lines may be gone; what happened is in the ledger.
+        with contextlib.suppress(OSError):
+            self._out.write(line + "\n")
+            self._out.flush()
 
 
 def _json(ending: Ending) -> str:
@@ -155,12 +160,13 @@ def _json(ending: Ending) -> str:
     return msgspec.json.encode(fields).decode()
 
 
-def _pretty(ending: Ending) -> str:
+def _pretty(ending: Ending, *, colours: bool) -> str:
     colour = {"released": 32, "blocked": 31, "cut": 31, "rejected": 33}.get(ending.outcome, 35)
     flagged = sorted({one.defense for body in ending.judged for one in body.judgements if one.findings})
     why = f" by {ending.by}: {ending.reason}" if ending.by else (f" (flagged: {', '.join(flagged)})" if flagged else "")
     what = f"  {ending.seconds * 1000:7.1f} ms  {ending.account or '-':<20.40} {ending.exchange}{why}"
-    return f"\x1b[{colour}m{ending.outcome:>15}\x1b[0m{printable(what)}"
+    outcome = f"{ending.outcome:>15}"
+    return (f"\x1b[{colour}m{outcome}\x1b[0m" if colours else outcome) + printable(what)
 
 
 def printable(text: str) -> str:

@@ -35,7 +35,7 @@ def test_a_locked_ledger_releases_nothing(make: Make) -> None:
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
         assert is_closed(gateway, "unrepeatable")
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 25
         other.execute("ROLLBACK")
 
     assert gateway.ask("[says] again").text == "again"
@@ -69,7 +69,8 @@ def test_a_full_disk_releases_nothing(make: Make, policy: str) -> None:
         if isinstance(event.body, Released):
             released[event.exchange] = released.get(event.exchange, "") + (event.content or "")
     assert answered.items() <= released.items()
-    assert gateway.cli("ledger", "verify").returncode == 0
+    checked = gateway.cli("ledger", "verify")
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_a_ledger_that_is_removed_releases_nothing(make: Make) -> None:

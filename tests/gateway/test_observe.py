@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import msgspec
+import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -46,6 +48,8 @@ def test_every_way_to_end_is_told_once() -> None:
     failed = UpstreamFailed(error="timeout", message="late", status=504)
     assert [one.by for one in endings(RECEIVED, PASSED, failed)] == ["timeout"]
     assert [one.outcome for one in endings(RECEIVED, PASSED, Ended(why="client_left"))] == ["client_left"]
+    faulty = endings(RECEIVED, PASSED, Ended(why="fault: KeyError"))
+    assert [(one.outcome, one.by) for one in faulty] == [("fault", "KeyError")]
 
 
 def test_a_line_is_json_without_content() -> None:
@@ -59,6 +63,50 @@ def test_a_line_is_json_without_content() -> None:
 
     assert json.loads(out.getvalue())["by"] == "fingerprint"
     assert "secret words" not in out.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_line_for_people_has_colours_on_a_terminal_only(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escapes go to terminals, never into files; and what an account is called never becomes one."""
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: terminal)
+    lines = Lines(out, style="pretty")
+
+    for event in events(RECEIVED, STOPPED):
+        lines.observe(msgspec.structs.replace(event, account="shop:\x1b[2Jann"))
+
+    assert out.getvalue().count("\x1b") == (2 if terminal else 0)
+    assert r"shop:\x1b[2Jann" in out.getvalue()
+    assert "by fingerprint: known" in out.getvalue()
+
+
+def test_lines_that_nobody_reads_are_given_up() -> None:
+    """A log that cannot be written stops no exchange."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as out:
+        lines = Lines(out)
+        for event in events(RECEIVED, STOPPED):
+            lines.observe(event)
+
+        with pytest.raises(BrokenPipeError):
+            out.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
+def test_faults_of_different_kinds_are_one_outcome() -> None:
+    """However many kinds of fault end exchanges, no series is told twice: that would spoil the whole page of metrics."""
+    metrics = Metrics()
+    registry = CollectorRegistry()
+    registry.register(metrics)
+
+    for kind in ("TypeError", "KeyError"):
+        for event in events(RECEIVED, Ended(why=f"fault: {kind}")):
+            metrics.observe(event)
+
+    told = generate_latest(registry).decode()
+    assert told.count("outworks_exchanges_total{") == 1
+    assert 'outworks_exchanges_total{outcome="fault",wire="openai"} 2.0' in told
 
 
 def test_metrics_are_summed_over_workers(tmp_path: Path) -> None:
