@@ -50,7 +50,8 @@ class Nowhere:
 def run(console: Console, *, repeats: int = 5) -> dict[str, object]:
     """Print the table; the figures as data."""
     figures = asyncio.run(_measure(repeats))
-    table = Table(title=f"Streaming at {TOKENS_PER_SECOND} tokens/s, {len(ANSWER)} characters: what the hold costs (held: characters)")
+    answer = f"{len(ANSWER)} characters at {TOKENS_PER_SECOND} tokens/s"
+    table = Table(title=f"What the hold costs, streaming {answer} (held: characters)")
     for heading in ("policy", "first text, ms", "added ms", "held, median", "held, most"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     bare = figures["no output defense"]["first_ms"]

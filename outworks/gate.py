@@ -9,7 +9,7 @@ from outworks.event import Judgement
 from outworks.judge import Judged, judge
 from outworks.message import Finish, Output, Request, ToolCall
 from outworks.model import Draft
-from outworks.verdict import Decision, Edit, Finding, Notice
+from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +65,14 @@ class Gate:
             first = await self._first_stop(output, judged)
             output, judged = first.output, first.judged
             stops = [one for one in judged if _stops(one)]
-        self._cleared = len(output.text)
-        live = [one for one in judged if one.mode is Mode.LIVE]
-        end = min((_covered(one, output) for one in live), default=len(output.text))
-        edits = _merge([edit for one in live for edit in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
-        end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
+        self._cleared = end = len(output.text)
+        # Most verdicts are plain ALLOW: they cover everything and alter nothing.
+        live = [one for one in judged if one.verdict is not ALLOW and one.mode is Mode.LIVE]
+        edits: list[Edit] = []
+        if live:
+            end = min(_covered(one, output) for one in live)
+            edits = _merge([e for one in live for e in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
+            end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
         self.stopped = bool(stops)
         self.closed = self.stopped or output.done
         if end == self._released and not self.closed:
@@ -136,6 +139,8 @@ class Gate:
     def _judgement(self, one: Judged, applied: list[Edit]) -> Judgement:
         """The record of a verdict. What an earlier record of this choice already tells is not told twice: a finding
         counts once towards an account's history, however finely its answer was streamed."""
+        if one.verdict is ALLOW:
+            return one.record(())
         findings = tuple(f for f in one.verdict.findings if (one.name, f) not in self._seen)
         self._seen.update((one.name, f) for f in findings)
         record = one.record(findings)
@@ -156,7 +161,7 @@ class _Look(msgspec.Struct, frozen=True):
 
 
 def _stops(one: Judged) -> bool:
-    return one.mode is Mode.LIVE and one.verdict.decision >= Decision.ESCALATE
+    return one.verdict is not ALLOW and one.mode is Mode.LIVE and one.verdict.decision >= Decision.ESCALATE
 
 
 def _reach(one: Judged, output: Output) -> int:
@@ -175,7 +180,7 @@ def _covered(one: Judged, output: Output) -> int:
 def _sound(one: Judged, output: Output) -> Judged:
     """The verdict, or a block where it breaks the contract: text left uncovered at the end, edits on what has left."""
     verdict = one.verdict
-    if one.mode is not Mode.LIVE or verdict.decision >= Decision.ESCALATE:
+    if verdict is ALLOW or one.mode is not Mode.LIVE or verdict.decision >= Decision.ESCALATE:
         return one
     if output.done and verdict.covered is not None and verdict.covered < len(output.text):
         return one.failed("left the end of the output uncovered")

@@ -55,18 +55,10 @@ class DefendedModel:
             await self._append(request, UpstreamFailed(error=error.kind, message=error.message, status=error.status))
             if not _all_closed(gates):
                 raise
-        except GeneratorExit:
-            self._append(request, Ended(why="client_left"))
-            raise
-        except asyncio.CancelledError as cancelled:
-            # Whoever ends one exchange says why; whoever ends the program cancels all of them, in words of its own.
-            why = next((said for said in cancelled.args if said in ("client_left", "timed_out")), "shut_down")
-            self._append(request, Ended(why=why))
-            raise
         except RecordError:
             raise
-        except Exception as error:
-            self._append(request, Ended(why=f"fault: {type(error).__name__}"))
+        except BaseException as error:
+            self._append(request, Ended(why=_why(error)))
             raise
         finally:
             if isinstance(upstream, AsyncGenerator):
@@ -85,8 +77,7 @@ class DefendedModel:
                 one = await judge(each, each.defense.check_request(request))
             except BaseException as left:
                 # Who goes away before the verdict was here all the same.
-                why = "client_left" if isinstance(left, GeneratorExit) else (left.args or ("shut_down",))[0]
-                self._recorder.append((received, _event(request, Ended(why=str(why)))))
+                self._recorder.append((received, _event(request, Ended(why=_why(left)))))
                 raise
             judged.append(one)
             if one.mode is not Mode.LIVE:
@@ -128,9 +119,7 @@ class DefendedModel:
             if release is None:
                 continue
             await recorded
-            calls = tuple(
-                msgspec.structs.replace(call, id=f"call_{secrets.token_hex(12)}") for call in release.tool_calls
-            )
+            calls = tuple(map(_issue, release.tool_calls))
             await self._recorder.append(_released(request, delta.choice, release, calls, usage))
             recorded_usage = usage
             for piece in _deltas(delta.choice, release, calls):
@@ -162,6 +151,16 @@ class _Said(msgspec.Struct, frozen=True):
 def _issue(call: ToolCall) -> ToolCall:
     """The call under an id of our own, so that a result can later be told from one for a call that never was."""
     return msgspec.structs.replace(call, id=f"call_{secrets.token_hex(12)}")
+
+
+def _why(error: BaseException) -> str:
+    """Why an exchange ended without its last word."""
+    if isinstance(error, GeneratorExit):
+        return "client_left"
+    if isinstance(error, Exception):
+        return f"fault: {type(error).__name__}"
+    # Whoever ends one exchange says why; whoever ends the program cancels all of them, in words of its own.
+    return next((said for said in error.args if said in ("client_left", "timed_out")), "shut_down")
 
 
 def _choices(request: Request) -> range:

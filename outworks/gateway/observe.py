@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TextIO
@@ -10,6 +11,8 @@ import msgspec
 
 from outworks.event import Ended, Event, Judged, Received, Recorder, Rejected, Released, UpstreamFailed
 from outworks.verdict import Decision
+
+_log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
@@ -26,13 +29,20 @@ class Observed:
     def __init__(self, recorder: Recorder, observers: Sequence[Observer]) -> None:
         self._recorder = recorder
         self._observers = tuple(observers)
+        self._told = False
 
     def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
         """Hand the events on, then show them."""
         written = self._recorder.append(events)
         for observer in self._observers:
-            for event in events:
-                observer.observe(event)
+            try:
+                for event in events:
+                    observer.observe(event)
+            except Exception as error:
+                # The record counts. A log that nobody reads any more must not turn everybody away.
+                if not self._told:
+                    _log.warning("%s fails: %s", type(observer).__name__, type(error).__name__)
+                self._told = True
         return written
 
 

@@ -149,7 +149,6 @@ class _Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         self._head_bytes = 0
-        self._arm()
         super().on_message_begin()
 
     @override
@@ -167,6 +166,8 @@ class _Guarded(HttpToolsProtocol):
                 self.transport.close()
                 return
         super().data_received(data)
+        if self._in_head:
+            self._arm()  # only now: most heads come in one piece, and pay for no timer
 
     @override
     def on_response_complete(self) -> None:

@@ -15,7 +15,7 @@ def test_a_key_leads_to_its_product_until_it_is_revoked() -> None:
         known.apply(keys.added(name, key, by="ann"))
 
     assert known.product(first) == known.product(second) == "shop"
-    assert known.count("shop") == 2
+    assert known.of("shop") == [keys.digest(first), keys.digest(second)]
 
     known.apply(keys.revoked("shop", by="ann"))
 
@@ -23,6 +23,19 @@ def test_a_key_leads_to_its_product_until_it_is_revoked() -> None:
     assert known.product(second) is None
     assert known.product(other) == "blog"
     assert known.products == ["blog"]
+
+
+def test_one_key_is_revoked_and_the_others_stay() -> None:
+    """A product changes its key without a gap: the new one is added, and then only the old one is shut out."""
+    old, new = keys.make(), keys.make()
+    known = Keys()
+    for key in (old, new):
+        known.apply(keys.added("shop", key, by="ann"))
+
+    known.apply(keys.revoked("shop", by="ann", sha256=keys.digest(old)))
+
+    assert known.product(old) is None
+    assert known.product(new) == "shop"
 
 
 def test_the_ledger_never_holds_a_key() -> None:

@@ -95,7 +95,7 @@ def test_lines_that_nobody_reads_are_given_up() -> None:
 
 
 def test_faults_of_different_kinds_are_one_outcome() -> None:
-    """However many kinds of fault end exchanges, no series is told twice: that would spoil the whole page of metrics."""
+    """However many kinds of fault end exchanges, no series is told twice: Prometheus would refuse the page."""
     metrics = Metrics()
     registry = CollectorRegistry()
     registry.register(metrics)
