@@ -16,7 +16,11 @@ from prometheus_client import CollectorRegistry
 from outworks import label, wiring
 from outworks.config import load_policy
 from outworks.defense import InForce
-from outworks.defenses.parameter_lock import ParameterLock, Settings
+from outworks.defenses.bank import Bank
+from outworks.defenses.entry import Known, added
+from outworks.defenses.fingerprint import Fingerprint
+from outworks.defenses.fingerprint import Settings as FingerprintSettings
+from outworks.defenses.parameter_lock import Allowed, ParameterLock, Settings
 from outworks.event import Ended, Event, Judged, Received, RecordError, Rejected
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Asking, Door, Doorway, Limits
@@ -410,3 +414,39 @@ def test_a_list_of_accounts_is_no_markup(policy: Path) -> None:
 def test_no_key_is_called_what_keyless_requests_are(policy: Path) -> None:
     """A product named `open` would share its accounts with whoever sends no key."""
     assert run("keys", "add", "open", "-p", str(policy)).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tools": (Tool("look_up", description="KNOWN"),)},
+        {"tools": (Tool("look_up", schema={"properties": {"a": {"enum": ["x", "KNOWN"]}}}),)},
+        {"parameters": {"response_format": {"json_schema": {"schema": {"description": "KNOWN"}}}}},
+    ],
+)
+async def test_a_known_text_beside_the_turns_is_found(changes: dict[str, Any]) -> None:
+    """What the model reads outside the turns, tools and schemas, is matched as well."""
+    known = "an invented text that stands in the bank and nowhere else, long enough to be one"
+    bank = Bank()
+    bank.apply(added(Known(text=known, source="test", reason="test"), by="test"))
+    hidden = msgspec.convert(
+        msgspec.json.decode(msgspec.json.encode(changes).replace(b"KNOWN", known.encode())),
+        dict[str, Any],
+    )
+    fields = {**changes, **hidden}
+    if "tools" in fields:
+        fields["tools"] = msgspec.convert(fields["tools"], tuple[Tool, ...])
+
+    verdict = await Fingerprint(FingerprintSettings(), bank).check_request(asks(**fields))
+
+    assert verdict.decision is Decision.BLOCK
+
+
+@pytest.mark.parametrize("name", ["metadata", "prompt_cache_key"])
+async def test_no_field_carries_raw_ids_upstream_unless_the_policy_says_so(name: str) -> None:
+    """Fields that products fill with their users' ids are refused until somebody admits them by name."""
+    value: Any = {"user": "ann"} if name == "metadata" else "ann"
+
+    assert (await lock().check_request(asks(parameters={name: value}))).decision is Decision.BLOCK
+    admitted = lock(allow={name: Allowed()})
+    assert (await admitted.check_request(asks(parameters={name: value}))).decision is Decision.ALLOW

@@ -68,6 +68,10 @@ class Fingerprint(defense.Defense):
             return ALLOW
         said = _said(request)
         found = [_Place(hit, said.span(hit.start, hit.end)) for hit in bank.find(said.data, near=self._settings.near)]
+        if request.tools or request.parameters:
+            beside = [normalise(text).data for text in request.beside()]
+            found += [_Place(h, None) for h in bank.find(_SEPARATOR.join(beside), near=self._settings.near)]
+            found += [_Place(h, None) for each in beside for h in bank.whole(each)]
         if bank.longest_whole:
             for piece in said.pieces:
                 hits = bank.whole(said.data[piece.start : piece.end])

@@ -33,7 +33,8 @@ def _number(low: float, high: float) -> Allowed:
 
 
 # What ordinary clients of today's APIs send, in the ordinary range. Decoding settings outside it are a published
-# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks.
+# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks. `metadata` and
+# `prompt_cache_key` are left out because products put their users' raw ids there, and they go upstream as they are.
 DEFAULT: Mapping[str, Allowed] = {
     "max_tokens": Allowed(type="integer", min=1, max=1_000_000),
     "temperature": _number(0, 1),
@@ -52,8 +53,6 @@ DEFAULT: Mapping[str, Allowed] = {
     "store": Allowed(type="boolean", values=(False,)),
     "modalities": Allowed(type="strings", values=(["text"],)),
     "service_tier": Allowed(type="string", values=("auto", "default", "standard_only")),
-    "metadata": Allowed(type="object"),
-    "prompt_cache_key": Allowed(type="string"),
 }
 
 _TYPES: Mapping[str, str] = {
