@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 POLICY ?= examples/quickstart/outworks.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers docs reference bench table clean
+.PHONY: help run test check format lint types layers docs reference bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -85,7 +85,7 @@ class Ended(Body, frozen=True, kw_only=True, omit_defaults=True, tag="ended"):
     """How an exchange ended, where `released` with a finish does not say it all."""
 
     why: str
-    """`complete` (usage arrived after the last release), `client_left`, `shut_down` or `fault`."""
+    """`complete` (usage arrived after the last release), `client_left`, `timed_out`, `shut_down` or `fault`."""
     usage: Usage | None = None
 
 

@@ -9,7 +9,7 @@ from outworks.event import Judgement
 from outworks.judge import Judged, judge
 from outworks.message import Finish, Output, Request, ToolCall
 from outworks.model import Draft
-from outworks.verdict import Decision, Edit, Finding, Notice
+from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,8 @@ class Gate:
         self._released = 0
         self._cleared = 0
         """Characters that were judged without a stop."""
+        self._shadows: dict[str, int] = {}
+        """How far each defense in shadow has covered. What the others let go of, it may still be reading."""
         self._seen: set[tuple[str, Finding]] = set()
         self.closed = False
         """Nothing more will leave: the output is finished, or a defense stopped it."""
@@ -64,11 +66,14 @@ class Gate:
             first = await self._first_stop(output, judged)
             output, judged = first.output, first.judged
             stops = [one for one in judged if _stops(one)]
-        self._cleared = len(output.text)
-        live = [one for one in judged if one.mode is Mode.LIVE]
-        end = min((_covered(one, output) for one in live), default=len(output.text))
-        edits = _merge([edit for one in live for edit in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
-        end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
+        self._cleared = end = len(output.text)
+        # Most verdicts are plain ALLOW: they cover everything and alter nothing.
+        live = [one for one in judged if one.verdict is not ALLOW and one.mode is Mode.LIVE]
+        edits: list[Edit] = []
+        if live:
+            end = min(_covered(one, output) for one in live)
+            edits = _merge([e for one in live for e in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
+            end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
         self.stopped = bool(stops)
         self.closed = self.stopped or output.done
         if end == self._released and not self.closed:
@@ -77,11 +82,16 @@ class Gate:
 
     async def _judge(self, output: Output) -> list[Judged]:
         judged = [
-            await judge(each, each.defense.check_output(self._request, output))
+            await judge(each, each.defense.check_output(self._request, self._as_seen_by(each, output)))
             for each in self._defenses
             if each.defense.checks_output
         ]
         return [_sound(one, output) for one in judged + _undeclared(self._request, output)]
+
+    def _as_seen_by(self, each: InForce, output: Output) -> Output:
+        if each.settings.mode is Mode.LIVE:
+            return output
+        return msgspec.structs.replace(output, released=self._shadows.get(each.defense.name, 0))
 
     async def _first_stop(self, output: Output, judged: list[Judged]) -> "_Look":
         """The stop as it would have come, had the text arrived a character at a time.
@@ -90,7 +100,7 @@ class Gate:
         text in sight that is never released, must not depend on how much of that text came with the violation.
         """
         first = _Look(output, judged)
-        if any(one.error for one in judged):
+        if any(one.error and one.mode is Mode.LIVE for one in judged):
             return first  # a check that fails is not asked again and again
         passes, stops = self._cleared + 1, len(output.text) + output.done
         while passes < stops:
@@ -107,6 +117,7 @@ class Gate:
         self, output: Output, judged: list[Judged], stops: list[Judged], edits: list[Edit], end: int
     ) -> Release:
         start, self._released = self._released, end
+        self._shadows = {one.name: _reach(one, output) for one in judged if one.mode is Mode.SHADOW}
         applied = [edit for edit in edits if edit.end <= end]
         stop = max(stops, key=lambda one: one.verdict.decision, default=None)
         told = None
@@ -128,6 +139,8 @@ class Gate:
     def _judgement(self, one: Judged, applied: list[Edit]) -> Judgement:
         """The record of a verdict. What an earlier record of this choice already tells is not told twice: a finding
         counts once towards an account's history, however finely its answer was streamed."""
+        if one.verdict is ALLOW:
+            return one.record(())
         findings = tuple(f for f in one.verdict.findings if (one.name, f) not in self._seen)
         self._seen.update((one.name, f) for f in findings)
         record = one.record(findings)
@@ -148,7 +161,12 @@ class _Look(msgspec.Struct, frozen=True):
 
 
 def _stops(one: Judged) -> bool:
-    return one.mode is Mode.LIVE and one.verdict.decision >= Decision.ESCALATE
+    return one.verdict is not ALLOW and one.mode is Mode.LIVE and one.verdict.decision >= Decision.ESCALATE
+
+
+def _reach(one: Judged, output: Output) -> int:
+    """How far a verdict in shadow is final."""
+    return len(output.text) if one.verdict.covered is None else one.verdict.covered
 
 
 def _covered(one: Judged, output: Output) -> int:
@@ -162,7 +180,7 @@ def _covered(one: Judged, output: Output) -> int:
 def _sound(one: Judged, output: Output) -> Judged:
     """The verdict, or a block where it breaks the contract: text left uncovered at the end, edits on what has left."""
     verdict = one.verdict
-    if one.mode is not Mode.LIVE or verdict.decision >= Decision.ESCALATE:
+    if verdict is ALLOW or one.mode is not Mode.LIVE or verdict.decision >= Decision.ESCALATE:
         return one
     if output.done and verdict.covered is not None and verdict.covered < len(output.text):
         return one.failed("left the end of the output uncovered")
@@ -199,5 +217,5 @@ def _undeclared(request: Request, output: Output) -> list[Judged]:
         return []
     offered = {tool.name for tool in request.tools}
     names = [call.name for call in output.tool_calls if call.name not in offered]
-    reason = f"the model called a function that the request does not offer: {names[0]!r}" if names else ""
+    reason = f"the model called a function that the request does not offer: {names[0][:64]!r}" if names else ""
     return [Judged.block("gate", reason, covered=len(output.text))] if names else []

@@ -1,17 +1,21 @@
 """Judging: one check of one defense, bounded in time, failing closed."""
 
 import asyncio
+import os
+import traceback
 import types
 from collections.abc import Coroutine, Generator
 from math import isfinite
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from outworks.defense import InForce, Mode
 from outworks.event import Judgement
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
+
+T = TypeVar("T")
 
 _FAULT = Notice(code="defense_unavailable", message="The request could not be checked, so it was stopped.", status=503)
 
@@ -56,17 +60,15 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
     error, reason = "", ""
     began = perf_counter_ns()
     try:
-        verdict = await _bounded(check, settings.time_limit_ms / 1000)
-        if type(verdict) is not Verdict:
-            raise TypeError(f"a check must return a Verdict, not {type(verdict).__name__}")
-        if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
-            raise TypeError("MODIFY says neither what to replace nor what to go on with")
-        if not all(isfinite(finding.score) for finding in verdict.findings):
-            raise ValueError("a finding's score is not a number")
+        verdict = await bounded(check, settings.time_limit_ms / 1000)
+        if verdict is not ALLOW:
+            _check(verdict)
     except TimeoutError:
         verdict, error, reason = ALLOW, "overran", f"took longer than {settings.time_limit_ms:g} ms"
+    except _UnsoundError as fault:
+        verdict, error, reason = ALLOW, "raised", str(fault)
     except Exception as fault:
-        verdict, error, reason = ALLOW, "raised", f"{type(fault).__name__}: {fault}"[:500]
+        verdict, error, reason = ALLOW, "raised", _where(fault)
     us = (perf_counter_ns() - began) // 1000
     if not error and us > settings.time_limit_ms * 1000:
         error, reason = "overran", f"took {us / 1000:.0f} ms, longer than {settings.time_limit_ms:g} ms"
@@ -76,19 +78,39 @@ async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
     return Judged(each.defense.name, settings.mode, verdict, error, us)
 
 
-async def _bounded(check: Coroutine[Any, Any, Verdict], limit: float) -> Verdict:
-    """The check's result. Most checks never wait for anything: they finish in one step, and pay for no timer."""
+class _UnsoundError(Exception):
+    """A verdict that breaks the contract. Its words are ours."""
+
+
+def _check(verdict: object) -> None:
+    if type(verdict) is not Verdict:
+        raise _UnsoundError(f"a check must return a Verdict, not {type(verdict).__name__}")
+    if verdict.decision is Decision.MODIFY and verdict.request is None and not verdict.edits:
+        raise _UnsoundError("MODIFY says neither what to replace nor what to go on with")
+    if not all(isfinite(finding.score) for finding in verdict.findings):
+        raise _UnsoundError("a finding's score is not a number")
+
+
+def _where(fault: Exception) -> str:
+    """What was raised and where, without its words: they may quote content, and a reason is never erased."""
+    frame = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{type(fault).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"
+
+
+async def bounded(work: Coroutine[Any, Any, T], limit: float) -> T:
+    """The coroutine's result, in so many seconds, or `TimeoutError`. Most checks never wait for anything: they finish
+    in one step, and pay for no timer."""
     try:
-        waiting = check.send(None)
+        waiting = work.send(None)
     except StopIteration as stop:
-        verdict: Verdict = stop.value
-        return verdict
+        result: T = stop.value
+        return result
     async with asyncio.timeout(limit):
-        return await _resume(check, waiting)
+        return await _resume(work, waiting)
 
 
 @types.coroutine
-def _resume(check: Coroutine[Any, Any, Verdict], waiting: Any) -> Generator[Any, Any, Verdict]:
+def _resume(work: Coroutine[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
     """Go on with a coroutine that has been stepped once and now waits for `waiting`."""
     while True:
         thrown, sent = None, None
@@ -97,7 +119,7 @@ def _resume(check: Coroutine[Any, Any, Verdict], waiting: Any) -> Generator[Any,
         except BaseException as error:
             thrown = error
         try:
-            waiting = check.send(sent) if thrown is None else check.throw(thrown)
+            waiting = work.send(sent) if thrown is None else work.throw(thrown)
         except StopIteration as stop:
-            verdict: Verdict = stop.value
-            return verdict
+            result: T = stop.value
+            return result

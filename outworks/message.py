@@ -112,6 +112,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
                 elif isinstance(part, ToolCall):
                     yield Located(m, p, message.role, message.label, part.arguments)
 
+    def beside(self) -> Iterator[str]:
+        """What else the model may read, outside the turns: tools with their schemas, and every string of a parameter."""
+        for tool in self.tools:
+            yield from (tool.name, tool.description)
+            yield from _strings(tool.schema)
+        yield from _strings(self.parameters)
+
     @property
     def system_prompt(self) -> str:
         """What the product told the model: system and developer turns, joined by newlines."""
@@ -119,6 +126,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _PRODUCT_ROLES = frozenset({Role.SYSTEM, Role.DEVELOPER})
+
+
+def _strings(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting += [*one.values(), *one]
+        elif isinstance(one, list):
+            waiting += one
 
 
 class Located(msgspec.Struct, frozen=True):

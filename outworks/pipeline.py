@@ -58,13 +58,10 @@ class DefendedModel:
             await self._append(request, UpstreamFailed(error=error.kind, message=error.message, status=error.status))
             if not _all_closed(gates):
                 raise
-        except (GeneratorExit, asyncio.CancelledError):
-            self._append(request, Ended(why="client_left"))
-            raise
         except RecordError:
             raise
-        except Exception as error:
-            self._append(request, Ended(why=f"fault: {type(error).__name__}"))
+        except BaseException as error:
+            self._append(request, Ended(why=_why(error)))
             raise
         finally:
             if isinstance(upstream, AsyncGenerator):
@@ -79,7 +76,12 @@ class DefendedModel:
         for each in self._defenses:
             if not each.defense.checks_request:
                 continue
-            one = await judge(each, each.defense.check_request(request))
+            try:
+                one = await judge(each, each.defense.check_request(request))
+            except BaseException as left:
+                # Who goes away before the verdict was here all the same.
+                self._recorder.append((received, _event(request, Ended(why=_why(left)))))
+                raise
             judged.append(one)
             if one.mode is not Mode.LIVE:
                 continue
@@ -147,6 +149,16 @@ class _Said(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...]
     parameters: dict[str, Any]
+
+
+def _why(error: BaseException) -> str:
+    """Why an exchange ended without its last word."""
+    if isinstance(error, GeneratorExit):
+        return "client_left"
+    if isinstance(error, Exception):
+        return f"fault: {type(error).__name__}"
+    # Whoever ends one exchange says why; whoever ends the program cancels all of them, in words of its own.
+    return next((said for said in error.args if said in ("client_left", "timed_out")), "shut_down")
 
 
 def _choices(request: Request) -> range:

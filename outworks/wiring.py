@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -29,7 +31,7 @@ from outworks.gateway.exchange import Door, Doorway
 from outworks.gateway.keys import Keys
 from outworks.gateway.metrics import Metrics
 from outworks.gateway.observe import Lines, Observed, Observer, Traces
-from outworks.ledger import Ledger, LedgerError
+from outworks.ledger import Ledger
 from outworks.message import Request, ToolCall
 from outworks.models.local import Local
 from outworks.pipeline import DefendedModel
@@ -54,6 +56,9 @@ class Changes:
 
     def refresh(self, *, most: int | None = None) -> int:
         """Take in what was recorded since, `most` events at a time; returns how many those were."""
+        head = self._ledger.head().seq
+        if head == self._seq:
+            return 0
         count = 0
         for recorded in self._ledger.events(self._seq, kinds=("changed",), limit=most, with_content=True):
             count += 1
@@ -66,6 +71,9 @@ class Changes:
                     self.bank.apply(body, recorded.event.content)
             except (ValueError, LookupError) as error:
                 _say(f"event {recorded.seq} of the ledger is passed over: {error}")
+        if count != most:
+            # Everything is read: actions, which the index holds too, are not passed over anew each time.
+            self._seq = max(self._seq, head)
         return count
 
 
@@ -135,14 +143,17 @@ class Gateway:
         for model in self._models:
             if isinstance(model, Local):
                 await model.start()
-        following = self._following(), self._expiring(), self._enforcer.run()
-        self._tasks = [asyncio.create_task(each) for each in following]
+        lasting = {"following": self._following, "expiry": self._expiring, "enforcement": self._enforcer.run}
+        self._tasks = [asyncio.create_task(_lasting(name, run)) for name, run in lasting.items()]
         await self._ledger.append([_loaded(policy)])
 
     def reload(self) -> None:
         """Load the policy anew. A bad one is refused, and the old one stays in force."""
         try:
             policy = load_policy(self._path)
+            if policy.gateway.listen != self._policy.gateway.listen:
+                # Whether a key is needed was checked for the new address, and we would go on listening on the old one.
+                raise ValueError("[gateway] listen: the address cannot be changed while the gateway runs; restart it")
             if policy.ledger_path != self._policy.ledger_path:
                 raise ValueError("[ledger] path: the ledger cannot be changed while the gateway runs; restart it")
             door = self._door(policy)
@@ -193,7 +204,13 @@ class Gateway:
             for name, model in upstreams.items()
         }
         return Door(
-            defended, self._recorder, self._changes.keys, self._standings, policy.gateway.limits, policy.gateway.asking
+            defended,
+            self._recorder,
+            self._changes.keys,
+            self._standings,
+            policy.gateway.limits,
+            policy.gateway.asking,
+            self._pseudonym,
         )
 
     def _observers(self, policy: Policy) -> list[Observer]:
@@ -213,12 +230,14 @@ class Gateway:
                 # In slices, for a long import must not stall the exchanges.
                 while self._changes.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
-                self._metrics.leave()
                 self._doorway.fault = ""
             except Exception as error:
                 if not self._doorway.fault:
                     _say(f"the ledger cannot be followed: {type(error).__name__}: {error}")
                 self._doorway.fault = "accounts and keys cannot be looked up"
+            # Counts that cannot be left, on a full disk say, are no reason to turn anybody away.
+            with contextlib.suppress(OSError):
+                self._metrics.leave()
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _expiring(self) -> None:
@@ -228,7 +247,7 @@ class Gateway:
             if kept is not None:
                 try:
                     await asyncio.to_thread(self._ledger.expire, time.time() - kept)
-                except (LedgerError, OSError) as error:
+                except Exception as error:
                     _say(f"content could not be expired, and will be tried again: {error}")
             await asyncio.sleep(EXPIRE_SECONDS)
 
@@ -279,11 +298,26 @@ def secret(policy: Policy) -> bytes:
     if given:
         return given.encode()
     path = policy.ledger_path.with_suffix(".secret")
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-    return path.read_bytes()
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
+        # Workers start together, and one may have died here: a file that is still empty holds no secret yet.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        kept = file.read()
+        if not kept:
+            kept = secrets.token_hex(32).encode()
+            file.write(kept)
+            file.flush()
+    return kept
+
+
+async def _lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what must never end. If it does, by a fault of ours, it is said and begun anew: without enforcement, say,
+    nobody would ever be suspended again."""
+    while True:
+        try:
+            await run()
+        except Exception as error:
+            _say(f"{name} broke off, and begins anew: {type(error).__name__}: {error}")
+        await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def pseudonym(key: bytes) -> Callable[[str], str]:

@@ -70,13 +70,14 @@ class Says:
 
 
 def asks(text: str = "What is the capital of France?", **changes: object) -> Request:
-    """A request with one user message."""
+    """A request with one user message, streamed: a gate looks at every piece of such an answer."""
     fields: dict[str, object] = {
         "id": "ex_1",
         "model": "says",
         "messages": (Message(Role.USER, (Text(text),), label.USER),),
         "account": "shop:ann",
         "product": "shop",
+        "stream": True,
     }
     return Request(**{**fields, **changes})  # type: ignore[arg-type]
 

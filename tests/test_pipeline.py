@@ -1,6 +1,7 @@
 """The defended model: judged in order, held until covered, recorded before release."""
 
 import asyncio
+import re
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from outworks.message import Delta, Finish, Output, Request, ToolCallPiece, Usag
 from outworks.model import Blocked, Joined, UpstreamError, join
 from outworks.pipeline import DefendedModel
 from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice, Span, Verdict
-from tests.kit import UPSTREAM_DOWN, Says, Tape, asks, cut, forbids, offers, on_output, on_request
+from tests.kit import UPSTREAM_DOWN, Says, Tape, asks, cut, forbids, longest_overlap, offers, on_output, on_request
 
 BLOCK = Verdict(decision=Decision.BLOCK, reason="because", notice=Notice(code="no", message="No."))
 
@@ -105,6 +106,24 @@ async def test_shadow_changes_nothing(mode: str) -> None:
         assert joined.outputs[0].finish is Finish.STOP
         assert tape.bodies(Judged)[0].judgements[0].decision is Decision.BLOCK
         assert tape.bodies(Judged)[0].decision is Decision.ALLOW
+
+
+@given(at=st.lists(st.integers(0, 40), max_size=12))
+def test_shadow_finds_what_live_finds(at: list[int]) -> None:
+    """A defense in shadow reads on from where it was, not from where the others let go, so that it misses nothing."""
+    text = "hay and a needle, hay and a needle, hay"
+    tape = Tape()
+
+    async def finds(request: Request, output: Output) -> Verdict:
+        places = [m.start() for m in re.finditer("needle", output.text) if m.start() >= output.released]
+        held = 0 if output.done else longest_overlap(output.text, "needle")
+        findings = tuple(Finding("needle", 1.0, Span(place, place + 6)) for place in places)
+        return Verdict(findings=findings, covered=len(output.text) - held)
+
+    asyncio.run(ask(Says(*cut(text, at)), on_output(finds, mode="shadow"), on_output(ALLOW), tape=tape))
+
+    found = [f.span.start for body in tape.bodies(Judged) for one in body.judgements for f in one.findings if f.span]
+    assert sorted(found) == [m.start() for m in re.finditer("needle", text)]
 
 
 async def raises(*_: object) -> Verdict:
@@ -200,20 +219,24 @@ async def test_recorded_before_released() -> None:
     assert got == "Paris."
 
 
-@given(at=st.lists(st.integers(0, 40), max_size=8), word=st.sampled_from(["needle", "aab", "x" * 10]))
-def test_a_forbidden_word_never_leaves_however_it_is_cut(at: list[int], word: str) -> None:
-    """Under any chunking the same characters are released: all before the violation, none from it on."""
+@given(
+    at=st.lists(st.integers(0, 40), max_size=8),
+    word=st.sampled_from(["needle", "aab", "x" * 10]),
+    stream=st.booleans(),
+)
+def test_a_forbidden_word_never_leaves_however_it_is_cut(at: list[int], word: str, stream: bool) -> None:
+    """Under any chunking, streamed or not, the same leaves: all before the violation, nothing from it on."""
     text = f"aaaab hay {word} more hay"
     tape = Tape()
 
-    joined = asyncio.run(ask(Says(*cut(text, at)), forbids(word), tape=tape))
+    joined = asyncio.run(ask(Says(*cut(text, at)), forbids(word), tape=tape, request=asks(stream=stream)))
 
     assert joined.outputs[0].text == tape.released == text[: text.index(word)]
     assert joined.outputs[0].finish is Finish.CONTENT_FILTER
 
 
-@given(at=st.lists(st.integers(0, 60), max_size=10))
-def test_edits_are_the_same_however_it_is_cut(at: list[int]) -> None:
+@given(at=st.lists(st.integers(0, 60), max_size=10), stream=st.booleans())
+def test_edits_are_the_same_however_it_is_cut(at: list[int], stream: bool) -> None:
     """A MODIFY rewrites the same spans under any chunking, and the record shows what really left."""
 
     async def stars(request: Request, output: Output) -> Verdict:
@@ -224,7 +247,8 @@ def test_edits_are_the_same_however_it_is_cut(at: list[int]) -> None:
     text = "one * two ** three * four"
     tape = Tape()
 
-    joined = asyncio.run(ask(Says(*cut(text, at)), on_output(stars), forbids("zzz"), tape=tape))
+    model, request = Says(*cut(text, at)), asks(stream=stream)
+    joined = asyncio.run(ask(model, on_output(stars), forbids("zzz"), tape=tape, request=request))
 
     assert joined.outputs[0].text == tape.released == text.replace("*", "[star]")
 
@@ -307,6 +331,17 @@ async def test_a_choice_that_was_not_asked_for_is_dropped() -> None:
     joined = await ask(model)
 
     assert [output.text for output in joined.outputs] == ["asked"]
+
+
+async def test_a_streamed_answer_leaves_as_it_comes() -> None:
+    """What is covered leaves at once when somebody waits for it, and in one piece when nobody does."""
+    streamed, whole = Tape(), Tape()
+
+    await ask(Says(*"abcdef"), tape=streamed)
+    await ask(Says(*"abcdef"), tape=whole, request=asks(stream=False))
+
+    assert len(streamed.bodies(Released)) > 5
+    assert len(whole.bodies(Released)) == 1
 
 
 async def test_a_stopped_output_cancels_the_upstream() -> None:

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from outworks.action import Action, Standing
-from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
 from outworks.duration import seconds
 from outworks.enforcement import actions
 
@@ -24,7 +25,7 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
     table = Table("account", "standing", "until", "by", "action", "reason", box=None)
     found = actions.standings(reading(policy), time.time())
     for one in found:
-        table.add_row(one.account, *_cells(one.action))
+        table.add_row(cell(one.account), *_cells(one.action))
     Console().print(table if found else "Every account is in good standing.")
 
 
@@ -34,11 +35,11 @@ def show(account: Account, policy: PolicyFile = DEFAULT) -> None:
     record = actions.account_record(reading(policy), account, time.time())
     console = Console()
     seen = _moment(record.first_seen) if record.first_seen is not None else "never"
-    console.print(f"{account}: {record.action.standing.name.lower()}; first seen {seen}", markup=False)
+    console.print(cell(f"{account}: {record.action.standing.name.lower()}; first seen {seen}"))
     table = Table("standing", "until", "by", "action", "reason", "state", "evidence (events)", box=None)
     for taken in record.taken:
         evidence = ", ".join(map(str, taken.action.evidence[:8])) + ("..." if len(taken.action.evidence) > 8 else "")
-        table.add_row(*_cells(taken.action), taken.state(time.time()), evidence)
+        table.add_row(*_cells(taken.action), cell(taken.state(time.time())), cell(evidence))
     if record.taken:
         console.print(table)
 
@@ -95,10 +96,10 @@ def _standing(name: str) -> Standing:
     return Standing[name.upper()]
 
 
-def _cells(action: Action) -> list[str]:
+def _cells(action: Action) -> list[Text]:
     until = "" if action.expires is None else _moment(action.expires)
     shadow = " (shadow)" if action.shadow else ""
-    return [action.standing.name.lower() + shadow, until, action.by, action.id, action.reason]
+    return [cell(each) for each in (action.standing.name.lower() + shadow, until, action.by, action.id, action.reason)]
 
 
 def _moment(unix: float) -> str:

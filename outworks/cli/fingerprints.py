@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, exported, imported, switched
 from outworks.event import Changed, Event
@@ -82,7 +82,8 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
     table = Table("id", "category", "match", "state", "source", "reason", box=None)
     for entry in bank.entries():
         state = "on" if entry.enabled else "off"
-        table.add_row(entry.id, entry.category, entry.match, state, entry.source, entry.reason)
+        said = (entry.id, entry.category, entry.match, state, entry.source, entry.reason)
+        table.add_row(*map(cell, said))
     empty = "The bank is empty: outworks fingerprints add TEXT --source ... --reason ..."
     Console().print(table if len(bank) else empty)
 
@@ -109,7 +110,8 @@ def match(
     hits = folded(reading(policy)).match(words)
     table = Table("id", "category", "how", "score", box=None)
     for hit in hits:
-        table.add_row(hit.entry.id, hit.entry.category, "exact" if hit.score == 1 else "near", f"{hit.score:.2f}")
+        how = "exact" if hit.score == 1 else "near"
+        table.add_row(cell(hit.entry.id), cell(hit.entry.category), how, f"{hit.score:.2f}")
     Console().print(table if hits else "Nothing in the bank matches.")
     raise typer.Exit(0 if hits else 1)
 

@@ -9,13 +9,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
 from outworks.event import Changed, Event
 from outworks.gateway import keys
 from outworks.gateway.keys import Keys
 from outworks.ledger import Reader
 
 app = typer.Typer(no_args_is_help=True, help="The keys that products hold. Only their hashes are stored.")
+_ID = 8
+"""Digits of a key's hash by which people tell it from others."""
 Product = Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's name.")]
 
 
@@ -27,8 +29,10 @@ def add(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the key and nothing else.")] = False,
 ) -> None:
     """Make a key for a product and print it, once. A product may hold several."""
-    if not product or ":" in product or not product.isprintable():
+    if product != product.strip() or not product or ":" in product or not product.isprintable():
         raise ValueError(f"a product's name is printable and has no colon in it; {product!r} was given")
+    if product == keys.OPEN:
+        raise ValueError(f"{product!r} is what requests without a key count as, so no key has that name")
     key = keys.make()
     with writing(policy) as ledger:
         ledger.append_now([Event(body=keys.added(product, key, me(by)), at=time.time())])
@@ -38,30 +42,46 @@ def add(
 
 @app.command("list")
 def list_(policy: PolicyFile = DEFAULT) -> None:
-    """List the products and when their keys were made."""
+    """List the products, the ids of their keys (the first digits of their hashes) and the last change."""
     table = Table("product", "keys", "last change", "by", box=None)
-    with_keys = folded(reading(policy))
+    held = folded(reading(policy))
     changes: dict[str, list[tuple[float, Changed]]] = {}
     for at, body in _changes(reading(policy)):
         changes.setdefault(body.name, []).append((at, body))
     for name, rows in sorted(changes.items()):
         at, last = rows[-1]
         when = datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
-        table.add_row(name, str(with_keys.count(name)) if name in with_keys.products else "revoked", when, last.by)
+        ids = ", ".join(sha[:_ID] for sha in held.of(name)) or "revoked"
+        table.add_row(cell(name), ids, when, cell(last.by))
     Console().print(table if changes else "No product holds a key yet: outworks keys add PRODUCT")
 
 
 @app.command()
-def revoke(product: Product, policy: PolicyFile = DEFAULT, by: By = "") -> None:
-    """Shut out every key of a product, within a second, in running gateways too."""
+def revoke(
+    product: Product,
+    key: Annotated[str, typer.Option(help="Only this one, by its id in `list`; else all of the product's.")] = "",
+    policy: PolicyFile = DEFAULT,
+    by: By = "",
+) -> None:
+    """Shut out a product's keys, within a second, in running gateways too."""
     with writing(policy) as ledger:
-        known = folded(ledger).products
+        held = folded(ledger)
+        known = held.products
         if product not in known:
             near = get_close_matches(product, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
             raise LookupError(f"no product {product!r} holds a key{hint}")
-        ledger.append_now([Event(body=keys.revoked(product, me(by)), at=time.time())])
-    print(f"Every key of {product} is revoked.")
+        sha = _only(held, product, key) if key else ""
+        ledger.append_now([Event(body=keys.revoked(product, me(by), sha256=sha), at=time.time())])
+    print(f"The key {key} of {product} is revoked." if key else f"Every key of {product} is revoked.")
+
+
+def _only(held: Keys, product: str, id: str) -> str:
+    """The hash of the one key of that id."""
+    ids = {sha[:_ID]: sha for sha in held.of(product)}
+    if id not in ids:
+        raise LookupError(f"no key of {product} has the id {id!r}; it holds {', '.join(ids)}")
+    return ids[id]
 
 
 def folded(ledger: Reader) -> Keys:

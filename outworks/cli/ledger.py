@@ -1,5 +1,6 @@
 """`outworks ledger`: what happened."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 from rich.progress import Progress
 
 from outworks.cli.options import DEFAULT, By, PolicyFile, me, policy_at, reading, writing
@@ -61,7 +63,9 @@ def show(
         line = msgspec.to_builtins(msgspec.json.decode(json_line(recorded)))
         if not content:
             line["content"] = "(there is content; --content shows it)" if line["content"] is not None else None
-        console.print_json(data={key: value for key, value in line.items() if value not in ("", None, False)})
+        said = {key: value for key, value in line.items() if value not in ("", None, False)}
+        shown = msgspec.json.format(msgspec.json.encode(said), indent=2).decode()
+        console.print(JSONHighlighter()(_escaped(shown)), soft_wrap=True)
 
 
 @app.command("verify")
@@ -122,4 +126,11 @@ def erase_(
 
 
 def _print(recorded: Recorded, as_json: bool) -> None:
-    print(json_line(recorded).decode() if as_json else summary(recorded), flush=True)
+    print(_escaped(json_line(recorded).decode()) if as_json else summary(recorded), flush=True)
+
+
+def _escaped(text: str) -> str:
+    """JSON that means the same, without the characters that a terminal obeys or hides."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)

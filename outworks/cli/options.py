@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from outworks.config import Policy, load_policy
+from outworks.gateway.observe import printable
 from outworks.ledger import Ledger, Reader
 
 PolicyFile = Annotated[
@@ -31,6 +33,11 @@ def writing(path: Path) -> Ledger:
 def reading(path: Path) -> Reader:
     """The policy's ledger, to read from."""
     return Reader(policy_at(path).ledger_path)
+
+
+def cell(text: str) -> Text:
+    """A cell of a table: the words of others, in which nothing is markup and nothing is obeyed by a terminal."""
+    return Text(printable(text))
 
 
 def me(by: str) -> str:

@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from outworks.cli import keys
+from outworks.cli.options import DEFAULT
 from outworks.config import Policy, load_policy
 from outworks.gateway import server
 from outworks.ledger import Ledger
 from outworks.models import gguf, local
 from outworks.wiring import Gateway
 
-File = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
-DEFAULT = Path("outworks.toml")
+File = Annotated[Path, typer.Argument(metavar="POLICY", envvar="OUTWORKS_POLICY", help="The policy file.")]
 
 
 def serve(policy: File = DEFAULT) -> None:

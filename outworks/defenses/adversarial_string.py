@@ -36,14 +36,15 @@ class AdversarialString(defense.Defense):
 
     @override
     async def check_request(self, request: Request) -> Verdict:
-        parts = [part for part in request.texts() if part.role not in _PRODUCT and part.text]
+        parts = [part for part in request.texts() if part.text and part.role not in _PRODUCT]
         if not parts:
             return ALLOW
         found: list[Placed] = []
         for n, stretch in enumerate(stretches(self._tables, [part.text for part in parts])):
             if n:
                 await asyncio.sleep(0)
-            found = nlargest(_FINDINGS, found + stretch, key=lambda placed: placed.suspect.score)
+            if stretch:
+                found = nlargest(_FINDINGS, found + stretch, key=lambda placed: placed.suspect.score)
         if not found:
             return ALLOW
         findings = tuple(

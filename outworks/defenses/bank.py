@@ -11,17 +11,7 @@ import msgspec
 import numpy as np
 
 from outworks.defenses.entry import CONTAINED_FROM, Entry, from_event
-from outworks.defenses.shingles import (
-    WIDTH,
-    Found,
-    Index,
-    Keys,
-    Print,
-    digest,
-    keys,
-    prefix_digest,
-    prefix_lengths,
-)
+from outworks.defenses.shingles import WIDTH, Found, Index, Keys, Print, digest, keys, prefix_digest, prefix_lengths
 from outworks.event import Changed
 from outworks.normalise import normalise
 

@@ -68,6 +68,10 @@ class Fingerprint(defense.Defense):
             return ALLOW
         said = _said(request)
         found = [_Place(hit, said.span(hit.start, hit.end)) for hit in bank.find(said.data, near=self._settings.near)]
+        if request.tools or request.parameters:
+            beside = [normalise(text).data for text in request.beside()]
+            found += [_Place(h, None) for h in bank.find(_SEPARATOR.join(beside), near=self._settings.near)]
+            found += [_Place(h, None) for each in beside for h in bank.whole(each)]
         if bank.longest_whole:
             for piece in said.pieces:
                 hits = bank.whole(said.data[piece.start : piece.end])
@@ -111,7 +115,7 @@ class Fingerprint(defense.Defense):
             )
             return _Passage(whole, 0)
         reading = bank.read(form.data)
-        if reading.settled == len(form.data) and not reading.hits:
+        if not reading.hits and (output.done or reading.settled == len(form.data)):
             return _Passage((), len(output.text))
         offsets = form.offsets()
         return _Passage(

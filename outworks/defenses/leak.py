@@ -4,7 +4,6 @@ import base64
 import codecs
 import os
 import re
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -14,12 +13,14 @@ from typing_extensions import override
 
 from outworks import defense
 from outworks.message import Output, Request, Role, Text
+from outworks.squeeze import backward, forward, squeeze, unread
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
 _NOTICE = Notice(code="leak", message="The rest of this answer was held back.")
 _SYSTEM, _DEVELOPER, _USER = Role.SYSTEM, Role.DEVELOPER, Role.USER
 _SHORTEST = 8
 _REMEMBERED = 1 << 18
+_OVERHEAD = 1 << 11
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +56,8 @@ class Leak(defense.Defense):
             raise ValueError(
                 f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}"
             ) from None
-        self._canaries = tuple(_canary(given, environment) for given in settings.canaries)
+        self._settled = tuple(_canary(given, environment) for given in settings.canaries)
+        self._canaries = _Canaries(self._settled)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
         self._remembered = 0
 
@@ -65,14 +67,14 @@ class Leak(defense.Defense):
         if guard.need == 0:
             return ALLOW
         text = output.text
-        unread = _unread(text, output.released, guard.need)
-        found = guard.leak(unread.squeezed, request)
+        tail = unread(text, output.released, guard.need)
+        found = guard.leak(tail.squeezed, request)
         if found is not None:
-            at = _forward(text, unread.start, found.start)
-            return _block(found.category, Span(at, _forward(text, unread.start, found.end - 1) + 1), at)
+            at = forward(text, tail.start, found.start)
+            return _block(found.category, Span(at, forward(text, tail.start, found.end - 1) + 1), at)
         if not output.done:
-            held = guard.held(unread.squeezed)
-            return Verdict(covered=_backward(text, held)) if held else ALLOW
+            held = guard.held(tail.squeezed)
+            return Verdict(covered=backward(text, held)) if held else ALLOW
         for call in output.tool_calls:
             found = guard.leak(squeeze(call.name + "\n" + call.arguments), request)
             if found is not None:
@@ -84,11 +86,12 @@ class Leak(defense.Defense):
         (by total length) are remembered."""
         guard = self._guards.get(prompt)
         if guard is None:
-            canaries = [*self._canaries, *self._marked(prompt)]
-            guard = self._guards[prompt] = _Guard(canaries, prompt, self._settings.run)
-            self._remembered += len(prompt)
+            marked = self._marked(prompt)
+            canaries = _Canaries((*self._settled, *marked)) if marked else self._canaries
+            guard = self._guards[prompt] = _Guard(canaries, _Runs(prompt, self._settings.run))
+            self._remembered += len(prompt) + _OVERHEAD
             while self._remembered > _REMEMBERED and len(self._guards) > 1:
-                self._remembered -= len(self._guards.popitem(last=False)[0])
+                self._remembered -= len(self._guards.popitem(last=False)[0]) + _OVERHEAD
         elif len(self._guards) > 1:
             self._guards.move_to_end(prompt)
         return guard
@@ -108,64 +111,80 @@ class _Found(msgspec.Struct, frozen=True):
     end: int
 
 
-class _Guard:
-    """What must not leave under one system prompt: canaries in their forms, and an index of the prompt's runs."""
+class _Canaries:
+    """Canaries in their forms."""
 
-    def __init__(self, canaries: list[str], prompt: str, run: int) -> None:
+    def __init__(self, canaries: tuple[str, ...]) -> None:
         forms = list({form: None for canary in canaries for form in _forms(canary)})
         self._forms = AhoCorasick(forms) if forms else None
         self._beginnings = frozenset(form[:n] for form in forms for n in range(1, len(form)))
-        longest = max(map(len, forms), default=0)
+        # The lengths of the beginnings that end in the same three characters: most texts end like none.
         lengths: dict[str, set[int]] = {}
         for beginning in self._beginnings:
-            if len(beginning) > 2:
-                lengths.setdefault(beginning[-3:], set()).add(len(beginning))
-        self._lengths = {end: tuple(sorted(some, reverse=True)) for end, some in lengths.items()}
-        self._prompt = squeeze(prompt)
-        # A prompt shorter than the run is guarded whole; one of a few words is boilerplate.
-        self._run = min(run, len(self._prompt))
-        self._gram = max(self._run // 3, 8)
-        last = len(self._prompt) - self._gram if self._run >= run // 2 else -1
-        # Hashes, not the texts: an eighth of the memory. A collision costs a comparison, never an error.
-        self._grams = frozenset(hash(self._prompt[i : i + self._gram]) for i in range(last + 1))
-        self.need = max(longest, self._run if self._grams else 0)
-        """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
+            lengths.setdefault(beginning[-3:], set()).add(len(beginning))
+        self._lengths = {end: tuple(sorted({*some, 1, 2}, reverse=True)) for end, some in lengths.items()}
+        self.longest = max(map(len, forms), default=0)
 
-    def leak(self, squeezed: str, request: Request) -> _Found | None:
-        """The leak that is the first to be complete, and where what it may have begun with begins."""
-        canary = self._first_canary(squeezed)
-        run = self._first_run(squeezed, request) if self._grams else None
-        found = min((one for one in (canary, run) if one is not None), key=lambda one: one.end, default=None)
-        if found is None:
-            return None
-        # Another leak may have been under way: what was held for it when this one was completed does not leave either.
-        start = min(found.start, found.end - self.held(squeezed[: found.end]))
-        return _Found(found.category, start, found.end)
-
-    def _first_canary(self, squeezed: str) -> _Found | None:
+    def find(self, squeezed: str) -> _Found | None:
+        """The first that is complete."""
         found = self._forms.find_matches_as_indexes(squeezed, overlapping=True) if self._forms is not None else []
         if not found:
             return None
         _, start, end = min(found, key=lambda one: (one[2], one[1]))
         return _Found("canary", start, end)
 
-    def _first_run(self, squeezed: str, request: Request) -> _Found | None:
+    def held(self, squeezed: str) -> int:
+        """How many of the last characters may become part of one."""
+        size = len(squeezed)
+        lengths = self._lengths.get(squeezed[-3:], (2, 1))
+        return next((n for n in lengths if n <= size and squeezed[size - n :] in self._beginnings), 0)
+
+
+class _Runs:
+    """The runs of one system prompt."""
+
+    def __init__(self, prompt: str, run: int) -> None:
+        self._prompt = squeeze(prompt)
+        # A prompt shorter than the run is guarded whole; one of a few words is boilerplate.
+        guarded = len(self._prompt) >= run // 2
+        self._run = min(run, len(self._prompt)) if guarded else 0
+        self._gram = max(self._run // 3, 8)
+        self._grams: frozenset[int] = frozenset()
+        self._checks = 0
+
+    @property
+    def longest(self) -> int:
+        return self._run
+
+    def find(self, squeezed: str, request: Request) -> _Found | None:
         """The first run that the account did not itself write. Every run holds a whole gram at one of the places
         looked at, so one look each `run - gram + 1` characters misses none."""
-        grams, gram, run = self._grams, self._gram, self._run
+        self._prepare(len(squeezed))
+        gram, run, knows = self._gram, self._run, self._knows
         step = run - gram + 1
         for at in range(0, len(squeezed) - gram + 1, step):
-            if hash(squeezed[at : at + gram]) not in grams:
+            if not knows(squeezed[at : at + gram]):
                 continue
             begin, end = at, at + gram
-            while begin > 0 and at - begin < step and hash(squeezed[begin - 1 : begin - 1 + gram]) in grams:
+            while begin > 0 and at - begin < step and knows(squeezed[begin - 1 : begin - 1 + gram]):
                 begin -= 1
-            while end < len(squeezed) and end - at < run and hash(squeezed[end - gram + 1 : end + 1]) in grams:
+            while end < len(squeezed) and end - at < run and knows(squeezed[end - gram + 1 : end + 1]):
                 end += 1
             found = self._judged(squeezed, begin, end, request)
             if found is not None:
                 return found
         return None
+
+    def _prepare(self, length: int) -> None:
+        """Index the prompt once that pays. One that is made anew for each request is searched as it stands."""
+        self._checks += 1
+        if not self._grams and (self._checks > 3 or length > 2000):
+            # Hashes, not the texts: less memory. A collision costs a comparison, never an error.
+            places = range(len(self._prompt) - self._gram + 1)
+            self._grams = frozenset([hash(self._prompt[i : i + self._gram]) for i in places])
+
+    def _knows(self, gram: str) -> bool:
+        return hash(gram) in self._grams if self._grams else gram in self._prompt
 
     def _judged(self, squeezed: str, begin: int, end: int, request: Request) -> _Found | None:
         if end - begin < self._run:
@@ -178,27 +197,48 @@ class _Guard:
         return None
 
     def held(self, squeezed: str) -> int:
-        """How many of the last characters may become part of a leak."""
+        """How many of the last characters may be past the first third of a run."""
         size = len(squeezed)
-        lengths = (*self._lengths.get(squeezed[-3:], ()), 2, 1) if self._beginnings else ()
-        held = next((n for n in lengths if n <= size and squeezed[size - n :] in self._beginnings), 0)
-        if self._grams:
-            begin = size - self._gram
-            while begin >= 0 and size - begin < self._run and hash(squeezed[begin : begin + self._gram]) in self._grams:
-                begin -= 1
-            held = max(held, size - self._gram - begin - 1)
-        return held
+        begin = size - self._gram
+        while begin >= 0 and size - begin < self._run and self._knows(squeezed[begin : begin + self._gram]):
+            begin -= 1
+        return size - self._gram - begin - 1
+
+
+class _Guard:
+    """What must not leave under one system prompt."""
+
+    def __init__(self, canaries: _Canaries, runs: _Runs) -> None:
+        self._canaries = canaries
+        self._runs = runs if runs.longest else None
+        self.need = max(canaries.longest, runs.longest)
+        """How many squeezed characters before the unread ones a leak may begin; 0 where nothing is guarded."""
+
+    def leak(self, squeezed: str, request: Request) -> _Found | None:
+        """The leak that is the first to be complete, and where what it may have begun with begins."""
+        canary = self._canaries.find(squeezed)
+        run = self._runs.find(squeezed, request) if self._runs is not None else None
+        found = min((one for one in (canary, run) if one is not None), key=lambda one: one.end, default=None)
+        if found is None:
+            return None
+        # Another leak may have been under way: what was held for it when this one was completed does not leave either.
+        return _Found(found.category, min(found.start, found.end - self.held(squeezed[: found.end])), found.end)
+
+    def held(self, squeezed: str) -> int:
+        """How many of the last characters may become part of a leak."""
+        held = self._canaries.held(squeezed)
+        return max(held, self._runs.held(squeezed)) if self._runs is not None else held
 
 
 def _forms(canary: str) -> list[str]:
     """The canary as letters and digits, as it stands and as a model can be talked into writing it."""
-    raw, plain = canary.encode(), squeeze(canary)
+    plain = squeeze(canary)
     forms = [plain, plain[::-1], squeeze(codecs.encode(canary, "rot13"))]
-    for written in {canary, canary.lower(), canary.upper()}:
-        forms += [written.encode().hex(), "".join(str(byte) for byte in written.encode())]
+    for raw in {canary.encode(), canary.lower().encode(), canary.upper().encode()}:
+        forms += [raw.hex(), "".join(map(str, raw))]
         # Inside a longer text, base64 falls in one of three steps; those at the edges mix with the neighbours.
         for step in range(3):
-            coded = base64.b64encode(b"\0" * step + written.encode()).decode().rstrip("=")
+            coded = base64.b64encode(b"\0" * step + raw).decode().rstrip("=")
             whole = (step + len(raw)) * 8 // 6
             forms.append(squeeze(coded[-(-step * 8 // 6) : whole]))
     return [form for form in forms if len(form) >= _SHORTEST - 2]
@@ -224,63 +264,6 @@ def _system_prompt(request: Request) -> str:
         if type(part) is Text
     ]
     return texts[0] if len(texts) == 1 else "\n".join(texts)
-
-
-_LOWER = bytes(range(128)).lower() + bytes(128)
-_DROPPED = bytes(code for code in range(128) if not chr(code).isalnum())
-_OTHER = re.compile(r"[\W_]+")
-# Fullwidth, circled and mathematical letters, and the tag characters that spell ASCII invisibly.
-_STYLED = re.compile("[\uff10-\uff5a\u2460-\u24ff\U0001d400-\U0001d7ff\U000e0020-\U000e007e]")
-
-
-def squeeze(text: str) -> str:
-    """The letters and digits alone, in one case. Each character stands for itself: squeezing pieces of a text and
-    joining them is the same as squeezing the whole."""
-    if text.isascii():
-        return text.encode().translate(_LOWER, _DROPPED).decode()
-    return _OTHER.sub("", _STYLED.sub(_unstyled, text).casefold())
-
-
-def _unstyled(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(code - 0xE0000) if code >= 0xE0000 else unicodedata.normalize("NFKC", match[0])
-
-
-class _Unread(msgspec.Struct, frozen=True):
-    """The unread end of a text, squeezed, with what comes before it."""
-
-    start: int
-    """The place in the text where it begins."""
-    squeezed: str
-
-
-def _unread(text: str, released: int, need: int) -> _Unread:
-    """What has not been released, with at least `need` squeezed characters before it where there are so many."""
-    back = need + need // 2
-    while True:
-        start = max(0, released - back)
-        before = squeeze(text[start:released])
-        if len(before) >= need or start == 0:
-            return _Unread(start, before + squeeze(text[released:]))
-        back *= 2
-
-
-def _forward(text: str, start: int, count: int) -> int:
-    """The place of the character after `count` squeezed ones from `start`."""
-    for at in range(start, len(text)):
-        count -= len(squeeze(text[at]))
-        if count < 0:
-            return at
-    return len(text)
-
-
-def _backward(text: str, count: int) -> int:
-    """The place of the character where the last `count` squeezed ones begin."""
-    at = len(text)
-    while count > 0:
-        at -= 1
-        count -= len(squeeze(text[at]))
-    return at
 
 
 def _block(category: str, span: Span | None, covered: int) -> Verdict:

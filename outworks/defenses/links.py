@@ -19,9 +19,10 @@ _AROUND = {Form.INLINE: "] {}", Form.DEFINITION: "]: {}", Form.STYLE: "({})"}
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the policy can say of `links`."""
 
-    allow: tuple[str, ...] = ("localhost", "127.0.0.1", "example.com", "www.example.com", "example.org", "www.w3.org")
+    allow: tuple[str, ...] = ("example.com", "www.example.com", "example.org", "www.w3.org")
     """Hosts that answers may lead to: `docs.example.com`, or `*.example.com` for every host below it (not itself).
-    A host is not allowed because one above it is: its name alone can carry data to whoever owns the zone."""
+    A host is not allowed because one above it is: its name alone can carry data to whoever owns the zone. `localhost`
+    is not among the default ones: an image from there is a request to whatever runs on the reader's machine."""
     schemes: tuple[str, ...] = ()
     """Schemes admitted whatever they name, such as `tel`. Others are denied, web links judged by their host."""
     exact: bool = False

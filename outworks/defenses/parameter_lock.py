@@ -1,5 +1,6 @@
 """parameter_lock: admits only the parameters, roles and kinds of content that the product means to offer."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -32,7 +33,8 @@ def _number(low: float, high: float) -> Allowed:
 
 
 # What ordinary clients of today's APIs send, in the ordinary range. Decoding settings outside it are a published
-# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks.
+# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks. `metadata` and
+# `prompt_cache_key` are left out because products put their users' raw ids there, and they go upstream as they are.
 DEFAULT: Mapping[str, Allowed] = {
     "max_tokens": Allowed(type="integer", min=1, max=1_000_000),
     "temperature": _number(0, 1),
@@ -51,8 +53,6 @@ DEFAULT: Mapping[str, Allowed] = {
     "store": Allowed(type="boolean", values=(False,)),
     "modalities": Allowed(type="strings", values=(["text"],)),
     "service_tier": Allowed(type="string", values=("auto", "default", "standard_only")),
-    "metadata": Allowed(type="object"),
-    "prompt_cache_key": Allowed(type="string"),
 }
 
 _TYPES: Mapping[str, str] = {
@@ -77,8 +77,9 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     prefill: bool = False
     """Admit a last turn in the assistant's name that the gateway did not itself release."""
     pinned: dict[str, str] = {}
-    """System prompts by key, for keys that sit in end users' hands: the prompt is put first, and `system` and
-    `developer` turns from that key are refused. `"*"` is every key."""
+    """System prompts by key, for keys that sit in end users' hands: the prompt is put first, and from that key `system`
+    and `developer` turns are refused, and so are tools: upstreams write their descriptions into the system prompt. An
+    empty prompt puts nothing first, and refuses the same. `"*"` is every key."""
 
 
 class ParameterLock(defense.Defense):
@@ -101,7 +102,9 @@ class ParameterLock(defense.Defense):
             if fault:
                 return self._refuse(request)
         pinned = self._settings.pinned
-        prompt = (pinned.get(request.product) or pinned.get("*")) if pinned else None
+        prompt = pinned.get(request.product, pinned.get("*")) if pinned else None
+        if prompt is not None and request.tools:
+            return _block("tools_refused", "this key may not offer tools: they speak in the product's name", "tools")
         for message in request.messages:
             if prompt is not None and message.role in (Role.SYSTEM, Role.DEVELOPER):
                 return _block("role_refused", f"this key may not send {message.role.value!r} messages", "messages")
@@ -109,20 +112,24 @@ class ParameterLock(defense.Defense):
                 if isinstance(part, Opaque) and part.kind not in self._settings.content:
                     why = f"content of kind {part.kind!r} is not accepted: no line of defense here can check it"
                     return _block("content_refused", why, "messages")
-        if request.messages and request.messages[-1].role is Role.ASSISTANT and not await self._may_prefill(request):
+        last = _last_turn(request)
+        if last is not None and last.role is Role.ASSISTANT and not await self._may_prefill(request, last):
             why = "the last message may not be the assistant's: this product does not accept words put in its mouth"
             return _block("prefill_refused", why, "messages")
         return self._with_fixed(request, prompt)
 
-    async def _may_prefill(self, request: Request) -> bool:
-        return self._settings.prefill or await self._released(request, request.messages[-1].text)
+    async def _may_prefill(self, request: Request, last: Message) -> bool:
+        if self._settings.prefill:
+            return True
+        texts = [part.text for part in last.parts if isinstance(part, Text)]
+        return len(texts) == len(last.parts) and await self._released(request, "".join(texts))
 
     def _with_fixed(self, request: Request, prompt: str | None) -> Verdict:
         changes: dict[str, Any] = {}
         missing = {name: value for name, value in self._fixed.items() if name not in request.parameters}
         if missing:
             changes["parameters"] = {**request.parameters, **missing}
-        if prompt is not None:
+        if prompt:
             first = Message(Role.SYSTEM, (Text(prompt),), label.SYSTEM)
             changes["messages"] = (first, *request.messages)
         if not changes:
@@ -131,14 +138,22 @@ class ParameterLock(defense.Defense):
         return Verdict(decision=Decision.MODIFY, reason=f"set {', '.join(sorted(changes))}", request=changed)
 
     def _refuse(self, request: Request) -> Verdict:
-        """Every fault at once: a client that must be mended is mended in one round."""
-        faults = {name: self._fault(name, value) for name, value in request.parameters.items()}
-        faults = {name: why for name, why in faults.items() if why}
+        """Every fault at once, so that a client is mended in one round; of thousands, the first, for each costs time.
+
+        Values, and names that are none, are the client's words: it is told them, and the record keeps none.
+        """
+        faults: dict[str, str] = {}
+        for name, value in request.parameters.items():
+            if why := self._fault(name, value):
+                faults[name] = why
+            if len(faults) == _FAULTS:
+                break
         message = "; ".join(faults.values())
+        names = [name if _NAME.fullmatch(name) else "(no name)" for name in faults]
         return Verdict(
             decision=Decision.BLOCK,
-            reason=message,
-            findings=tuple(Finding("parameter", 1.0, detail=name[:100]) for name in faults),
+            reason=f"parameters refused: {', '.join(names)}",
+            findings=tuple(Finding("parameter", 1.0, detail=name) for name in names),
             notice=Notice(code="parameter_refused", message=message, param=next(iter(faults))),
         )
 
@@ -146,7 +161,8 @@ class ParameterLock(defense.Defense):
         """What is wrong with a parameter, or nothing."""
         rule = self._allowed.get(name)
         if rule is None:
-            near = get_close_matches(name, self._allowed, n=1)
+            # The first characters only: nobody misspells a name by hundreds, and the comparison is quadratic.
+            near = get_close_matches(name[:60], self._allowed, n=1)
             known = f"; did you mean {near[0]!r}?" if near and name not in _KNOWN_REFUSED else ""
             return f"this product does not accept the parameter {name[:100]!r}{known}"
         if not _is(rule.type, value):
@@ -177,6 +193,17 @@ def _check(settings: Settings) -> None:
 
 
 _KNOWN_REFUSED = frozenset({"logit_bias", "top_logprobs", "top_k", "min_p", "prediction", "thinking"})
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_FAULTS = 16
+
+
+def _last_turn(request: Request) -> Message | None:
+    """The turn that the model goes on from: upstreams take system turns out of the order, and drop empty ones."""
+    for message in reversed(request.messages):
+        empty = all(isinstance(part, Text) and not part.text.strip() for part in message.parts)
+        if message.role not in (Role.SYSTEM, Role.DEVELOPER) and not (empty and message.role is Role.USER):
+            return message
+    return None
 
 
 def _block(code: str, why: str, param: str) -> Verdict:

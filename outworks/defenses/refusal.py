@@ -3,6 +3,7 @@
 import re
 
 import msgspec
+from ahocorasick_rs import AhoCorasick
 from typing_extensions import override
 
 from outworks import defense
@@ -44,14 +45,12 @@ class Refusal(defense.Defense):
 
     def _said(self, text: str) -> Finding | None:
         opening = text[: self._window].replace("\u2019", "'")
-        folded = opening.lower()
-        for phrases in _PHRASES:
-            # Most answers hold none of these words, and pay for no pattern.
-            if not any(word in folded for word in phrases.words):
-                continue
-            match = phrases.pattern.search(opening)
+        met = {_OF[word] for word, _, _ in _WORDS.find_matches_as_indexes(opening.lower(), overlapping=True)}
+        # In their order, the surest first. Most answers hold none of the words, and pay for no pattern.
+        for n in sorted(met):
+            match = _PHRASES[n].pattern.search(opening)
             if match is not None:
-                return Finding("refusal", phrases.score, Span(match.start(), match.end()), "said")
+                return Finding("refusal", _PHRASES[n].score, Span(match.start(), match.end()), "said")
         return None
 
 
@@ -157,3 +156,6 @@ _PHRASES = (
     ),
     _phrases(0.6, _WEAK, re.NOFLAG, "sorry|apolog|unfortunately|as a|i'm|i am|no|nah|against"),
 )
+_WORDS = AhoCorasick([word for phrases in _PHRASES for word in phrases.words])
+_OF = [n for n, phrases in enumerate(_PHRASES) for _ in phrases.words]
+"""Which of `_PHRASES` each word of `_WORDS` belongs to."""

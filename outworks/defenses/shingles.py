@@ -134,21 +134,21 @@ class Index:
     def find(self, hashed: Keys) -> "Found":
         """Which keys of a text have a number."""
         nodes = self._heads.take((hashed & self._mask).view(np.int64))
-        places = (self._keys.take(nodes) == hashed).nonzero()[0]
-        # Node 0 is the end of every chain, and its key is 0: a text can have that key, too.
-        places = places[nodes[places] != 0]
-        further = self._next.take(nodes)
-        rest = further.nonzero()[0]
-        if not len(rest):
-            return Found(places, nodes[places])
-        # Few chains are longer than one; these are walked together, a step at a time.
-        found = [Found(places, nodes[places])]
-        steps = further[rest]
-        while len(rest):
-            same = self._keys[steps] == hashed[rest]
-            found.append(Found(rest[same], steps[same]))
-            steps = self._next[steps]
-            rest, steps = rest[steps != 0], steps[steps != 0]
+        # Most keys of most texts lead to no chain at all, and most chains are of one; the others are walked together.
+        places = nodes.nonzero()[0]
+        nodes = nodes[places]
+        found: list[Found] = []
+        while len(places):
+            same = (self._keys.take(nodes) == hashed.take(places)).nonzero()[0]
+            if len(same):
+                found.append(Found(places[same], nodes[same]))
+            nodes = self._next.take(nodes)
+            further = nodes.nonzero()[0]
+            places, nodes = places[further], nodes[further]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            return Found(places, nodes)
         return Found(np.concatenate([f.places for f in found]), np.concatenate([f.numbers for f in found]))
 
 

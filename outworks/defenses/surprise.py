@@ -5,6 +5,7 @@ import io
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import accumulate
@@ -55,7 +56,7 @@ class Suspect(NamedTuple):
     score: float
 
 
-class Tables(msgspec.Struct, frozen=True):
+class Tables(msgspec.Struct, frozen=True, dict=True):
     """A character language model: the log odds, in units, of token salad against ordinary text for each n-gram."""
 
     pairs: Array
@@ -68,6 +69,17 @@ class Tables(msgspec.Struct, frozen=True):
     """The classes (lower case, upper case, digit, bracket...) of six characters."""
     shapes8: Array
     """The classes of eight characters."""
+
+    @cached_property
+    def joined(self) -> Array:
+        """All of them, one behind another, so that one look-up serves all."""
+        return np.concatenate([self.pairs, self.triples, self.fours, self.shapes6, self.shapes8])
+
+    @cached_property
+    def begins(self) -> Array:
+        """Where in `joined` each begins, as a column."""
+        sizes = [len(table) for table in (self.pairs, self.triples, self.fours, self.shapes6)]
+        return np.array([[place] for place in accumulate(sizes, initial=0)], np.uint32)
 
 
 def load(file: Traversable = WEIGHTS, sha256: str = SHA256) -> Tables:
@@ -124,68 +136,74 @@ FOLD = _folded()
 CLASS = _classed()
 
 
-class Keys(NamedTuple):
-    """Where each character's n-grams stand in the tables, in the order of `Tables`."""
-
-    pairs: Array
-    triples: Array
-    fours: Array
-    shapes6: Array
-    shapes8: Array
-
-
-def keys(text: str) -> Keys:
-    """The keys of every character of a text but the first `BEFORE`."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    symbols = FOLD.take(np.minimum(points, 0xFFFF))
-    one = symbols.astype(np.uint32)
-    two = one[:-1] << 7 | one[1:]
-    shape = CLASS.take(symbols).astype(np.uint32)
-    shape2 = shape[:-1] << 4 | shape[1:]
-    shape4 = shape2[:-2] << 8 | shape2[2:]
-    return Keys(
-        two[6:],
-        _hashed(two[5:-1] << 7 | one[7:], _FACTORS[0]),
-        _hashed(two[4:-2] << 14 | two[6:], _FACTORS[1]),
-        _hashed(shape4[2:-2] << 8 | shape2[6:], _FACTORS[2]),
-        _hashed(shape4[:-4] << 16 | shape4[4:], _FACTORS[3]),
-    )
-
-
-def _hashed(ngrams: Array, factor: np.uint32) -> Array:
-    return ngrams * factor >> _SHIFT
-
-
-_FACTORS = tuple(map(np.uint32, (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F)))
+_SYMBOLS = FOLD[:128].tobytes() + bytes(128)
+_DIGITS = bytes(b"0123456789abcdef"[kind] for kind in CLASS) + bytes(128)
+"""Symbols to their classes, as the digit that stands for each: two make a byte, eight a number, without arithmetic."""
+_LAST = np.array([[0x3FFF], [0x1FFFFF], [0xFFFFFFF]], np.uint32)
+"""What of a number made of four characters is the last two, three and four."""
+_LAST6 = np.uint32(0xFFFFFF)
+# Multiplicative hashing; a pair of characters is its own key, and comes out of the same shift unchanged.
+_FACTORS = np.array([[1 << (32 - BITS)], [0x9E3779B1], [0x85EBCA6B], [0xC2B2AE35], [0x27D4EB2F]], np.uint32)
 _SHIFT = np.uint32(32 - BITS)
+
+
+def keys(text: str) -> Array:
+    """Where the n-grams of every character of a text but the first `BEFORE` stand in the tables: a row a table, in the
+    order of `Tables`. On short texts numpy's cost is a call's, so what bytes can do is not left to arrays."""
+    symbols = _symbols(text)
+    count = len(symbols) - BEFORE
+    found = np.empty((len(_FACTORS), count), np.uint32)
+    one = np.frombuffer(symbols, np.uint8).astype(np.uint32)
+    two = one[BEFORE - 3 : -1] << 7
+    two |= one[BEFORE - 2 :]
+    four = two[:-2] << 14
+    four |= two[2:]
+    np.bitwise_and(four, _LAST, out=found[:3])
+    digits = symbols.translate(_DIGITS).decode()
+    # Eight digits from every even place, then from every odd one.
+    for parity in (0, 1):
+        packed = bytes.fromhex(digits[parity : len(digits) - (len(digits) - parity) % 2])
+        shapes = found[4, parity::2]
+        shapes[:] = np.ndarray(shapes.shape, ">u4", packed, 0, (1,))
+    np.bitwise_and(found[4], _LAST6, out=found[3])
+    found *= _FACTORS
+    found >>= _SHIFT
+    return found
+
+
+def _symbols(text: str) -> bytes:
+    if text.isascii():
+        return text.encode().translate(_SYMBOLS)
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return FOLD.take(np.minimum(points, 0xFFFF)).tobytes()
 
 
 def _heights(evidence: Array) -> Array:
     """Page's CUSUM test: how far the sum of evidence stands above its lowest so far, before each character and after
     the last. From a zero to the peak that follows is a span, and the peak is the log odds that it is machine-made."""
     total = np.zeros(len(evidence) + 1, np.int32)
-    np.cumsum(evidence, out=total[1:])
-    return total - np.minimum.accumulate(total)
+    np.add.accumulate(evidence, out=total[1:])
+    total -= np.minimum.accumulate(total)
+    return total
 
 
 def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise]:
     """The spans of a text whose first `BEFORE` characters are context only; none goes over a break."""
     at = keys(text)
-    evidence = np.add(tables.pairs.take(at.pairs), tables.triples.take(at.triples), dtype=np.int16)
-    evidence += tables.fours.take(at.fours)
-    evidence += tables.shapes6.take(at.shapes6)
-    evidence += tables.shapes8.take(at.shapes8)
+    pairs = at[0]
+    at += tables.begins
+    evidence = np.add.reduce(tables.joined.take(at), axis=0, dtype=np.int16)
     np.minimum(np.maximum(evidence, -MOST, out=evidence), MOST, out=evidence)
     if breaks:
         evidence[breaks] = -32_000
     heights = _heights(evidence)
-    if heights.max() < LEAST:
+    if np.maximum.reduce(heights) < LEAST:
         return
     # Repetition is no evidence ("____", "[ [ [ ["): in one rise, a pair of characters counts once. This only takes
     # away, so whatever was too low before stays so.
     rise = np.cumsum(heights[:-1] == 0)
     odd = np.flatnonzero(evidence > 0)
-    _, first = np.unique(rise[odd] << 14 | at.pairs[odd], return_index=True)
+    _, first = np.unique(rise[odd] << 14 | pairs[odd], return_index=True)
     once = np.minimum(evidence, 0)
     once[odd[first]] = evidence[odd[first]]
     heights = _heights(once)

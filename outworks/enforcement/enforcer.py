@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.turn import Turn
@@ -53,21 +54,21 @@ class Enforcer:
 
     async def _enforce(self, turn: Turn) -> None:
         # A reader of its own: a long query of enforcement must not keep a request waiting.
-        reader = Reader(self._ledger.path)
-        noted = turn.read()
-        watch = await asyncio.to_thread(Watch, reader, self._rules, place=noted, clock=self._clock)
-        while True:
-            looked = await asyncio.to_thread(watch.look, self._rules)
-            for failure in looked.failures:
-                self._tell(failure)
-            recorded = not looked.events or await self._record(looked.events)
-            if recorded:
-                place = watch.done(looked)
-                if place is not None and place != noted:
-                    turn.note(place)
-                    noted = place
-            if not (looked.more and recorded):
-                await asyncio.sleep(self._interval)
+        with closing(Reader(self._ledger.path)) as reader:
+            noted = turn.read()
+            watch = await asyncio.to_thread(Watch, reader, self._rules, place=noted, clock=self._clock)
+            while True:
+                looked = await asyncio.to_thread(watch.look, self._rules)
+                for failure in looked.failures:
+                    self._tell(failure)
+                recorded = not looked.events or await self._record(looked.events)
+                if recorded:
+                    place = watch.done(looked)
+                    if place is not None and place != noted:
+                        turn.note(place)
+                        noted = place
+                if not (looked.more and recorded):
+                    await asyncio.sleep(self._interval)
 
     async def _record(self, events: Sequence[Event]) -> bool:
         """Whether the actions are in the ledger; if not, they are worked out anew at the next look."""

@@ -29,16 +29,21 @@ class StandingTable(Standings):
 
     @property
     def seq(self) -> int:
-        """The last event that it has taken in."""
+        """How far the ledger has been read."""
         return self._seq
 
     def refresh(self) -> int:
         """Take in what was recorded since; returns how many events that was."""
-        before = 0
+        head = self._ledger.head().seq
+        if head == self._seq:
+            return 0
+        count = 0
         for recorded in self._ledger.events(self._seq, kinds=_KINDS):
             self.apply(recorded.seq, recorded.event)
-            before += 1
-        return before
+            count += 1
+        # The ledger's index of changes holds fingerprints, too: they would be passed over anew each time.
+        self._seq = max(self._seq, head)
+        return count
 
     def apply(self, seq: int, event: Event) -> None:
         """Take in one event; those that change no standing, and those taken in before, leave it as it is."""

@@ -14,9 +14,6 @@ from outworks.gateway.exchange import Doorway, Exchange
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import WIRES, Wire
 
-HEAD_BYTES = 65_536
-"""The largest request head, in bytes."""
-
 
 def application(doorway: Doorway, *, ready: Callable[[], str], registry: CollectorRegistry) -> ASGIApp:
     """The whole data plane. `ready` says what is not ready yet, or nothing."""
@@ -43,7 +40,7 @@ def application(doorway: Doorway, *, ready: Callable[[], str], registry: Collect
 
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
-        known = ", ".join(sorted(f"{wire.path}" for wire in WIRES))
+        known = ", ".join(sorted(wire.path for wire in WIRES))
         why = f"{request.method} {request.url.path[:200]} is not served here; known: {known}, /v1/models"
         code = "method_not_allowed" if status == 405 else "not_found"
         wire = _wire_of(request)

@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -18,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from outworks.action import Action, Standing, Standings
 from outworks.event import Event, Recorder, RecordError, Rejected
-from outworks.gateway.keys import Keys
+from outworks.gateway.keys import OPEN, Keys
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import Answer, Asked, Head, Wire
+from outworks.gateway.wires.reading import check_user
+from outworks.judge import bounded
 from outworks.message import Delta, Request
 from outworks.model import Blocked, Joined, Model, UpstreamError
 
@@ -49,6 +51,10 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Refuse requests that name no end user. Without it they count on the key itself."""
 
 
+def _hashed(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
 class Door(msgspec.Struct, frozen=True):
     """All that an exchange needs, replaced whole when the policy is loaded anew."""
 
@@ -58,6 +64,8 @@ class Door(msgspec.Struct, frozen=True):
     standings: Standings
     limits: Limits
     asking: Asking
+    blind: Callable[[str], str] = _hashed
+    """Makes ids of content. With a secret in it, nobody can try out what an erased text may have been."""
 
 
 class Exchange:
@@ -103,7 +111,7 @@ class Exchange:
         who.product = self.product(door, headers)
         body = await _read(receive, headers, door.limits)
         asked = self._wire.read(body)
-        user = headers.get("x-outworks-account") or asked.user
+        user = (_named_account(scope) if "x-outworks-account" in headers else "") or asked.user
         if not user and door.asking.require_account:
             names = "`user` or `safety_identifier`" if self._wire.name == "openai" else "`metadata.user_id`"
             why = f"this product must name its end user: {names}, or the header X-Outworks-Account"
@@ -111,7 +119,7 @@ class Exchange:
         who.account = f"{who.product}:{user}" if user else who.product
         reply.headers = _told(door.standings.of(who.account, time.time()))
         model = _model(door, asked.model)
-        request = _request(reply.id, asked, self._wire.name, who, headers)
+        request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
         watch = _Watch(receive, door.limits.exchange_seconds)
         try:
             if asked.stream:
@@ -133,7 +141,7 @@ class Exchange:
         if product is not None:
             return product
         if not door.asking.require_key:
-            return "open"
+            return OPEN
         how = "send it as `Authorization: Bearer KEY` or `x-api-key: KEY`"
         why = "this key is unknown or was revoked" if key else f"no key was given: {how}"
         raise Problem(401, "invalid_api_key", why)
@@ -165,8 +173,16 @@ class Exchange:
         await reply.more(writer.end(usage), last=True)
 
     async def _reject(self, door: Door, reply: "_Reply", problem: Problem, who: "_Who") -> None:
-        body = Rejected(wire=self._wire.name, status=problem.status, code=problem.code, message=problem.message[:500])
-        event = Event(body=body, at=time.time(), exchange=reply.id, account=who.account, product=who.product)
+        # Which field, but not what it held: the whole message may quote the client, so it goes with the content.
+        body = Rejected(wire=self._wire.name, status=problem.status, code=problem.code, message=problem.param[:100])
+        event = Event(
+            body=body,
+            at=time.time(),
+            exchange=reply.id,
+            account=who.account,
+            product=who.product,
+            content=problem.message[:500],
+        )
         try:
             await door.recorder.append((event,))
         except RecordError:
@@ -284,35 +300,38 @@ class _Watch:
         if self._exchange is not None and not self.ended:
             self.late = late
             self.ended = True
-            self._exchange.cancel()
+            self._exchange.cancel("timed_out" if late else "client_left")
 
 
 async def _read(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:
     length = headers.get("content-length", "")
-    too_large = Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
     if length.isdigit() and int(length) > limits.body_bytes:
-        raise too_large
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > limits.body_bytes:
-            raise too_large
-        return body
-    chunks, size = [body], len(body)
+        raise _too_large(limits)
     try:
-        async with asyncio.timeout(limits.body_seconds):
-            while message.get("more_body", False):
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "client_left", "the client went away before its request was whole")
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limits.body_bytes:
-                    raise too_large
+        return await bounded(_body(receive, limits), limits.body_seconds)
     except TimeoutError:
         why = f"the body did not arrive within {limits.body_seconds:g} seconds"
         raise Problem(408, "request_timeout", why) from None
-    return b"".join(chunks)
+
+
+async def _body(receive: Receive, limits: Limits) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "client_left", "the client went away before its request was whole")
+        chunk: bytes = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limits.body_bytes:
+            raise _too_large(limits)
+        if not message.get("more_body", False):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limits: Limits) -> Problem:
+    return Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
 
 
 def _model(door: Door, name: str) -> Model:
@@ -324,7 +343,22 @@ def _model(door: Door, name: str) -> Model:
     return model
 
 
-def _request(id: str, asked: Asked, wire: str, who: _Who, headers: Mapping[str, str]) -> Request:
+def _named_account(scope: Scope) -> str:
+    """The end user that the header names, in UTF-8 as bodies have it."""
+    given = [value for name, value in scope["headers"] if name == b"x-outworks-account"]
+    if len(given) > 1:
+        # Whoever stands between here and the client may have added one: which of them is to be believed?
+        raise Problem(400, "invalid_request", "the header X-Outworks-Account was sent more than once")
+    try:
+        user = given[0].decode()
+    except UnicodeDecodeError:
+        user = given[0].decode("latin-1")
+    return check_user(user, "X-Outworks-Account")
+
+
+def _request(
+    id: str, asked: Asked, wire: str, who: _Who, headers: Mapping[str, str], blind: Callable[[str], str]
+) -> Request:
     named = headers.get("x-outworks-conversation", "")
     return Request(
         id=id,
@@ -335,7 +369,7 @@ def _request(id: str, asked: Asked, wire: str, who: _Who, headers: Mapping[str, 
         stream=asked.stream,
         account=who.account,
         product=who.product,
-        conversation=_conversation(asked, who.account, named),
+        conversation=_conversation(asked, who.account, named, blind),
         wire=wire,
         actions=_listed(headers.get("x-outworks-actions", "")),
         confirmations=_listed(headers.get("x-outworks-confirm", "")),
@@ -347,10 +381,10 @@ def _listed(header: str) -> tuple[str, ...]:
     return tuple(entry for each in header.split(",") if (entry := each.strip())) if header else ()
 
 
-def _conversation(asked: Asked, account: str, named: str) -> str:
+def _conversation(asked: Asked, account: str, named: str, blind: Callable[[str], str]) -> str:
     """One id for all requests of an account that grow from the same first words."""
     first = named or next((message.text for message in asked.messages if message.role == "user"), "")
-    return hashlib.blake2b(f"{account}\0{first}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return blind(f"{account}\0{first}")[-24:]
 
 
 def _blocked(stop: Blocked) -> Problem:

@@ -6,6 +6,8 @@ import secrets
 from outworks.event import Changed
 
 PREFIX = "ow_"
+OPEN = "open"
+"""What requests without a key count as, where none is needed. No key has this name."""
 
 
 def make() -> str:
@@ -23,9 +25,9 @@ def added(name: str, key: str, by: str) -> Changed:
     return Changed(what="key", name=name, by=by, detail={"op": "add", "sha256": digest(key)})
 
 
-def revoked(name: str, by: str) -> Changed:
-    """The event that shuts a product's key out."""
-    return Changed(what="key", name=name, by=by, detail={"op": "revoke"})
+def revoked(name: str, by: str, *, sha256: str = "") -> Changed:
+    """The event that shuts out one key of a product, by its hash, or all of them."""
+    return Changed(what="key", name=name, by=by, detail={"op": "revoke", **({"sha256": sha256} if sha256 else {})})
 
 
 class Keys:
@@ -41,7 +43,8 @@ class Keys:
         if changed.detail.get("op") == "add":
             self._products[changed.detail["sha256"]] = changed.name
         else:
-            self._products = {sha: name for sha, name in self._products.items() if name != changed.name}
+            gone = {changed.detail["sha256"]} if "sha256" in changed.detail else set(self.of(changed.name))
+            self._products = {sha: name for sha, name in self._products.items() if sha not in gone}
 
     def product(self, key: str) -> str | None:
         """The product that holds the key; None for a key that is unknown or revoked."""
@@ -52,6 +55,6 @@ class Keys:
         """Every product with a key, by name."""
         return sorted(set(self._products.values()))
 
-    def count(self, product: str) -> int:
-        """How many keys a product holds."""
-        return sum(name == product for name in self._products.values())
+    def of(self, product: str) -> list[str]:
+        """The hashes of a product's keys, the oldest first."""
+        return [sha for sha, name in self._products.items() if name == product]

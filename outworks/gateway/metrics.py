@@ -13,26 +13,23 @@ from typing_extensions import override
 
 from outworks.event import Event, Judged
 from outworks.gateway.observe import Endings
+from outworks.verdict import Decision
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-_CHECKS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25)
+_CHECKS_US = (10, 25, 50, 100, 250, 500, 1000, 2500, 10_000, 50_000, 250_000)
+_CHECKS = tuple(us / 1_000_000 for us in _CHECKS_US)
 
 
 class Times(msgspec.Struct):
-    """A histogram of seconds."""
+    """A histogram of times."""
 
     counts: list[int]
     """How many fell into each bucket, the last without an upper bound."""
     sum: float = 0.0
 
-    def add(self, bounds: Sequence[float], seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(bounds, seconds)] += 1
-        self.sum += seconds
-
 
 class Counts(msgspec.Struct):
-    """What one worker counted. Counting is on the request path, so it is plain dictionaries under joined names; the
+    """What one worker counted, under joined names. Counting is on the request path, so it is plain dictionaries; the
     library's own types are made when somebody asks."""
 
     verdicts: dict[str, int] = {}
@@ -66,6 +63,8 @@ class Metrics(Collector):
 
     def __init__(self, folder: Path | None = None) -> None:
         self._mine = Counts()
+        self._judged: dict[tuple[str, str, str, Decision], Times] = {}
+        """Microseconds of every check, by defense, stage, mode and decision."""
         self._endings = Endings()
         self._folder = folder
         self._file = f"{os.getpid()}.json"
@@ -73,15 +72,14 @@ class Metrics(Collector):
     def observe(self, event: Event) -> None:
         """Count one event."""
         body, mine = event.body, self._mine
-        if isinstance(body, Judged):
+        if type(body) is Judged:
             for one in body.judgements:
-                check = f"{one.defense} {body.stage}"
-                verdict = f"{check} {one.mode} {one.decision.name}"
-                mine.verdicts[verdict] = mine.verdicts.get(verdict, 0) + 1
-                times = mine.checks.get(check)
+                which = (one.defense, body.stage, one.mode, one.decision)
+                times = self._judged.get(which)
                 if times is None:
-                    times = mine.checks[check] = Times([0] * (len(_CHECKS) + 1))
-                times.add(_CHECKS, one.us / 1e6)
+                    times = self._judged[which] = Times([0] * (len(_CHECKS) + 1))
+                times.counts[bisect_left(_CHECKS_US, one.us)] += 1
+                times.sum += one.us
                 if one.error:
                     failure = f"{one.defense} {one.error}"
                     mine.failures[failure] = mine.failures.get(failure, 0) + 1
@@ -89,15 +87,28 @@ class Metrics(Collector):
         if ending is not None:
             how = f"{ending.wire} {ending.outcome}"
             mine.exchanges[how] = mine.exchanges.get(how, 0) + 1
-            times = mine.seconds.setdefault(ending.wire, Times([0] * (len(_SECONDS) + 1)))
-            times.add(_SECONDS, ending.seconds)
+            seconds = mine.seconds.get(ending.wire)
+            if seconds is None:
+                seconds = mine.seconds[ending.wire] = Times([0] * (len(_SECONDS) + 1))
+            seconds.counts[bisect_left(_SECONDS, ending.seconds)] += 1
+            seconds.sum += ending.seconds
 
     def leave(self) -> None:
         """Leave this worker's counts for the others. Raises OSError."""
         if self._folder is not None:
             fresh = self._folder / f"{self._file}.part"
-            fresh.write_bytes(msgspec.json.encode(self._mine))
+            fresh.write_bytes(msgspec.json.encode(self._counts()))
             fresh.replace(self._folder / self._file)
+
+    def _counts(self) -> Counts:
+        """What this worker counted. A check and its verdict are counted in one place, and told apart here."""
+        counts = Counts()
+        counts.add(self._mine)
+        for (defense, stage, mode, decision), times in self._judged.items():
+            number = {f"{defense} {stage} {mode} {decision.name}": sum(times.counts)}
+            seconds = Times(times.counts, times.sum / 1e6)
+            counts.add(Counts(verdicts=number, checks={f"{defense} {stage}": seconds}))
+        return counts
 
     @override
     def collect(self) -> Iterator[Metric]:
@@ -110,8 +121,7 @@ class Metrics(Collector):
         yield _histogram("exchange_seconds", "From request to end of answer.", ("wire",), all.seconds, _SECONDS)
 
     def _summed(self) -> Counts:
-        sum = Counts()
-        sum.add(self._mine)
+        sum = self._counts()
         for file in self._folder.glob("*.json") if self._folder is not None else ():
             if file.name != self._file:
                 sum.add(msgspec.json.decode(file.read_bytes(), type=Counts))

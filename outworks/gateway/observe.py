@@ -1,14 +1,18 @@
 """Observing: metrics, traces and log lines, all folded from the same events that the ledger keeps."""
 
 import asyncio
+import contextlib
+import logging
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 import msgspec
 
 from outworks.event import Ended, Event, Judged, Received, Recorder, Rejected, Released, UpstreamFailed
 from outworks.verdict import Decision
+
+_log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
@@ -25,13 +29,20 @@ class Observed:
     def __init__(self, recorder: Recorder, observers: Sequence[Observer]) -> None:
         self._recorder = recorder
         self._observers = tuple(observers)
+        self._told = False
 
     def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
         """Hand the events on, then show them."""
         written = self._recorder.append(events)
         for observer in self._observers:
-            for event in events:
-                observer.observe(event)
+            try:
+                for event in events:
+                    observer.observe(event)
+            except Exception as error:
+                # The record counts. A log that nobody reads any more must not turn everybody away.
+                if not self._told:
+                    _log.warning("%s fails: %s", type(observer).__name__, type(error).__name__)
+                self._told = True
         return written
 
 
@@ -47,24 +58,41 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """When the request was received, Unix seconds."""
     seconds: float
     outcome: str
-    """`released`, `cut` (a defense ended the output), `blocked`, `rejected`, `upstream_failed`, `client_left`."""
+    """`released`, `cut` (a defense ended the output), `blocked`, `rejected`, `upstream_failed`, `client_left`,
+    `timed_out`, `shut_down` or `fault`: one word, for it is a label in the metrics."""
     by: str = ""
-    """The defense that stopped it, or the error's code."""
+    """The defense that stopped it, the error's code, or the kind of fault."""
     reason: str = ""
     judged: tuple[Judged, ...] = ()
+
+
+class _Begun(NamedTuple):
+    """What is kept of an exchange that is under way: never its content."""
+
+    account: str
+    product: str
+    at: float
+    received: Received
+    judged: list[Judged]
+
+
+_MOST = 10_000
 
 
 class Endings:
     """Follows exchanges from `received` to their end."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Event, Received, list[Judged]]] = {}
+        self._open: dict[str, _Begun] = {}
 
     def fold(self, event: Event) -> Ending | None:
         """The ending, if this event is one."""
         body = event.body
         if isinstance(body, Received):
-            self._open[event.exchange] = (event, body, [])
+            self._open[event.exchange] = _Begun(event.account, event.product, event.at, body, [])
+            if len(self._open) > _MOST:
+                # Where nothing can be recorded, exchanges end without an event.
+                del self._open[next(iter(self._open))]
             return None
         if isinstance(body, Rejected):
             return Ending(
@@ -83,31 +111,33 @@ class Endings:
         if begun is None:
             return None
         if isinstance(body, Judged):
-            begun[2].append(body)
+            begun.judged.append(body)
             stopped = body.stage == "request" and body.decision >= Decision.ESCALATE
             return self._end(event, "blocked") if stopped else None
         if isinstance(body, UpstreamFailed):
             return self._end(event, "upstream_failed", body.error, body.message)
         if isinstance(body, Ended):
-            return self._end(event, body.why)
+            outcome, _, fault = body.why.partition(": ")
+            return self._end(event, outcome, fault)
         if isinstance(body, Released) and body.finish:
-            cut = bool(begun[2]) and begun[2][-1].decision >= Decision.ESCALATE
+            cut = bool(begun.judged) and begun.judged[-1].decision >= Decision.ESCALATE
             return self._end(event, "cut" if cut else "released")
         return None
 
     def _end(self, event: Event, outcome: str, by: str = "", reason: str = "") -> Ending:
-        first, received, judged = self._open.pop(event.exchange)
+        begun = self._open.pop(event.exchange)
+        judged = begun.judged
         for one in judged[-1].judgements if judged and outcome in ("blocked", "cut") else ():
             if one.decision >= Decision.ESCALATE and one.mode == "live":
                 by, reason = one.defense, one.reason
         return Ending(
             exchange=event.exchange,
-            account=first.account,
-            product=first.product,
-            wire=received.wire,
-            model=received.model,
-            at=first.at,
-            seconds=event.at - first.at,
+            account=begun.account,
+            product=begun.product,
+            wire=begun.received.wire,
+            model=begun.received.model,
+            at=begun.at,
+            seconds=event.at - begun.at,
             outcome=outcome,
             by=by,
             reason=reason,
@@ -128,9 +158,11 @@ class Lines:
         ending = self._endings.fold(event)
         if ending is None:
             return
-        line = _pretty(ending) if self._style == "pretty" else _json(ending)
-        self._out.write(line + "\n")
-        self._out.flush()
+        line = _pretty(ending, colours=self._out.isatty()) if self._style == "pretty" else _json(ending)
+        # Whoever read the lines may be gone; what happened is in the ledger.
+        with contextlib.suppress(OSError):
+            self._out.write(line + "\n")
+            self._out.flush()
 
 
 def _json(ending: Ending) -> str:
@@ -138,14 +170,21 @@ def _json(ending: Ending) -> str:
     return msgspec.json.encode(fields).decode()
 
 
-def _pretty(ending: Ending) -> str:
+def _pretty(ending: Ending, *, colours: bool) -> str:
     colour = {"released": 32, "blocked": 31, "cut": 31, "rejected": 33}.get(ending.outcome, 35)
     flagged = sorted({one.defense for body in ending.judged for one in body.judgements if one.findings})
     why = f" by {ending.by}: {ending.reason}" if ending.by else (f" (flagged: {', '.join(flagged)})" if flagged else "")
-    return (
-        f"\x1b[{colour}m{ending.outcome:>15}\x1b[0m  {ending.seconds * 1000:7.1f} ms  {ending.account or '-':<20.40}"
-        f" {ending.exchange}{why}"
-    )
+    what = f"  {ending.seconds * 1000:7.1f} ms  {ending.account or '-':<20.40} {ending.exchange}{why}"
+    outcome = f"{ending.outcome:>15}"
+    return (f"\x1b[{colour}m{outcome}\x1b[0m" if colours else outcome) + printable(what)
+
+
+def printable(text: str) -> str:
+    """The text with control and formatting characters as their escapes: other people chose the words in it, and a
+    terminal obeys what it is told."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class Traces:

@@ -43,6 +43,11 @@ class Reader:
         self._turn = threading.Lock()
         self._decode = body_decoder().decode
 
+    def close(self) -> None:
+        """Give the file back."""
+        with self._turn:
+            self._reading.close()
+
     def head(self) -> Head:
         """The last event's place and hash."""
         rows = self._rows("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")

@@ -1,5 +1,6 @@
 """The schema: opening a ledger's file, and the migrations that bring an old one up to date."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -134,8 +135,11 @@ def open_ledger(
     try:
         _check_place(path, read_only=read_only)
         if not read_only:
-            # The ledger holds what people said: a file of ours is for its owner alone.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # The ledger holds what people said: a file of ours is for its owner alone. One that exists is not opened:
+            # closing it would give up every lock that this process has on it (POSIX), and the next process to close
+            # the ledger would take the write-ahead log away from under us.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         connection = connect(path, read_only=read_only, busy_timeout_s=busy_timeout_s)
         if _version(connection, path, migrations) < len(migrations):
             if read_only:

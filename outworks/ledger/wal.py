@@ -105,15 +105,19 @@ def _first_damaged(file: BinaryIO, log: _Log, accepted: int) -> int:
 def _last_commit(file: BinaryIO, log: _Log) -> int:
     """The number of the last frame of this log (older ones have other salts) that ends a transaction."""
     last = number = 0
-    while True:
-        file.seek(_HEADER.size + number * (_FRAME.size + log.page_size))
+    size = _FRAME.size + log.page_size
+    # A full disk leaves half a frame at the end, of a transaction that was never recorded.
+    whole = (file.seek(0, os.SEEK_END) - _HEADER.size) // size
+    while number < whole:
+        file.seek(_HEADER.size + number * size)
         raw = file.read(_FRAME.size)
         if len(raw) < _FRAME.size:
-            return last
+            return last  # cut short meanwhile
         _, pages, salt1, salt2, _, _ = _FRAME.unpack(raw)
         number += 1
         if (salt1, salt2) == log.salts and pages:
             last = number
+    return last
 
 
 def _accepted(index: Path, log: _Log) -> int | None:

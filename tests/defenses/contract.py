@@ -199,7 +199,7 @@ def _holding(stride: int) -> list[InForce]:
     async def check(request: Request, output: Output) -> Verdict:
         return ALLOW if output.done else Verdict(covered=len(output.text) // stride * stride)
 
-    return [on_output(check)] if stride else []
+    return [on_output(check, time_limit_ms=60_000)] if stride else []
 
 
 def _faulty(defense: Defense, check: Any) -> Defense:

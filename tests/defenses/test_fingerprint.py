@@ -118,9 +118,7 @@ class TestFingerprint(DefenseContract):
         answer("an answer that begins like an entry", f"{CANARY[:20]} nothing. {CANARY[:28]}", Decision.ALLOW),
         answer("spaces first", f"\n \n{FILLER}", Decision.ALLOW),
         answer("an exact answer", f"{FILLER}{CANARY}{FILLER}", Decision.BLOCK, leaves=FILLER),
-        Row(
-            "a dressed answer", f"{FILLER}{noisy(CANARY.upper(), chr(0x200B) + ' ', 3)}!", Decision.BLOCK, leaves=FILLER
-        ),
+        answer("a dressed answer", FILLER + noisy(CANARY.upper(), "\u200b ", 3) + "!", Decision.BLOCK, leaves=FILLER),
         answer("two exact answers", f"{FILLER}{CANARY}{FILLER}{PERSONA}", Decision.BLOCK, leaves=FILLER),
         answer("at the very end", f"{FILLER}{CANARY}", Decision.BLOCK, leaves=FILLER),
         answer("two false starts", f"{CANARY[:45]}{CANARY[:45]}{CANARY}", Decision.BLOCK, leaves=CANARY[:45] * 2),

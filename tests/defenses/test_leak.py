@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from outworks import label
 from outworks.defense import Defense, InForce
-from outworks.defenses.leak import Leak, Settings, squeeze
+from outworks.defenses.leak import Leak, Settings
 from outworks.gate import Gate
 from outworks.message import Delta, Finish, Message, Output, Request, Role, Text, ToolCall
 from outworks.verdict import Decision
@@ -170,9 +170,3 @@ async def _released(pieces: list[str]) -> str:
         if gate.closed:
             break
     return "".join(left)
-
-
-@given(st.text(), st.integers(0, 20))
-def test_squeezing_pieces_is_squeezing_the_whole(text: str, place: int) -> None:
-    """Every character stands for itself, whatever its neighbours."""
-    assert squeeze(text[:place]) + squeeze(text[place:]) == squeeze(text)

@@ -16,8 +16,8 @@ POLICY = f"""
 [gateway]
 listen = "LISTEN"
 log = "json"
-shutdown_seconds = 3
-limits = {{ body_seconds = 1.0, exchange_seconds = 6.0 }}
+shutdown_seconds = 2
+limits = {{ body_seconds = 1.0, exchange_seconds = 4.5 }}
 
 [[models]]
 name = "scripted"

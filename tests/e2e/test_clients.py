@@ -91,7 +91,7 @@ def test_openai_n_and_response_format(gpt: openai.OpenAI, upstream: Loopback) ->
     )
 
     assert [choice.message.content for choice in answer.choices] == ['{"n": 2}'] * 2
-    sent = upstream.asked('{\\"n\\": 2}').json
+    sent = upstream.asked('{"n": 2}').json
     assert (sent["n"], sent["response_format"], sent["seed"], sent["stop"]) == (2, form, 7, ["END"])
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from outworks import label
 from outworks.gateway.wires import reading
-from outworks.gateway.wires.reading import Fields, Voiced
+from outworks.gateway.wires.reading import Fields, Name, Voiced
 from outworks.gateway.wires.wire import Asked
 from outworks.label import Label
 from outworks.message import Message, Opaque, Role, Text, Tool, ToolCall, ToolResult
@@ -111,7 +111,7 @@ class _ToolResultBlock(_Block, frozen=True, kw_only=True, tag="tool_result"):
 
 class _ToolUseBlock(_Block, frozen=True, kw_only=True, tag="tool_use"):
     id: str
-    name: str
+    name: Name
     input: dict[str, Any]
     caller: Any = None
     toolset_name: None = None
@@ -182,7 +182,7 @@ class _AssistantTurn(_Turn, frozen=True, kw_only=True, tag="assistant"):
 
 
 class _Tool(Fields, frozen=True, kw_only=True):
-    name: str
+    name: Name
     input_schema: dict[str, Any]
     description: str | None = None
     strict: bool | None = None
@@ -196,7 +196,7 @@ class _Tool(Fields, frozen=True, kw_only=True):
 
 class _Choice(Fields, frozen=True, kw_only=True):
     type: Literal["auto", "any", "none", "tool"]
-    name: str | None = None
+    name: Name | None = None
     disable_parallel_tool_use: bool | None = None
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from outworks import label
 from outworks.gateway.wires import reading
-from outworks.gateway.wires.reading import Fields, Voiced
+from outworks.gateway.wires.reading import Fields, Name, Voiced
 from outworks.gateway.wires.wire import Asked
 from outworks.label import Label
 from outworks.message import Message, Opaque, Role, Text, Tool, ToolCall, ToolResult
@@ -62,7 +62,7 @@ _Shown: TypeAlias = str | Annotated[list[_TextPart | _ImagePart | _AudioPart | _
 
 
 class _Function(Fields, frozen=True, kw_only=True):
-    name: str
+    name: Name
     arguments: str
     parsed_arguments: Any = None
 
@@ -136,7 +136,7 @@ class _ToolTurn(_Turn, frozen=True, kw_only=True, tag="tool"):
 
 
 class _Definition(Fields, frozen=True, kw_only=True):
-    name: str
+    name: Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
@@ -153,7 +153,7 @@ class _Tool(Fields, frozen=True, kw_only=True, tag_field="type", tag="function")
 
 
 class _ChosenName(Fields, frozen=True, kw_only=True):
-    name: str
+    name: Name
 
 
 class _Chosen(Fields, frozen=True, kw_only=True, tag_field="type", tag="function"):

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
+from unicodedata import category
 
 import msgspec
 import msgspec.inspect
@@ -19,11 +20,15 @@ MAX_DEPTH = 64
 MAX_USER = 512
 """The longest id of an end user, in characters; both vendors accept less."""
 
+Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.:/-]{1,128}\Z")]
+"""A function's name, as wide as any vendor has it. No defense reads it, so it has no room for a sentence."""
+
 _T = TypeVar("_T")
 _decode = msgspec.json.Decoder().decode
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 _STEP = re.compile(r"(?P<field>\w+)|\[(?P<index>\d+)\]")
 _FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 _VALUE = re.compile(r"Invalid (?:enum )?value ['`](?P<value>.*)['`]", re.DOTALL)
@@ -89,7 +94,11 @@ def invalid(where: str, why: str) -> Problem:
 
 
 def check_user(user: str, where: str) -> str:
-    """The end user's id, refused where it could be no id."""
+    """The end user's id, without space around it: headers lose theirs on the way, and both must name one account.
+    Refused where it could be no id."""
+    user = user.strip()
+    if not user.isprintable() and any(category(char) in _CONTROLS for char in user):
+        raise invalid(where, "an id holds no control characters")
     if len(user) > MAX_USER:
         raise invalid(where, f"{len(user)} characters were given; at most {MAX_USER} are accepted")
     return user

@@ -20,8 +20,8 @@ class Threat(StrEnum):
     HIJACKED = "hijacked"
     """It does the user's task, and the attacker's once it has read an injected text, at the latest at the end."""
     COMPROMISED = "compromised"
-    """It is the attacker's from the start: it attacks before it reads anything, again when it has read all that there is
-    to read, again after each of the user's calls, and at the end with the values spelled otherwise."""
+    """It is the attacker's from the start: it attacks before it reads anything, again when it has read all that can be
+    read, again after each of the user's calls, and at the end with the values spelled otherwise."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ SPELLINGS: Sequence[Callable[[str], str]] = (
     lambda value: value.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}),
     lambda value: json.dumps([value]),
 )
-"""The same value to a careless reader: in capitals, padded, with a zero-width space, full-width, as a list in a text."""
+"""The same value to a careless reader: in capitals, padded, with a zero-width space, full-width, a list in a text."""
 
 
 def respelled(call: Call, spelling: Callable[[str], str]) -> Call:

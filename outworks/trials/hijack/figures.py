@@ -43,7 +43,7 @@ class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     attacks_reached: int = 0
     """Of these, those in which AgentDojo finds the goal reached."""
     attacks_words_only: int = 0
-    """Pairs in which the goal is nothing but words to the reader: no tool call carries it, and nothing here prevents it."""
+    """Pairs in which the goal is nothing but words to the reader: no call carries it, and nothing here prevents it."""
     user_tasks_completed: int = 0
     """Pairs in which the user's task was done all the same."""
     confirmed: int = 0

@@ -189,4 +189,4 @@ def test_a_planner_must_be_a_model_of_the_policy() -> None:
 
     with pytest.raises(ValueError, match=r"defenses.flow.planner: there is no model 'smal'; did you mean 'small'\?"):
         read_policy(text.encode(), Path("outworks.toml"))
-    assert read_policy(text.replace("smal\"", "small\"").encode(), Path("outworks.toml")).defenses["flow"].mode == "live"
+    assert read_policy(text.replace('smal"', 'small"').encode(), Path("outworks.toml")).defenses["flow"].mode == "live"

@@ -1,0 +1,222 @@
+"""Two workers, reloads, shutdown: what is decided holds everywhere within a second, and nothing in flight is lost."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from outworks.event import Released
+from tests.e2e.conftest import Make
+from tests.e2e.kit import HUP, TERM, Gateway, children, question, read_all, said, wait_for
+
+SECOND = 1.0
+"""In which workers follow what was recorded."""
+TRIES = 24
+"""Fresh connections at a time: with two workers, each of them gets some."""
+
+
+@pytest.fixture(scope="module")
+def two(policy: str, environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with two workers."""
+    text = policy.replace("[gateway]", "[gateway]\nworkers = 2", 1)
+    gateway = Gateway(tmp_path_factory.mktemp("two"), text, environ=environ)
+    gateway.add_key()
+    try:
+        gateway.start()
+        wait_for(lambda: len(children(gateway.pid)) == 2, 10)
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+def statuses(gateway: Gateway, text: str = "hi", **fields: object) -> set[tuple[int, str]]:
+    """What fresh connections are answered: by whichever worker comes first, and by each worker alone."""
+    found = set()
+    for _ in range(TRIES):
+        found.add(_status(gateway, text, fields))
+    for pid in children(gateway.pid):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            found.add(_status(gateway, text, fields))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    return found
+
+
+def _status(gateway: Gateway, text: str, fields: dict[str, object]) -> tuple[int, str]:
+    answer = gateway.ask(text, **{"model": "scripted", **fields})
+    return answer.status, answer.code if answer.status != 200 else ""
+
+
+def test_workers_agree_on_a_ban(two: Gateway) -> None:
+    """Within a second of a ban, and of its undoing, both workers refuse the account, and admit it again."""
+    assert statuses(two, user="eve") == {(200, "")}
+
+    acted = two.cli("accounts", "act", "shop:eve", "banned", "--reason", "Spam.", "--expires", "never")
+    assert acted.returncode == 0, acted.stderr
+    time.sleep(SECOND)
+    assert statuses(two, user="eve") == {(403, "account_banned")}
+    assert statuses(two, user="adam") == {(200, "")}
+
+    undone = two.cli("accounts", "undo", acted.stdout.split("undo ")[1].split()[0], "--reason", "A mistake.")
+    assert undone.returncode == 0, undone.stderr
+    time.sleep(SECOND)
+    assert statuses(two, user="eve") == {(200, "")}
+
+
+def test_workers_follow_the_bank(two: Gateway) -> None:
+    """A fingerprint that is added stops its text within a second; switched off, it stops nothing."""
+    text = "seven grey herons carry the ledger of drowned clocks upstream before the bell"
+    assert statuses(two, text) == {(200, "")}
+
+    added = two.cli("fingerprints", "add", text, "--source", "tests", "--reason", "to be found")
+    assert added.returncode == 0, added.stderr
+    time.sleep(SECOND)
+    assert {status for status, _ in statuses(two, text.upper())} == {400}
+
+    off = two.cli("fingerprints", "disable", added.stdout.split()[0], "--reason", "was too broad")
+    assert off.returncode == 0, off.stderr
+    time.sleep(SECOND)
+    assert statuses(two, text) == {(200, "")}
+
+
+def test_workers_follow_keys(two: Gateway) -> None:
+    """A new key works within a second, and a revoked one no longer does."""
+    first = two.key
+    try:
+        two.add_key("kiosk")
+        time.sleep(SECOND)
+        assert statuses(two) == {(200, "")}
+
+        revoked = two.cli("keys", "revoke", "kiosk")
+        assert revoked.returncode == 0, revoked.stderr
+        time.sleep(SECOND)
+        assert statuses(two) == {(401, "invalid_api_key")}
+    finally:
+        two.key = first
+
+
+def test_a_worker_that_dies_is_replaced(two: Gateway) -> None:
+    """A killed worker has a successor, and the other answers meanwhile."""
+    before = children(two.pid)
+    os.kill(before[0], signal.SIGKILL)
+
+    assert two.ask("hi", model="scripted").status == 200
+    wait_for(lambda: len(set(children(two.pid)) - {before[0]}) == 2, 10)
+    assert f"worker {before[0]} died" in two.log
+    time.sleep(SECOND)
+    assert statuses(two) == {(200, "")}
+
+
+class Stream(threading.Thread):
+    """A streamed answer that takes its time, read while other things happen."""
+
+    def __init__(self, gateway: Gateway, words: str) -> None:
+        super().__init__(daemon=True)
+        body = question(f"[slowly] {words}", model="patient", stream=True)
+        self._connection = gateway.connect()
+        self._connection.sendall(gateway.send_head(body, "/v1/chat/completions", "connection: close"))
+        self._head = self._connection.recv(65_536)
+        self._data = b""
+        self.start()
+
+    def run(self) -> None:
+        self._data = read_all(self._connection)
+
+    @property
+    def id(self) -> str:
+        return self._head.split(b"x-request-id: ")[1].split(b"\r\n")[0].decode()
+
+    def end(self, seconds: float = 15) -> str:
+        """The text, once the stream has ended by itself."""
+        self.join(seconds)
+        assert not self.is_alive()
+        answer = said(self._head.partition(b"\r\n\r\n")[2] + self._data)
+        self.whole = answer.whole
+        return answer.text
+
+
+LONG = "so it goes, on and on, and then it ends. " * 4
+"""About 1.2 seconds of a slow stream."""
+
+
+def test_a_reload_takes_effect_and_spares_what_is_in_flight(two: Gateway, policy: str) -> None:
+    """SIGHUP: the new policy holds in both workers, and a stream that began under the old one comes to its end."""
+    text = policy.replace("[gateway]", "[gateway]\nworkers = 2", 1)
+    stream = Stream(two, LONG)
+    two.write(text + "\n[defenses.parameter_lock]\nallow = { temperature = { type = 'number', max = 0.1 } }\n")
+    assert statuses(two, temperature=0.7) == {(200, "")}
+
+    two.signal(HUP)
+    wait_for(lambda: two.log.count("is in force") >= 2, 10, lambda: two.log)
+
+    assert statuses(two, temperature=0.7) == {(400, "parameter_refused")}
+    assert stream.end() == LONG.strip()
+    assert stream.whole
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("\n[defenses.leek]\nmode = 'live'\n", "leek"),
+        ("\n[defenses.fingerprint]\nnear = 7\n", "near"),
+        ("\nthis is no toml", "not TOML"),
+    ],
+)
+def test_a_bad_policy_is_refused_and_the_old_one_stays(two: Gateway, policy: str, more: str, why: str) -> None:
+    """SIGHUP with a faulty file: the log says what is wrong, and everything goes on as it was."""
+    held = _pids_and(lambda: statuses(two), two)
+    at = len(two.log)
+    two.write(policy.replace("[gateway]", "[gateway]\nworkers = 2", 1) + more)
+
+    two.signal(HUP)
+    wait_for(lambda: two.log[at:].count("the old one stays in force") == 2, 10, lambda: two.log[at:])
+
+    assert why in two.log[at:]
+    assert _pids_and(lambda: statuses(two), two) == held
+
+
+def _pids_and(what: Callable[[], object], gateway: Gateway) -> tuple[object, list[int]]:
+    return what(), children(gateway.pid)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_shutdown_lets_streams_end(make: Make, policy: str, workers: int) -> None:
+    """SIGTERM: nobody new is let in, a stream within the time comes to its end, the ledger is closed clean."""
+    gateway = make(text=policy.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1))
+    gateway.add_key()
+    gateway.start()
+    stream = Stream(gateway, LONG)
+
+    gateway.signal(TERM)
+    text = stream.end()
+
+    assert (text, stream.whole) == (LONG.strip(), True)
+    assert gateway.wait(10) == 0
+    recorded = [event for event in gateway.events(stream.id) if isinstance(event.body, Released)]
+    assert "".join(event.content or "" for event in recorded) == text
+    assert gateway.cli("ledger", "verify").returncode == 0
+
+
+def test_shutdown_waits_no_longer_than_told(make: Make) -> None:
+    """A stream that would outlast `shutdown_seconds` is cut; what its client got is recorded, and why it ended."""
+    gateway = make()
+    gateway.add_key()
+    gateway.start()
+    stream = Stream(gateway, "word " * 400)
+    began = time.monotonic()
+
+    gateway.signal(TERM)
+    text = stream.end()
+
+    assert not stream.whole
+    gateway.wait(10)
+    assert time.monotonic() - began < 8
+    events = gateway.events(stream.id)
+    released = "".join(e.content or "" for e in events if isinstance(e.body, Released))
+    assert text
+    assert released.startswith(text)
+    assert getattr(events[-1].body, "why", "") == "shut_down"
