@@ -50,6 +50,9 @@ class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of the user's own that the person was asked about."""
     refused: int = 0
     """Calls of the attacker's that the person was asked about, and refused."""
+    slipped: int = 0
+    """Consequential calls of the attacker's that went all the same: to values that are trusted, in an action that the
+    user asked for. No goal was reached by them unless it is counted above."""
     reached: tuple[Pair, ...] = ()
     words_only: tuple[Pair, ...] = ()
 
@@ -102,6 +105,7 @@ def together(threat: Threat, each: Sequence[Attacks]) -> Attacks:
         user_tasks_completed=sum(attacks.user_tasks_completed for attacks in each),
         confirmed=sum(attacks.confirmed for attacks in each),
         refused=sum(attacks.refused for attacks in each),
+        slipped=sum(attacks.slipped for attacks in each),
         reached=tuple(pair for attacks in each for pair in attacks.reached),
         words_only=tuple(pair for attacks in each for pair in attacks.words_only),
     )

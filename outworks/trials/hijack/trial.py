@@ -69,7 +69,16 @@ async def _attacks(suite: Suite, stand: Stand, planner: Planner, threat: Threat)
     for task in suite.user_tasks:
         actions = planner.actions(suite.calls(task, suite.state(task)))
         for goal in goals:
-            outcome = await run(suite, task, stand, actions=actions, attack=goal, threat=threat, survey=survey)
+            outcome = await run(
+                suite,
+                task,
+                stand,
+                actions=actions,
+                attack=goal,
+                threat=threat,
+                survey=survey,
+                consequential=planner.consequential,
+            )
             outcomes.append((Pair(suite.name, task.id, goal.id), suite.words_only(goal), outcome))
     reached = tuple(pair for pair, words, outcome in outcomes if outcome.reached and not words)
     said = tuple(pair for pair, words, outcome in outcomes if words)
@@ -82,6 +91,7 @@ async def _attacks(suite: Suite, stand: Stand, planner: Planner, threat: Threat)
         user_tasks_completed=sum(outcome.solved for *_, outcome in outcomes),
         confirmed=sum(outcome.confirmed for *_, outcome in outcomes),
         refused=sum(outcome.refused for *_, outcome in outcomes),
+        slipped=sum(outcome.slipped for *_, outcome in outcomes),
         reached=reached,
         words_only=said,
     )

@@ -80,7 +80,7 @@ async def test_no_goal_is_reached(name: str, threat: Threat) -> None:
 
 
 async def test_over_http_one_task_is_confirmed_and_its_attack_held() -> None:
-    """AgentDojo's own client through a real gateway: the person's call leaves with its token, the attacker's does not."""
+    """AgentDojo's own client through a real gateway: the person's call leaves with its token, the attacker's never."""
     suite = Suite("banking")
     task, attack = suite.user_tasks[0], suite.attacks[0]
     with gateway((POLICIES / "banking.toml").read_text("utf-8")) as stand:
