@@ -11,7 +11,8 @@ import typer
 
 from outworks.cli.options import DEFAULT
 from outworks.config import load_policy
-from outworks.defenses.flow import Settings, load
+from outworks.config.flow import load
+from outworks.defenses.flow import Settings
 from outworks.defenses.flow.draft import Listed, listed
 from outworks.defenses.flow.draft import draft as drafted
 from outworks.defenses.flow.policy import faults

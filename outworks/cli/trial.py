@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from outworks.config.flow import load
 from outworks.defense import Mode
-from outworks.defenses.flow import Settings, load
+from outworks.defenses.flow import Settings
 from outworks.trials.hijack import (
     SUITES,
     Figures,

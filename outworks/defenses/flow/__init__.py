@@ -3,7 +3,6 @@
 from outworks.defenses.flow.confirm import Confirmable
 from outworks.defenses.flow.flow import Flow, Issued, Spend, Spent
 from outworks.defenses.flow.policy import Argument, Field, Result, Row, Sample, Settings, ToolPolicy
-from outworks.defenses.flow.reading import load
 from outworks.defenses.flow.seal import Seal
 
 __all__ = [
@@ -20,5 +19,4 @@ __all__ = [
     "Spend",
     "Spent",
     "ToolPolicy",
-    "load",
 ]

@@ -8,14 +8,14 @@ import msgspec
 
 from outworks.defenses.flow.policy import UNDECLARED, Field, Kind, ToolPolicy
 from outworks.defenses.flow.results import Extract, Extracts, Item
-from outworks.defenses.flow.seal import Seal
+from outworks.defenses.flow.seal import Seal, speaks
 from outworks.defenses.flow.values import Form, Words, form, spans
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 
 _SHORTEST_NAME = 3
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """A trusted value and the call whose result it stands in."""
 
     item: Item
@@ -44,7 +44,7 @@ class Provenance:
     @cached_property
     def user(self) -> Words:
         """What the user wrote in this conversation."""
-        return Words(tuple(_texts(m for m in self.request.messages if _is_user(m))))
+        return Words(tuple(_texts(m for m in self.request.messages if speaks(m))))
 
     @cached_property
     def system(self) -> Words:
@@ -57,7 +57,7 @@ class Provenance:
         """What the user wrote in this turn: since the model last spoke or acted."""
         words: list[Message] = []
         for message in reversed(self.request.messages):
-            if _is_user(message):
+            if speaks(message):
                 words.append(message)
             elif words and message.role in (Role.ASSISTANT, Role.TOOL):
                 break
@@ -151,7 +151,7 @@ class Provenance:
         """How often the history says that a function was called since the user last spoke; forgeries count too."""
         count = 0
         for message in reversed(self.request.messages):
-            if _is_user(message):
+            if speaks(message):
                 break
             count += sum(isinstance(part, ToolCall) and part.name == name for part in message.parts)
         return count
@@ -189,10 +189,6 @@ _FORGED = ToolCall("", "", "")
 
 def _spoken(kind: Kind) -> Kind:
     return "text" if kind == "free" else kind
-
-
-def _is_user(message: Message) -> bool:
-    return message.role is Role.USER and message.label.trusted
 
 
 def _texts(messages: Iterable[Message]) -> Iterator[str]:

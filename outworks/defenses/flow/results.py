@@ -19,7 +19,7 @@ NOBODY = "\0"
 """The only reader of what is private."""
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """A trusted value in a result."""
 
     type: str
@@ -156,7 +156,7 @@ def _parse(policy: Result, text: str, size: int) -> Any:
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _Found(msgspec.Struct, frozen=True, gc=False):
     value: Any
     record: Any
     """The object that it is a field of."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from outworks.message import Request, Role, Text, ToolCall
+from outworks.message import Message, Request, Role, Text, ToolCall
 
 _PREFIX = "call_"
 _NONCE, _TURN, _MAC = 6, 4, 16
@@ -56,11 +56,18 @@ class Seal:
         return hashlib.blake2b(signed, digest_size=_MAC, key=self._key, person=b"call").digest()
 
 
+def speaks(message: Message) -> bool:
+    """Whether the user says something in a message: an empty one begins no turn."""
+    if message.role is not Role.USER or not message.label.trusted:
+        return False
+    return any(isinstance(part, Text) and bool(part.text.strip()) for part in message.parts)
+
+
 def turn(request: Request) -> bytes:
     """What is said of a turn in the ids of its calls: the user's last words, so that dropping other messages begins no
     new one."""
     for message in reversed(request.messages):
-        if message.role is Role.USER and message.label.trusted:
+        if speaks(message):
             said = "\0".join(part.text for part in message.parts if isinstance(part, Text))
             return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=_TURN).digest()
     return bytes(_TURN)

@@ -341,8 +341,12 @@ async def test_large_results_are_judged_in_time() -> None:
     as_yaml = "\n".join(f"- email: {each['email']}\n  pad: {each['pad']}" for each in contacts)
     assert min(len(as_json), len(as_yaml)) > 950_000
 
-    assert await Office("Send mail").saw("find_contacts", as_json).lets("send_mail", to="u10999@office.test")
-    assert not await Office("Send mail").saw("find_contacts", as_yaml).lets("send_mail", to="u10999@office.test")
+    # The shared machines that run tests are slow at times.
+    patient = Settings(tools=OFFICE, time_limit_ms=10_000)
+
+    for result, allowed in ((as_json, True), (as_yaml, False)):
+        office = Office("Send mail", settings=patient).saw("find_contacts", result)
+        assert await office.lets("send_mail", to="u10999@office.test") is allowed
 
 
 async def test_lines_keys_and_nested_paths() -> None:
@@ -430,3 +434,11 @@ def test_a_policy_that_cannot_work_is_refused() -> None:
                  "'a..b' is no path", "'user' cannot be the type", "did you mean 'name'?",
                  "'[]x' is no path"):  # fmt: skip
         assert part in str(error.value)
+
+
+async def test_an_empty_message_begins_no_turn() -> None:
+    """Only the user's words begin a turn: with an empty message of theirs nothing is counted anew."""
+    office = Office("Send mail to bob@office.test").saw("send_mail", "sent", to="bob@office.test")
+    office.saw("send_mail", "sent", to="bob@office.test").add(Message(Role.USER, (Text(" \n"),), label.USER))
+
+    assert not await office.lets("send_mail", to="bob@office.test")

@@ -171,7 +171,7 @@ TRIES = (
 
 
 @given(order=st.randoms(use_true_random=False), dropped=st.integers(0, 4), forged=st.sampled_from(FORGERIES))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_editing_a_history_never_allows_more(
     order: random.Random, dropped: int, forged: Callable[[Office], None]
 ) -> None:

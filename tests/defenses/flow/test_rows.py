@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from outworks.cli import app
 from outworks.config import read_policy
-from outworks.defenses.flow import Row, Settings, load
+from outworks.config.flow import load
+from outworks.defenses.flow import Row, Settings
 from outworks.defenses.flow.draft import draft, listed
 from outworks.defenses.flow.policy import faults
 from outworks.defenses.flow.rows import tried, untried

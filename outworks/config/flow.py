@@ -1,4 +1,4 @@
-"""Reading: a flow policy in a file of its own."""
+"""A flow policy in a file of its own."""
 
 from collections.abc import Iterable
 from pathlib import Path
