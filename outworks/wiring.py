@@ -100,9 +100,9 @@ class Gateway:
         self._changes.refresh()
         self._standings.refresh()
         self._pseudonym = pseudonym(secret(policy))
-        self._doorway = Doorway(self._door(policy))
+        self._doorway = Doorway(self._door(policy), self._metrics)
         self._enforcer = Enforcer(self._ledger, policy.compiled_rules)
-        self.app = application(self._doorway, ready=lambda: self._doorway.fault, registry=self._registry)
+        self.app = application(self._doorway, ready=self._trouble, registry=self._registry)
         for running in self._models.values():
             if isinstance(running.model, Local):
                 await running.model.start()
@@ -182,6 +182,9 @@ class Gateway:
             self._provider = tracer_provider(policy.telemetry.otlp_endpoint)
             observers.append(Traces(self._provider.get_tracer("outworks")))
         return observers
+
+    def _trouble(self) -> str:
+        return self._doorway.fault or self._metrics.trouble
 
     async def _following(self) -> None:
         """Keep up with the ledger. A worker that cannot knows no standing any more, so it lets nobody in, and goes on
