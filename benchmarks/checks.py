@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from statistics import median, quantiles
 
 from rich.console import Console
@@ -43,14 +44,12 @@ def text(size: int, seed: int) -> str:
 def run(console: Console, *, seconds: float = 1.0) -> dict[str, object]:
     """Print the table; the figures as data, in microseconds."""
     figures = asyncio.run(_measure(seconds))
-    table = Table(title="Microseconds a check, fresh text each time, a bank of 1,000 fingerprints")
-    table.add_column("")
-    for stage in ("request", "output"):
-        for size in SIZES:
-            table.add_column(f"{stage} {size}: p50", justify="right")
-            table.add_column("p99", justify="right")
+    table = Table(title="CPU microseconds a check: median / 99th percentile; fresh text, a bank of 1,000 fingerprints")
+    table.add_column("", no_wrap=True)
+    for key in _keys():
+        table.add_column(key, justify="right")
     for name, row in figures.items():
-        cells = [f"{row[key][at]:.0f}" if key in row else "" for key in _keys() for at in ("p50", "p99")]
+        cells = [f"{row[key]['p50']:.0f} / {row[key]['p99']:.0f}" if key in row else "" for key in _keys()]
         table.add_row(name, *cells)
     console.print(table)
     return dict(figures)
@@ -86,9 +85,10 @@ async def _time(
     while loop.time() - began < seconds or len(took) < 100:
         for n, request in enumerate(requests):
             check = each.defense.check_output(request, outputs[n]) if outputs else each.defense.check_request(request)
-            start = loop.time()
+            # The thread's own time: by the clock, the tail would be that of whatever else the machine does.
+            start = time.thread_time_ns()
             await judge(each, check)
-            took.append((loop.time() - start) * 1e6)
+            took.append((time.thread_time_ns() - start) / 1000)
     took = took[len(requests) :]
     return {"p50": median(took), "p99": quantiles(took, n=100)[98]}
 

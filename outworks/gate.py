@@ -216,6 +216,8 @@ def _undeclared(request: Request, output: Output) -> list[Judged]:
     if not output.tool_calls:
         return []
     offered = {tool.name for tool in request.tools}
-    names = [call.name for call in output.tool_calls if call.name not in offered]
-    reason = f"the model called a function that the request does not offer: {names[0][:64]!r}" if names else ""
-    return [Judged.block("gate", reason, covered=len(output.text))] if names else []
+    if all(call.name in offered for call in output.tool_calls):
+        return []
+    # Not which: a name that the model made up is content, and a reason is never erased.
+    reason = "the model called a function that the request does not offer"
+    return [Judged.block("gate", reason, covered=len(output.text))]

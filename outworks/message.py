@@ -113,7 +113,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
                     yield Located(m, p, message.role, message.label, part.arguments)
 
     def beside(self) -> Iterator[str]:
-        """What else the model may read, outside the turns: tools with their schemas, and every string of a parameter."""
+        """What else the model may read, outside the turns: tools, their schemas, and every string of a parameter."""
         for tool in self.tools:
             yield from (tool.name, tool.description)
             yield from _strings(tool.schema)

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from outworks import models
-from outworks.config import Policy, PolicyError, load_policy
+from outworks.config import ModelEntry, Policy, PolicyError, load_policy
 from outworks.defense import InForce, Mode
 from outworks.defenses import DEFENSES, Lent
 from outworks.defenses.bank import Bank
@@ -122,7 +122,9 @@ class Gateway:
         self._registry = CollectorRegistry()
         self._registry.register(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
-        self._models: list[models.Upstream] = []
+        self._models: dict[str, _Running] = {}
+        self._retired: set[asyncio.Task[None]] = set()
+        self._provider: Any = None
 
     async def start(self) -> None:
         """Open the ledger, fold what it says, build the door, and begin to follow."""
@@ -137,12 +139,12 @@ class Gateway:
         key = secret(policy)
         self._pseudonym = pseudonym(key)
         self._seal = Seal(key)
-        self._doorway = Doorway(self._door(policy))
+        self._doorway = Doorway(self._door(policy), self._metrics)
         self._enforcer = Enforcer(self._ledger, policy.compiled_rules)
-        self.app = application(self._doorway, ready=lambda: self._doorway.fault, registry=self._registry)
-        for model in self._models:
-            if isinstance(model, Local):
-                await model.start()
+        self.app = application(self._doorway, ready=self._trouble, registry=self._registry)
+        for running in self._models.values():
+            if isinstance(running.model, Local):
+                await running.model.start()
         lasting = {"following": self._following, "expiry": self._expiring, "enforcement": self._enforcer.run}
         self._tasks = [asyncio.create_task(_lasting(name, run)) for name, run in lasting.items()]
         await self._ledger.append([_loaded(policy)])
@@ -150,32 +152,32 @@ class Gateway:
     def reload(self) -> None:
         """Load the policy anew. A bad one is refused, and the old one stays in force."""
         try:
-            policy = load_policy(self._path)
-            if policy.gateway.listen != self._policy.gateway.listen:
-                # Whether a key is needed was checked for the new address, and we would go on listening on the old one.
-                raise ValueError("[gateway] listen: the address cannot be changed while the gateway runs; restart it")
-            if policy.ledger_path != self._policy.ledger_path:
-                raise ValueError("[ledger] path: the ledger cannot be changed while the gateway runs; restart it")
+            policy = reloaded(self._path, self._policy)
             door = self._door(policy)
         except (PolicyError, ValueError, OSError) as error:
             _say(f"the new policy is refused, and the old one stays in force:\n{error}")
             return
+        waits = _waiting_for_a_restart(policy, self._policy)
         self._policy = policy
         self._doorway.door = door
+        self._retire({entry.name for entry in policy.models}, policy.gateway.limits.exchange_seconds)
         self._enforcer.replace_rules(policy.compiled_rules)
         self._ledger.append([_loaded(policy)])
-        _say(f"policy {policy.digest[:12]} is in force")
+        _say(f"policy {policy.digest[:12]} is in force" + (f"; a restart is needed for {waits}" if waits else ""))
 
     async def stop(self) -> None:
         """Stop following, close the models, drain the ledger."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._retired]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(model.aclose() for model in self._models), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(one.model.aclose() for one in self._models.values()), return_exceptions=True)
         await self._ledger.close()
+        if self._provider is not None:
+            await asyncio.to_thread(self._provider.shutdown)
 
     def _door(self, policy: Policy) -> Door:
-        upstreams = {entry.name: models.build(entry.name, entry.settings) for entry in policy.models}
+        upstreams = {entry.name: self._model(entry) for entry in policy.models}
         lent = Lent(
             self._standings,
             self._changes.bank,
@@ -190,8 +192,6 @@ class Gateway:
             settings = policy.defenses[line.name]
             if settings.mode is not Mode.OFF:
                 defenses.append(InForce(line.build(settings, lent), settings))
-        # Models of an earlier policy stay open: exchanges that began under it end under it.
-        self._models += upstreams.values()
         confirms = any(_confirms(each) for each in defenses)
         defended = {
             name: DefendedModel(
@@ -213,13 +213,33 @@ class Gateway:
             self._pseudonym,
         )
 
+    def _model(self, entry: ModelEntry) -> models.Upstream:
+        """The model as it runs, or a new one where the policy says something else of it than before."""
+        running = self._models.get(entry.name)
+        if running is None or running.settings != entry.settings:
+            if running is not None:
+                self._models[f"{entry.name} before {time.time_ns()}"] = running
+            running = self._models[entry.name] = _Running(entry.settings, models.build(entry.name, entry.settings))
+        return running.model
+
+    def _retire(self, wanted: set[str], seconds: float) -> None:
+        """Close the models that the policy no longer names, once the exchanges that they began have ended."""
+        for name in self._models.keys() - wanted:
+            task = asyncio.create_task(_close_later(self._models.pop(name).model, seconds))
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
+
     def _observers(self, policy: Policy) -> list[Observer]:
         observers: list[Observer] = [self._metrics]
         if policy.gateway.log != "off":
             observers.append(Lines(style=policy.gateway.log))
         if policy.telemetry.otlp_endpoint:
-            observers.append(Traces(tracer(policy.telemetry.otlp_endpoint)))
+            self._provider = tracer_provider(policy.telemetry.otlp_endpoint)
+            observers.append(Traces(self._provider.get_tracer("outworks")))
         return observers
+
+    def _trouble(self) -> str:
+        return self._doorway.fault or self._metrics.trouble
 
     async def _following(self) -> None:
         """Keep up with the ledger. A worker that cannot knows no standing any more, so it lets nobody in, and goes on
@@ -252,7 +272,7 @@ class Gateway:
             await asyncio.sleep(EXPIRE_SECONDS)
 
     async def _was_released(self, request: Request, text: str) -> bool:
-        """Whether a text is, in full, an answer that this account was given in this conversation's exchanges."""
+        """Whether a text is, in full, one of the last answers that this account was given."""
         return await asyncio.to_thread(was_released, self._ledger, request.account, text)
 
     async def _issued(self, request: Request) -> Sequence[ToolCall]:
@@ -279,6 +299,43 @@ def issued(ledger: Ledger, request: Request, since: float) -> Sequence[ToolCall]
 
 class _Content(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...]
+
+
+class _Running(msgspec.Struct, frozen=True):
+    settings: models.Settings
+    model: models.Upstream
+
+
+async def _close_later(model: models.Upstream, seconds: float) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await model.aclose()
+
+
+def reloaded(path: Path, running: Policy) -> Policy:
+    """The policy as its file is now. Raises `PolicyError`, or `ValueError` for what a running gateway cannot change."""
+    policy = load_policy(path)
+    if policy.gateway.listen != running.gateway.listen:
+        # Whether a key is needed was checked for the new address, and we would go on listening on the old one.
+        raise ValueError("[gateway] listen: the address cannot be changed while the gateway runs; restart it")
+    if policy.ledger_path != running.ledger_path:
+        raise ValueError("[ledger] path: the ledger cannot be changed while the gateway runs; restart it")
+    return policy
+
+
+def _waiting_for_a_restart(policy: Policy, running: Policy) -> str:
+    """The changed settings that a running gateway does not take up."""
+    now, then = policy.gateway, running.gateway
+    changed = {
+        "gateway.workers": now.workers != then.workers,
+        "gateway.log": now.log != then.log,
+        "gateway.secret_env": now.secret_env != then.secret_env,
+        "gateway.shutdown_seconds": now.shutdown_seconds != then.shutdown_seconds,
+        "ledger.synchronous": policy.ledger.synchronous != running.ledger.synchronous,
+        "telemetry": policy.telemetry != running.telemetry,
+    }
+    return ", ".join(name for name, differs in changed.items() if differs)
 
 
 def was_released(ledger: Ledger, account: str, text: str) -> bool:
@@ -330,8 +387,8 @@ def pseudonym(key: bytes) -> Callable[[str], str]:
     return of
 
 
-def tracer(endpoint: str) -> object:
-    """An OpenTelemetry tracer that exports over OTLP/HTTP. Raises `ModuleNotFoundError` naming the extra."""
+def tracer_provider(endpoint: str) -> Any:
+    """A provider of tracers that exports over OTLP/HTTP. Raises `ModuleNotFoundError` naming the extra."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -341,7 +398,7 @@ def tracer(endpoint: str) -> object:
         raise ModuleNotFoundError("traces need the extra: pip install 'outworks[otel]'") from error
     provider = TracerProvider(resource=Resource.create({"service.name": "outworks"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return provider.get_tracer("outworks")
+    return provider
 
 
 def _loaded(policy: Policy) -> Event:

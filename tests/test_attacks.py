@@ -23,7 +23,8 @@ from outworks.defenses.fingerprint import Settings as FingerprintSettings
 from outworks.defenses.parameter_lock import Allowed, ParameterLock, Settings
 from outworks.event import Ended, Event, Judged, Received, RecordError, Rejected
 from outworks.gateway.app import application
-from outworks.gateway.exchange import Asking, Door, Doorway, Limits
+from outworks.gateway.exchange import Asking, Door, Doorway
+from outworks.gateway.http import Limits
 from outworks.gateway.keys import Keys
 from outworks.gateway.metrics import Metrics
 from outworks.gateway.observe import Lines, Observed

@@ -20,7 +20,8 @@ from outworks.defenses.entry import Known, added
 from outworks.event import Event, Judged, Judgement, Released
 from outworks.gate import Gate, Release
 from outworks.gateway.app import application
-from outworks.gateway.exchange import Asking, Door, Doorway, Limits
+from outworks.gateway.exchange import Asking, Door, Doorway
+from outworks.gateway.http import Limits
 from outworks.gateway.keys import Keys
 from outworks.message import Delta, Finish, Request
 from outworks.pipeline import DefendedModel

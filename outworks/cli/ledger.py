@@ -71,10 +71,11 @@ def show(
 @app.command("verify")
 def verify_(
     head: Annotated[str | None, typer.Option(help="SEQ:HASH kept elsewhere; shows if the ledger was cut.")] = None,
+    file: Annotated[Path | None, typer.Option("--ledger", help="This file, a backup say, not the policy's.")] = None,
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Check every byte that the ledger vouches for; status 1 if anything was changed."""
-    path = policy_at(policy).ledger_path
+    path = file or policy_at(policy).ledger_path
     with Progress(transient=True, disable=not sys.stderr.isatty(), console=Console(stderr=True)) as bar:
         task = bar.add_task("verifying")
         found = verify(path, head=head, progress=lambda done, all: bar.update(task, completed=done, total=all))

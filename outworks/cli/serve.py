@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -19,7 +19,7 @@ from outworks.config import Policy, load_policy
 from outworks.gateway import server
 from outworks.ledger import Ledger
 from outworks.models import gguf, local
-from outworks.wiring import Gateway
+from outworks.wiring import Gateway, reloaded
 
 File = Annotated[Path, typer.Argument(metavar="POLICY", envvar="OUTWORKS_POLICY", help="The policy file.")]
 
@@ -31,15 +31,16 @@ def serve(policy: File = DEFAULT) -> None:
     if any(isinstance(entry.settings, local.Settings) for entry in loaded.models):
         _fetch()
     listener = server.listen(loaded.gateway.listen)
-    url = server.addresses(listener)[0]
-    _greet(loaded, policy, url)
+    _greet(loaded, policy, server.address(listener))
     workers = loaded.gateway.workers
+    latest = _Latest(policy, loaded)
     with TemporaryDirectory(prefix="outworks-") as folder:
         status = server.run(
-            lambda: Gateway(policy, loaded, metrics_folder=Path(folder) if workers > 1 else None),
+            lambda: Gateway(policy, latest.policy, metrics_folder=Path(folder) if workers > 1 else None),
             listener,
             workers=workers,
             shutdown_seconds=loaded.gateway.shutdown_seconds,
+            reload=latest.reload,
         )
     raise typer.Exit(status)
 
@@ -55,6 +56,19 @@ def check(policy: File = DEFAULT) -> None:
 def fetch() -> None:
     """Fetch the embedded model into the cache folder, where `serve` would otherwise do it."""
     print(_fetch())
+
+
+class _Latest:
+    """The policy that a worker begins with: the last good one, whenever it begins."""
+
+    def __init__(self, path: Path, policy: Policy) -> None:
+        self._path = path
+        self.policy = policy
+
+    def reload(self) -> None:
+        """Take up the file as it is now, unless it is refused; the workers say which."""
+        with suppress(ValueError, OSError):
+            self.policy = reloaded(self._path, self.policy)
 
 
 def _check_exposure(policy: Policy) -> None:

@@ -9,7 +9,8 @@ from msgspec import Meta
 from outworks import duration
 from outworks.defenses import DEFENSES
 from outworks.enforcement.rules import Rule
-from outworks.gateway.exchange import Asking, Limits
+from outworks.gateway.exchange import Asking
+from outworks.gateway.http import Limits
 from outworks.ledger.schema import Synchronous
 from outworks.models import anthropic, local, openai, scripted
 

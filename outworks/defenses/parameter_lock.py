@@ -33,8 +33,8 @@ def _number(low: float, high: float) -> Allowed:
 
 
 # What ordinary clients of today's APIs send, in the ordinary range. Decoding settings outside it are a published
-# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks. `metadata` and
-# `prompt_cache_key` are left out because products put their users' raw ids there, and they go upstream as they are.
+# jailbreak (Huang et al., arXiv 2310.06987); log-probabilities and logit bias feed gradient-free attacks. Left out are
+# `metadata` and `prompt_cache_key`: products put their users' raw ids there, and they go upstream as they are.
 DEFAULT: Mapping[str, Allowed] = {
     "max_tokens": Allowed(type="integer", min=1, max=1_000_000),
     "temperature": _number(0, 1),

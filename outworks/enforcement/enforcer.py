@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.turn import Turn
@@ -54,7 +54,9 @@ class Enforcer:
 
     async def _enforce(self, turn: Turn) -> None:
         # A reader of its own: a long query of enforcement must not keep a request waiting.
-        with closing(Reader(self._ledger.path)) as reader:
+        with ExitStack() as stack:
+            reader = Reader(self._ledger.path)
+            stack.callback(reader.close_now)
             noted = turn.read()
             watch = await asyncio.to_thread(Watch, reader, self._rules, place=noted, clock=self._clock)
             while True:

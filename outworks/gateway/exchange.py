@@ -9,37 +9,22 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from difflib import get_close_matches
-from typing import Annotated, Any
-from urllib.parse import quote
 
 import msgspec
-from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from outworks.action import Action, Standing, Standings
+from outworks.action import Standings
 from outworks.event import Event, Recorder, RecordError, Rejected
+from outworks.gateway.http import Limits, Reply, Watch, read_body, told
 from outworks.gateway.keys import OPEN, Keys
+from outworks.gateway.metrics import Metrics
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import Answer, Asked, Head, Wire
 from outworks.gateway.wires.reading import check_user
-from outworks.judge import bounded
 from outworks.message import Delta, Request
 from outworks.model import Blocked, Joined, Model, UpstreamError
 
 _log = logging.getLogger(__name__)
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one request may cost before any defense has seen it."""
-
-    body_bytes: Annotated[int, Meta(gt=0)] = 1_048_576
-    """The largest request body, in bytes; a larger one is answered 413."""
-    body_seconds: Annotated[float, Meta(gt=0)] = 10.0
-    """How long a client may take to send its body; a slower one is answered 408."""
-    exchange_seconds: Annotated[float, Meta(gt=0)] = 600.0
-    """How long one exchange may take, the client's reading included."""
-    in_flight: Annotated[int, Meta(gt=0)] = 512
-    """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +64,7 @@ class Exchange:
         door = self._doorway.door
         # Ids grow with time, so that the ledger's index of them grows at one end.
         id = f"ex_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)}"
-        reply = _Reply(send, id)
+        reply = Reply(send, id)
         who = _Who()
         try:
             if self._doorway.fault:
@@ -96,6 +81,7 @@ class Exchange:
         except UpstreamError as error:
             await reply.problem(self._wire, _upstream(error))
         except RecordError:
+            self._doorway.metrics.unrecorded()
             why = "the exchange could not be recorded, so nothing was released"
             await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
         except Problem as problem:
@@ -106,10 +92,10 @@ class Exchange:
             _log.error("%s: %s in %s:%d", id, type(error).__name__, where.filename, where.lineno or 0)
             await reply.problem(self._wire, Problem(500, "internal_error", "the gateway is at fault"))
 
-    async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: "_Reply", who: "_Who") -> None:
+    async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: Reply, who: "_Who") -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         who.product = self.product(door, headers)
-        body = await _read(receive, headers, door.limits)
+        body = await read_body(receive, headers, door.limits)
         asked = self._wire.read(body)
         user = (_named_account(scope) if "x-outworks-account" in headers else "") or asked.user
         if not user and door.asking.require_account:
@@ -117,10 +103,10 @@ class Exchange:
             why = f"this product must name its end user: {names}, or the header X-Outworks-Account"
             raise Problem(400, "account_missing", why, param="user")
         who.account = f"{who.product}:{user}" if user else who.product
-        reply.headers = _told(door.standings.of(who.account, time.time()))
+        reply.headers = told(door.standings.of(who.account, time.time()))
         model = _model(door, asked.model)
         request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
-        watch = _Watch(receive, door.limits.exchange_seconds)
+        watch = Watch(receive, door.limits.exchange_seconds)
         try:
             if asked.stream:
                 await self._stream(model, request, asked, reply)
@@ -146,7 +132,7 @@ class Exchange:
         why = "this key is unknown or was revoked" if key else f"no key was given: {how}"
         raise Problem(401, "invalid_api_key", why)
 
-    async def _whole(self, model: Model, request: Request, reply: "_Reply") -> None:
+    async def _whole(self, model: Model, request: Request, reply: Reply) -> None:
         joined = Joined()
         async for delta in model.generate(request):
             joined.add(delta)
@@ -155,7 +141,7 @@ class Exchange:
         )
         await reply.whole(200, self._wire.whole(answer))
 
-    async def _stream(self, model: Model, request: Request, asked: Asked, reply: "_Reply") -> None:
+    async def _stream(self, model: Model, request: Request, asked: Asked, reply: Reply) -> None:
         """Headers leave only with the first delta, so that whatever stops the request has its proper status."""
         head = Head(id=request.id, model=request.model, created=int(time.time()), include_usage=asked.include_usage)
         writer = self._wire.stream(head)
@@ -172,7 +158,7 @@ class Exchange:
                     await reply.more(data)
         await reply.more(writer.end(usage), last=True)
 
-    async def _reject(self, door: Door, reply: "_Reply", problem: Problem, who: "_Who") -> None:
+    async def _reject(self, door: Door, reply: Reply, problem: Problem, who: "_Who") -> None:
         # Which field, but not what it held: the whole message may quote the client, so it goes with the content.
         body = Rejected(wire=self._wire.name, status=problem.status, code=problem.code, message=problem.param[:100])
         event = Event(
@@ -186,6 +172,7 @@ class Exchange:
         try:
             await door.recorder.append((event,))
         except RecordError:
+            self._doorway.metrics.unrecorded()
             why = "the gateway cannot record what happens, so it answers nothing"
             problem = Problem(503, "ledger_unavailable", why, retry_after=5.0)
         await reply.problem(self._wire, problem)
@@ -194,8 +181,9 @@ class Exchange:
 class Doorway:
     """Holds the door in force."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, metrics: Metrics | None = None) -> None:
         self.door = door
+        self.metrics = metrics or Metrics()
         self.in_flight = 0
         self.fault = ""
         """Why nobody may come in, if so."""
@@ -207,131 +195,6 @@ class _Who:
     def __init__(self) -> None:
         self.product = ""
         self.account = ""
-
-
-class _Reply:
-    """The HTTP response, begun at most once."""
-
-    def __init__(self, send: Send, id: str) -> None:
-        self._send = send
-        self.id = id
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.started = False
-        self.ended = False
-        self.writer: Any = None
-
-    async def start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        self.started = True
-        own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *_named(self.id)]
-        await self._send(
-            {"type": "http.response.start", "status": status, "headers": own + self.headers + (headers or [])}
-        )
-
-    async def more(self, data: bytes, *, last: bool = False) -> None:
-        self.ended = last
-        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
-
-    async def whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        length = (b"content-length", str(len(body)).encode())
-        await self.start(status, b"application/json", [length, *(headers or [])])
-        await self.more(body, last=True)
-
-    async def problem(self, wire: Wire, problem: Problem) -> None:
-        """Tell of a problem in the wire's own words: as a status while none has left, else inside the stream."""
-        problem.request_id = self.id
-        if self.ended:
-            return
-        if self.started:
-            await self.more(self.writer.problem(problem), last=True)
-            return
-        headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
-        await self.whole(problem.status, wire.problem(problem), headers)
-
-
-def _told(action: Action) -> list[tuple[bytes, bytes]]:
-    """What an account with an action in force is told with every answer, those that it still gets too."""
-    if action.standing is Standing.GOOD:
-        return []
-    return [
-        (b"x-outworks-standing", action.standing.name.lower().encode()),
-        (b"x-outworks-reason", quote(action.reason, safe=" ,.:;!?'()/-").encode()),
-        (b"x-outworks-appeal", quote(action.id).encode()),
-    ]
-
-
-def _named(id: str) -> list[tuple[bytes, bytes]]:
-    """The exchange's id, where OpenAI's clients look for it and where Anthropic's do."""
-    return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
-
-
-class _Watch:
-    """Ends an exchange when its client goes away or its time is up. Most are over before it begins to look: they pay
-    for one timer, and for no task."""
-
-    LOOK_AFTER = 0.1
-    """Seconds."""
-
-    def __init__(self, receive: Receive, seconds: float) -> None:
-        self.late = False
-        self.ended = False
-        self._receive = receive
-        self._seconds = seconds
-        self._exchange = asyncio.current_task()
-        self._task: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(min(self.LOOK_AFTER, seconds), self._look)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _look(self) -> None:
-        self._task = self._loop.create_task(self._wait())
-        self._timer = self._loop.call_later(max(0.0, self._seconds - self.LOOK_AFTER), self._end, True)
-
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._end(False)
-
-    def _end(self, late: bool) -> None:
-        if self._exchange is not None and not self.ended:
-            self.late = late
-            self.ended = True
-            self._exchange.cancel("timed_out" if late else "client_left")
-
-
-async def _read(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > limits.body_bytes:
-        raise _too_large(limits)
-    try:
-        return await bounded(_body(receive, limits), limits.body_seconds)
-    except TimeoutError:
-        why = f"the body did not arrive within {limits.body_seconds:g} seconds"
-        raise Problem(408, "request_timeout", why) from None
-
-
-async def _body(receive: Receive, limits: Limits) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Problem(400, "client_left", "the client went away before its request was whole")
-        chunk: bytes = message.get("body", b"")
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limits.body_bytes:
-            raise _too_large(limits)
-        if not message.get("more_body", False):
-            return chunk if len(chunks) == 1 else b"".join(chunks)
-
-
-def _too_large(limits: Limits) -> Problem:
-    return Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
 
 
 def _model(door: Door, name: str) -> Model:

@@ -1,6 +1,7 @@
 """Metrics: what happened, counted for Prometheus, summed over the workers of one gateway."""
 
 import os
+import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -15,6 +16,8 @@ from outworks.event import Event, Judged
 from outworks.gateway.observe import Endings
 from outworks.verdict import Decision
 
+TROUBLE_SECONDS = 5.0
+"""How long after the ledger could not be written a worker says that it is not ready."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _CHECKS_US = (10, 25, 50, 100, 250, 500, 1000, 2500, 10_000, 50_000, 250_000)
 _CHECKS = tuple(us / 1_000_000 for us in _CHECKS_US)
@@ -37,6 +40,7 @@ class Counts(msgspec.Struct):
     exchanges: dict[str, int] = {}
     checks: dict[str, Times] = {}
     seconds: dict[str, Times] = {}
+    unrecorded: int = 0
 
     def add(self, other: "Counts") -> None:
         """Take in what another worker counted."""
@@ -47,6 +51,7 @@ class Counts(msgspec.Struct):
         ):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
+        self.unrecorded += other.unrecorded
         for ours, also in ((self.checks, other.checks), (self.seconds, other.seconds)):
             for name, times in also.items():
                 have = ours.setdefault(name, Times([0] * len(times.counts)))
@@ -66,6 +71,7 @@ class Metrics(Collector):
         self._judged: dict[tuple[str, str, str, Decision], Times] = {}
         """Microseconds of every check, by defense, stage, mode and decision."""
         self._endings = Endings()
+        self._unrecorded_at = -TROUBLE_SECONDS
         self._folder = folder
         self._file = f"{os.getpid()}.json"
 
@@ -93,6 +99,17 @@ class Metrics(Collector):
             seconds.counts[bisect_left(_SECONDS, ending.seconds)] += 1
             seconds.sum += ending.seconds
 
+    def unrecorded(self) -> None:
+        """Count an exchange that was refused because it could not be recorded."""
+        self._mine.unrecorded += 1
+        self._unrecorded_at = time.monotonic()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be released at the moment, if so."""
+        lately = time.monotonic() - self._unrecorded_at < TROUBLE_SECONDS
+        return "the ledger cannot be written" if lately else ""
+
     def leave(self) -> None:
         """Leave this worker's counts for the others. Raises OSError."""
         if self._folder is not None:
@@ -117,6 +134,10 @@ class Metrics(Collector):
         yield _counter("verdicts", "Verdicts by defense.", ("defense", "stage", "mode", "decision"), all.verdicts)
         yield _counter("defense_failures", "Checks that raised or overran.", ("defense", "error"), all.failures)
         yield _counter("exchanges", "Exchanges by how they ended.", ("wire", "outcome"), all.exchanges)
+        unrecorded = CounterMetricFamily(
+            "outworks_unrecorded", "Exchanges refused because they could not be recorded.", value=all.unrecorded
+        )
+        yield unrecorded
         yield _histogram("check_seconds", "One check of one defense.", ("defense", "stage"), all.checks, _CHECKS)
         yield _histogram("exchange_seconds", "From request to end of answer.", ("wire",), all.seconds, _SECONDS)
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, cast
 
 import uvicorn
@@ -76,12 +76,20 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def run(make: Callable[[], Worker], listener: socket.socket, *, workers: int, shutdown_seconds: int) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. `make` builds a worker in the process that will run it."""
+def run(
+    make: Callable[[], Worker],
+    listener: socket.socket,
+    *,
+    workers: int,
+    shutdown_seconds: int,
+    reload: Callable[[], None],
+) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. `make` builds a worker in the process that will run it; `reload`
+    is called at SIGHUP where that is not the process that called this, so that `make` knows what was loaded anew."""
     if workers == 1:
         uvloop.run(_work(make(), listener, shutdown_seconds))
         return 0
-    return _Supervisor(make, listener, workers, shutdown_seconds).run()
+    return _Supervisor(make, listener, workers, shutdown_seconds, reload).run()
 
 
 async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int) -> None:
@@ -228,9 +236,15 @@ class _Supervisor:
     """How long a worker must have lived for its successor to start at once."""
 
     def __init__(
-        self, make: Callable[[], Worker], listener: socket.socket, workers: int, shutdown_seconds: int
+        self,
+        make: Callable[[], Worker],
+        listener: socket.socket,
+        workers: int,
+        shutdown_seconds: int,
+        reload: Callable[[], None],
     ) -> None:
         self._make = make
+        self._reload = reload
         self._listener = listener
         self._workers = workers
         self._shutdown_seconds = shutdown_seconds
@@ -238,10 +252,10 @@ class _Supervisor:
         self._leaving = False
 
     def run(self) -> int:
-        """Supervise until told to leave; 1 if a worker had to be killed."""
+        """Supervise until told to leave; 0."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: self._leave())
-        signal.signal(signal.SIGHUP, lambda *_: self._pass_on(signal.SIGHUP))
+        signal.signal(signal.SIGHUP, lambda *_: self._load_anew())
         for _ in range(self._workers):
             self._spawn()
         while self._born:
@@ -280,13 +294,18 @@ class _Supervisor:
         self._leaving = True
         self._pass_on(signal.SIGTERM)
 
+    def _load_anew(self) -> None:
+        """Take up the policy here first: a worker that starts later starts with it."""
+        self._reload()
+        self._pass_on(signal.SIGHUP)
+
     def _pass_on(self, signum: int) -> None:
         for pid in tuple(self._born):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)
 
 
-def addresses(listener: socket.socket) -> Sequence[str]:
+def address(listener: socket.socket) -> str:
     """Where the socket really listens, for printing: port 0 is filled in."""
     host, port = listener.getsockname()[:2]
-    return [f"http://{f'[{host}]' if ':' in host else host}:{port}"]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -76,6 +76,7 @@ class Ledger(Reader, Recorder):
         if self._writer is not None:
             await self._writer.close()
 
+    @override
     def close_now(self) -> None:
         """Record what is waiting, then close: for programs without an event loop."""
         self._reading.close()

@@ -43,7 +43,7 @@ class Reader:
         self._turn = threading.Lock()
         self._decode = body_decoder().decode
 
-    def close(self) -> None:
+    def close_now(self) -> None:
         """Give the file back."""
         with self._turn:
             self._reading.close()

@@ -121,6 +121,9 @@ class _Audit:
             if expected is not None:
                 self._check_head(connection, expected)
         finally:
+            # Last: to read the log's index from outside gives up this process's locks on it.
+            for lost in lost_commits(self.path):
+                self.add(None, lost)
             connection.close()
 
     def _check_structure(self, connection: sqlite3.Connection) -> None:
@@ -135,9 +138,6 @@ class _Audit:
         for fault in found:
             if fault != "ok":
                 self.add(_named(fault), f"SQLite finds the file damaged: {fault}")
-        for lost in lost_commits(self.path):
-            self.add(None, lost)
-
     def _total(self, connection: sqlite3.Connection) -> int:
         try:
             return int(connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])

@@ -158,6 +158,33 @@ def test_a_reload_takes_effect_and_spares_what_is_in_flight(two: Gateway, policy
     assert stream.whole
 
 
+def test_a_worker_that_starts_after_a_reload_starts_with_it(make: Make, policy: str) -> None:
+    """A replaced worker has the policy that was last loaded: a lock put on by SIGHUP is not off after a crash."""
+    text = policy.replace("[gateway]", "[gateway]\nworkers = 2", 1)
+    gateway = make(text=text)
+    gateway.add_key()
+    gateway.start()
+    wait_for(lambda: len(children(gateway.pid)) == 2, 10)
+    gateway.write(text + "\n[defenses.parameter_lock]\nallow = { temperature = { type = 'number', max = 0.1 } }\n")
+    gateway.signal(HUP)
+    wait_for(lambda: gateway.log.count("is in force") >= 2, 10, lambda: gateway.log)
+    old = set(children(gateway.pid))
+
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(set(children(gateway.pid)) - old) == 2, 15, lambda: gateway.log)
+    wait_for(lambda: _answers(gateway), 15, lambda: gateway.log)
+
+    assert statuses(gateway, temperature=0.7) == {(400, "parameter_refused")}
+
+
+def _answers(gateway: Gateway) -> bool:
+    try:
+        return statuses(gateway) == {(200, "")}
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [

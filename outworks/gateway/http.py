@@ -1,0 +1,154 @@
+"""The HTTP side of an exchange: its limits, reading a body in time, replying once, noticing a client that leaves."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Meta
+from starlette.types import Receive, Send
+
+from outworks.action import Action, Standing
+from outworks.gateway.problem import Problem
+from outworks.gateway.wires import StreamWriter, Wire
+from outworks.judge import bounded
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one request may cost before any defense has seen it."""
+
+    body_bytes: Annotated[int, Meta(gt=0)] = 1_048_576
+    """The largest request body, in bytes; a larger one is answered 413."""
+    body_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    """How long a client may take to send its body; a slower one is answered 408."""
+    exchange_seconds: Annotated[float, Meta(gt=0)] = 600.0
+    """How long one exchange may take, the client's reading included."""
+    in_flight: Annotated[int, Meta(gt=0)] = 512
+    """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
+
+
+class Reply:
+    """The HTTP response, begun at most once."""
+
+    def __init__(self, send: Send, id: str) -> None:
+        self._send = send
+        self.id = id
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.started = False
+        self.ended = False
+        self.writer: StreamWriter | None = None
+
+    async def start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        self.started = True
+        own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *_named(self.id)]
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": own + self.headers + (headers or [])}
+        )
+
+    async def more(self, data: bytes, *, last: bool = False) -> None:
+        self.ended = last
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    async def whole(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        length = (b"content-length", str(len(body)).encode())
+        await self.start(status, b"application/json", [length, *(headers or [])])
+        await self.more(body, last=True)
+
+    async def problem(self, wire: Wire, problem: Problem) -> None:
+        """Tell of a problem in the wire's own words: as a status while none has left, else inside the stream."""
+        problem.request_id = self.id
+        if self.ended:
+            return
+        if self.started and self.writer is not None:
+            await self.more(self.writer.problem(problem), last=True)
+            return
+        headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
+        await self.whole(problem.status, wire.problem(problem), headers)
+
+
+def told(action: Action) -> list[tuple[bytes, bytes]]:
+    """What an account with an action in force is told with every answer, those that it still gets too."""
+    if action.standing is Standing.GOOD:
+        return []
+    return [
+        (b"x-outworks-standing", action.standing.name.lower().encode()),
+        (b"x-outworks-reason", quote(action.reason, safe=" ,.:;!?'()/-").encode()),
+        (b"x-outworks-appeal", quote(action.id).encode()),
+    ]
+
+
+def _named(id: str) -> list[tuple[bytes, bytes]]:
+    """The exchange's id, where OpenAI's clients look for it and where Anthropic's do."""
+    return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
+
+
+class Watch:
+    """Ends an exchange when its client goes away or its time is up. Most are over before it begins to look: they pay
+    for one timer, and for no task."""
+
+    LOOK_AFTER = 0.1
+    """Seconds."""
+
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self.late = False
+        self.ended = False
+        self._receive = receive
+        self._seconds = seconds
+        self._exchange = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(min(self.LOOK_AFTER, seconds), self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _look(self) -> None:
+        self._task = self._loop.create_task(self._wait())
+        self._timer = self._loop.call_later(max(0.0, self._seconds - self.LOOK_AFTER), self._end, True)
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._end(False)
+
+    def _end(self, late: bool) -> None:
+        if self._exchange is not None and not self.ended:
+            self.late = late
+            self.ended = True
+            self._exchange.cancel("timed_out" if late else "client_left")
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes:
+    """The request's body. Raises `Problem` 413 where it is too large, 408 where it is too slow, 400 where it ends."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > limits.body_bytes:
+        raise _too_large(limits)
+    try:
+        return await bounded(_body(receive, limits), limits.body_seconds)
+    except TimeoutError:
+        why = f"the body did not arrive within {limits.body_seconds:g} seconds"
+        raise Problem(408, "request_timeout", why) from None
+
+
+async def _body(receive: Receive, limits: Limits) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "client_left", "the client went away before its request was whole")
+        chunk: bytes = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limits.body_bytes:
+            raise _too_large(limits)
+        if not message.get("more_body", False):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limits: Limits) -> Problem:
+    return Problem(413, "request_too_large", f"the body is larger than {limits.body_bytes} bytes")
