@@ -5,8 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from outworks.config.flow import load
 from outworks.defense import Mode
-from outworks.defenses.flow import Settings, load
+from outworks.defenses.flow import Settings
 from outworks.trials.hijack import SUITES, Planner, Suite, Threat, defended, gateway, try_suite
 from outworks.trials.hijack.dojo import MARK, injection
 from outworks.trials.hijack.episode import run
