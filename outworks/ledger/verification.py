@@ -138,6 +138,7 @@ class _Audit:
         for fault in found:
             if fault != "ok":
                 self.add(_named(fault), f"SQLite finds the file damaged: {fault}")
+
     def _total(self, connection: sqlite3.Connection) -> int:
         try:
             return int(connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from outworks.defenses.flow.policy import UNDECLARED, Field, Result, ToolPolicy
 from outworks.defenses.flow.values import carried
