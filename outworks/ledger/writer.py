@@ -18,6 +18,8 @@ _MOVE_PAGES = 4000
 """Pages in the write-ahead log (16 MB) after which the worker moves them into the file, while groups go on."""
 _RESTART_PAGES = 14_000
 """Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing."""
+_BEHIND_PAGES = 6_000
+"""How much may be written while the log is being moved; more waits until it has been."""
 
 
 class _Group:
@@ -60,6 +62,7 @@ class Writer:
         self._scheduled = False
         self._working = False
         self._moving = False
+        self._restarting = False
         self._moved = 0
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,7 +136,9 @@ class Writer:
         if self._working or not self._waiting:
             return
         groups, self._waiting = self._waiting, []
-        slow = not self._inline or self._journal.begins_anew or _is_large(groups)
+        # Whoever writes faster than the disk takes it waits for the disk: the log must not outgrow the ledger.
+        behind = self._moving and (self._restarting or self._journal.unmoved > _BEHIND_PAGES)
+        slow = behind or not self._inline or self._journal.begins_anew or _is_large(groups)
         if slow or not self._lock.acquire(blocking=False):
             self._hand_over(groups)
             return
@@ -204,14 +209,15 @@ class Writer:
         self._moving = True
         self._moved += self._journal.unmoved
         self._journal.unmoved = 0
-        restart = self._moved > _RESTART_PAGES
-        if restart:
-            self._moved = 0
+        self._restarting = self._moved > _RESTART_PAGES
+        restart = self._restarting
         self._start(lambda: self._checkpoint(restart=restart))
 
     def _checkpoint(self, *, restart: bool) -> None:
         self._journal.checkpoint(restart=restart)
-        self._moving = False
+        if restart and self._journal.begins_anew:
+            self._moved = 0
+        self._moving = self._restarting = False
 
     def _start(self, job: Callable[[], None]) -> None:
         if self._thread is None:
