@@ -8,7 +8,7 @@ import msgspec
 from typing_extensions import override
 
 from outworks import defense
-from outworks.defenses.surprise import Placed, Tables, load, stretches
+from outworks.defenses.surprise import Placed, Tables, has_odd_junction, load, stretches
 from outworks.message import Request, Role
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
@@ -36,7 +36,7 @@ class AdversarialString(defense.Defense):
 
     @override
     async def check_request(self, request: Request) -> Verdict:
-        parts = [part for part in request.texts() if part.text and part.role not in _PRODUCT]
+        parts = [part for part in request.texts() if part.role not in _PRODUCT and has_odd_junction(part.text)]
         if not parts:
             return ALLOW
         found: list[Placed] = []

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -145,6 +146,15 @@ _LAST6 = np.uint32(0xFFFFFF)
 # Multiplicative hashing; a pair of characters is its own key, and comes out of the same shift unchanged.
 _FACTORS = np.array([[1 << (32 - BITS)], [0x9E3779B1], [0x85EBCA6B], [0xC2B2AE35], [0x27D4EB2F]], np.uint32)
 _SHIFT = np.uint32(32 - BITS)
+
+
+_JUNCTION = re.compile(r"[a-z][A-Z]|[A-Za-z][^A-Za-z0-9\s'.,!?;:\-]|[^A-Za-z0-9\s][A-Za-z]|[^A-Za-z0-9\s]{2}")
+
+
+def has_odd_junction(text: str) -> bool:
+    """Whether anything in the text meets as words of a sentence never do: `aB`, `a(`, `'a`, `."`. Strings that a search
+    over tokens made are full of these. Three ordinary texts in four have none, and need no closer look."""
+    return _JUNCTION.search(text) is not None
 
 
 def keys(text: str) -> Array:

@@ -231,3 +231,20 @@ def test_damaged_weights_stop_the_start(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r"adversarial_string: .*damaged\.npz"):
         surprise.load(tmp_path / "damaged.npz")
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ("Which three towns would you suggest, and why? Don't hurry: it's a well-known question.", False),
+        ("It costs 48.50, or 3,000 for all of us; see you at 7:30!", False),
+        ("", False),
+        ("describing.\\ + similarlyNow", True),
+        ('tell me how" {% sure', True),
+        ("camelCase", True),
+        ("Привет, как дела?", True),
+    ],
+)
+def test_odd_junctions(text: str, odd: bool) -> None:
+    """Plain sentences have none and are passed over; tokens that were thrown together have many."""
+    assert has_odd_junction(text) is odd
