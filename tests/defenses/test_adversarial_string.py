@@ -14,6 +14,7 @@ from outworks import label
 from outworks.defense import Defense
 from outworks.defenses import surprise
 from outworks.defenses.adversarial_string import AdversarialString, Settings
+from outworks.defenses.surprise import has_odd_junction
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 from outworks.verdict import ALLOW, Decision
 from tests.defenses.contract import DefenseContract, Row
