@@ -33,6 +33,33 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
     arguments: str
     """JSON text, exactly as the model wrote it."""
 
+    @property
+    def said(self) -> "Said":
+        """Every string in the arguments, in order: JSON can spell any letter as an escape."""
+        said = Said([], [])
+        try:
+            waiting: list[Any] = [msgspec.json.decode(self.arguments)]
+        except (ValueError, RecursionError):
+            return said
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, str):
+                said.values.append(value)
+            elif isinstance(value, dict):
+                said.names.extend(value)
+                waiting += reversed(value.values())
+            elif isinstance(value, list):
+                waiting += reversed(value)
+        return said
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The strings in a tool call's arguments."""
+
+    values: list[str]
+    names: list[str]
+    """The names of fields, which a model can choose as well."""
+
 
 class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
     """What a tool call returned."""

@@ -20,6 +20,8 @@ from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added
 from outworks.defenses.fingerprint import Fingerprint
 from outworks.defenses.fingerprint import Settings as FingerprintSettings
+from outworks.defenses.leak import Leak
+from outworks.defenses.leak import Settings as LeakSettings
 from outworks.defenses.parameter_lock import Allowed, ParameterLock, Settings
 from outworks.event import Ended, Event, Judged, Received, RecordError, Rejected
 from outworks.gateway.app import application
@@ -451,3 +453,37 @@ async def test_no_field_carries_raw_ids_upstream_unless_the_policy_says_so(name:
     assert (await lock().check_request(asks(parameters={name: value}))).decision is Decision.BLOCK
     admitted = lock(allow={name: Allowed()})
     assert (await admitted.check_request(asks(parameters={name: value}))).decision is Decision.ALLOW
+
+
+CANARY = "kingfisher-4417-lantern"
+ESCAPED = '"' + "".join(f"\\u{ord(letter):04x}" for letter in CANARY) + '"'
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("", [f'{{"to": {ESCAPED}}}']),
+        ("", ['{"to": "kingfisher\\n4417\\nlantern"}']),
+        ("It starts with kingfisher-44", ['{"to": "17-lantern"}']),
+        ("", ['{"to": "kingfisher-"}', '{"to": "4417-lantern"}']),
+        ("", ['{"deep": [{"er": ["4417"]}, "x"], "k": "kingfisher-4417-lantern"}']),
+    ],
+)
+async def test_no_canary_leaves_in_tool_calls(text: str, arguments: list[str]) -> None:
+    """Escapes, line breaks, and dealing a canary out over text and calls do not hide it."""
+    leak = Leak(LeakSettings(canaries=(CANARY,)))
+    calls = tuple(ToolCall(f"call_{n}", "send", said) for n, said in enumerate(arguments))
+
+    verdict = await leak.check_output(asks(), Output(text=text, tool_calls=calls, done=True, released=len(text)))
+
+    assert verdict.decision is Decision.BLOCK
+
+
+async def test_ordinary_tool_calls_leave() -> None:
+    """Calls that carry nothing secret are not held back."""
+    leak = Leak(LeakSettings(canaries=(CANARY,)))
+    call = ToolCall("call_1", "send", '{"to": "ann@example.com", "words": ["a king", "fisher", 4417]}')
+
+    verdict = await leak.check_output(asks(), Output(text="Done.", tool_calls=(call,), done=True))
+
+    assert verdict.decision is Decision.ALLOW

@@ -1,7 +1,7 @@
 """fingerprint: stops texts that are known to be bad, in requests and in outputs, however they are dressed."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -137,7 +137,7 @@ class Fingerprint(defense.Defense):
 
     def _calls(self, output: Output) -> list[Hit]:
         near = self._settings.near if self._settings.outputs == "near" else None
-        data = [normalise(text).data for call in output.tool_calls for text in _arguments(call.arguments)]
+        data = [normalise(text).data for call in output.tool_calls for text in _spelled(call)]
         hits = self._bank.find(_SEPARATOR.join(data), near=near)
         return hits + [hit for each in data for hit in self._bank.whole(each)]
 
@@ -223,7 +223,7 @@ def _said(request: Request) -> _Said:
         if not place.text.isascii() and (secret := smuggled(place.text)):
             hidden.append(_Hidden(place, secret))
         if isinstance(request.messages[message].parts[place.part], ToolCall):
-            hidden += [_Hidden(place, text) for text in _arguments(place.text)[1:]]
+            hidden += [_Hidden(place, text) for text in _spelled(ToolCall("", "", place.text))[1:]]
     for each in hidden:
         form = normalise(each.text)
         pieces.append(_Piece(at + 1, at + 1 + len(form.data), each.place, form))
@@ -237,22 +237,10 @@ class _Hidden(msgspec.Struct, frozen=True):
     text: str
 
 
-def _arguments(raw: str) -> list[str]:
-    """A tool call's arguments as they stand, then every string in them: JSON can spell any letter as an escape."""
-    found = [raw]
-    try:
-        waiting = [msgspec.json.decode(raw)]
-    except (ValueError, RecursionError):
-        return found
-    while waiting:
-        value: Any = waiting.pop()
-        if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, dict):
-            waiting += [*value, *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-    return found
+def _spelled(call: ToolCall) -> list[str]:
+    """A tool call's arguments as they stand, then every string in them."""
+    said = call.said
+    return [call.arguments, *said.values, *said.names]
 
 
 def _stretch(offsets: NDArray[np.int64], start: int, end: int, begin: int) -> Span:

@@ -75,8 +75,8 @@ class Leak(defense.Defense):
         if not output.done:
             held = guard.held(tail.squeezed)
             return Verdict(covered=backward(text, held)) if held else ALLOW
-        for call in output.tool_calls:
-            found = guard.leak(squeeze(call.name + "\n" + call.arguments), request)
+        for said in _said_in_calls(output, guard.need):
+            found = guard.leak(squeeze(said), request)
             if found is not None:
                 return _block(found.category, None, len(text))
         return ALLOW
@@ -252,6 +252,19 @@ def _canary(given: str, environment: Mapping[str, str]) -> str:
     if len(squeeze(canary)) < _SHORTEST:
         raise ValueError(f"leak.canaries: {given[:4]}... has fewer than {_SHORTEST} letters and digits")
     return canary
+
+
+def _said_in_calls(output: Output, need: int) -> list[str]:
+    """What tool calls say: each as it stands; then the end of the text and all their values read as one, and all their
+    names, as a secret may be dealt out over them. (Over several choices it may be too; that is not looked for.)"""
+    if not output.tool_calls:
+        return []
+    values, names = [output.text[-4 * need :]], []
+    for call in output.tool_calls:
+        said = call.said
+        values += said.values
+        names += [call.name, *said.names]
+    return [*(f"{call.name}\n{call.arguments}" for call in output.tool_calls), "\n".join(values), "\n".join(names)]
 
 
 def _system_prompt(request: Request) -> str:

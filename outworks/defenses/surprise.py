@@ -152,8 +152,8 @@ _JUNCTION = re.compile(r"[a-z][A-Z]|[A-Za-z][^A-Za-z0-9\s'.,!?;:\-]|[^A-Za-z0-9\
 
 
 def has_odd_junction(text: str) -> bool:
-    """Whether anything in the text meets as words of a plain sentence never do: `aB`, `a(`, `/a`, `."`. Strings that a search
-    over tokens made are full of these. Most ordinary texts have none, and need no closer look."""
+    """Whether anything in the text meets as words of a plain sentence never do: `aB`, `a(`, `/a`, `."`. Strings that a
+    search over tokens made are full of these. Most ordinary texts have none, and need no closer look."""
     return _JUNCTION.search(text) is not None
 
 

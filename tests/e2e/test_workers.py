@@ -164,7 +164,7 @@ def test_a_worker_that_starts_after_a_reload_starts_with_it(make: Make, policy: 
     gateway = make(text=text)
     gateway.add_key()
     gateway.start()
-    wait_for(lambda: len(children(gateway.pid)) == 2, 10)
+    wait_for(lambda: len(children(gateway.pid)) == 2 and _answers(gateway), 20, lambda: gateway.log)
     gateway.write(text + "\n[defenses.parameter_lock]\nallow = { temperature = { type = 'number', max = 0.1 } }\n")
     gateway.signal(HUP)
     wait_for(lambda: gateway.log.count("is in force") >= 2, 10, lambda: gateway.log)
