@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import multiprocessing
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,8 @@ from outworks.defenses.fingerprint import Fingerprint
 from outworks.defenses.fingerprint import Settings as FingerprintSettings
 from outworks.defenses.leak import Leak
 from outworks.defenses.leak import Settings as LeakSettings
+from outworks.defenses.links import Links
+from outworks.defenses.links import Settings as LinksSettings
 from outworks.defenses.parameter_lock import Allowed, ParameterLock, Settings
 from outworks.event import Ended, Event, Judged, Received, RecordError, Rejected
 from outworks.gateway.app import application
@@ -30,7 +33,7 @@ from outworks.gateway.http import Limits
 from outworks.gateway.keys import Keys
 from outworks.gateway.metrics import Metrics
 from outworks.gateway.observe import Lines, Observed
-from outworks.message import Message, Output, Request, Role, Text, Tool, ToolCall
+from outworks.message import Finish, Message, Output, Request, Role, Text, Tool, ToolCall
 from outworks.model import Blocked, join
 from outworks.pipeline import DefendedModel
 from outworks.verdict import ALLOW, Decision, Verdict
@@ -487,3 +490,16 @@ async def test_ordinary_tool_calls_leave() -> None:
     verdict = await leak.check_output(asks(), Output(text="Done.", tool_calls=(call,), done=True))
 
     assert verdict.decision is Decision.ALLOW
+
+
+async def test_many_links_do_not_hold_up_the_loop() -> None:
+    """A megabyte of the account's words and two thousand links are judged well within the time limit."""
+    links = Links(LinksSettings())
+    request = asks("word " * 180_000)
+    text = " ".join(f"https://host{n}.test/x" for n in range(2000))
+
+    began = time.process_time()
+    verdict = await links.check_output(request, Output(text=text, finish=Finish.STOP, done=True))
+
+    assert len(verdict.edits) == 2000
+    assert time.process_time() - began < 1.0

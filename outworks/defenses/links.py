@@ -1,6 +1,8 @@
 """links: takes out images, links and URLs to hosts that neither the policy nor the account named."""
 
 import re
+from collections import OrderedDict
+from functools import cached_property
 from typing import Literal
 
 from typing_extensions import override
@@ -8,10 +10,12 @@ from typing_extensions import override
 from outworks import defense
 from outworks.host import Address, canonical
 from outworks.hyperlink import Form, Hyperlink, read
-from outworks.message import Output, Request, Role, Text
+from outworks.message import Message, Output, Request, Role, Text
 from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice, Span, Verdict
 
 _USER = Role.USER
+_REMEMBERED = 32
+"""Requests whose account's words are kept folded while they are answered."""
 _AROUND = {Form.INLINE: "] {}", Form.DEFINITION: "]: {}", Form.STYLE: "({})"}
 """What of a link's own characters stays around the words that replace it."""
 
@@ -47,12 +51,14 @@ class Links(defense.Defense):
         self._settings = settings
         self._schemes = frozenset(scheme.lower().rstrip(":/") for scheme in settings.schemes)
         self._hosts = frozenset(_host(entry) for entry in settings.allow if not entry.startswith("*."))
+        self._remembered: OrderedDict[str, _Written] = OrderedDict()
         self._zones = frozenset(_host(entry[2:], entry) for entry in settings.allow if entry.startswith("*."))
 
     @override
     async def check_output(self, request: Request, output: Output) -> Verdict:
         text = output.text
-        reading = read(text, output.released, output.done, lambda address: self._admits(address, request))
+        written = self._written(request)
+        reading = read(text, output.released, output.done, lambda address: self._admits(address, written))
         if not reading.links:
             return ALLOW if reading.final == len(text) else Verdict(covered=reading.final)
         findings = tuple(
@@ -75,7 +81,16 @@ class Links(defense.Defense):
             edits=tuple(self._edit(text, link) for link in reading.links),
         )
 
-    def _admits(self, address: Address, request: Request) -> bool:
+    def _written(self, request: Request) -> "_Written":
+        """What the account wrote. An answer is checked many times while it streams, so the last ones are remembered."""
+        written = self._remembered.get(request.id)
+        if written is None or written.messages is not request.messages:
+            written = self._remembered[request.id] = _Written(request.messages)
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return written
+
+    def _admits(self, address: Address, written: "_Written") -> bool:
         if address.scheme in self._schemes:
             return True
         host = address.host
@@ -89,11 +104,11 @@ class Links(defense.Defense):
                 return True
             _, _, zone = zone.partition(".")
         if address.scheme == "mailto":
-            return _wrote(request, address.url.partition(":")[2])
+            return written.names(address.url.partition(":")[2])
         if self._settings.exact:
-            return _wrote(request, address.url)
+            return written.names(address.url)
         bare = host.removeprefix("www.")
-        return any(_wrote(request, name) for name in (bare, f"www.{bare}", _unicode(bare)))
+        return any(written.names(name) for name in (bare, f"www.{bare}", _unicode(bare)))
 
     def _edit(self, text: str, link: Hyperlink) -> Edit:
         words = "[image removed]" if link.form is Form.IMAGE else "[link removed]"
@@ -123,22 +138,41 @@ def _unicode(host: str) -> str:
     return ".".join(x[4:].encode().decode("punycode") if x.startswith("xn--") else x for x in labels)
 
 
-def _wrote(request: Request, wanted: str) -> bool:
-    """Whether the account itself wrote this, not as a part of a longer name.
+class _Written:
+    """What the account itself wrote, read once: a megabyte of words and an answer of a thousand links are no reason to
+    read it a thousand times.
 
     Tool results and other third parties' text do not count: the injected text would name its own host.
     """
-    wanted = wanted.casefold()
-    whole = re.compile(rf"(?<![\w.@-]){re.escape(wanted)}(?![\w-]|\.\w)")
-    return any(
-        wanted in (said := part.text.casefold()) and whole.search(said) is not None
-        for message in request.messages
-        if message.role is _USER and message.label.trusted
-        for part in message.parts
-        if isinstance(part, Text)
-    )
+
+    def __init__(self, messages: tuple[Message, ...]) -> None:
+        self.messages = messages
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return [
+            part.text.casefold()
+            for message in self.messages
+            if message.role is _USER and message.label.trusted
+            for part in message.parts
+            if isinstance(part, Text)
+        ]
+
+    @cached_property
+    def _dotted(self) -> frozenset[str]:
+        return frozenset(name for text in self._texts for name in _DOTTED.findall(text))
+
+    def names(self, wanted: str) -> bool:
+        """Whether this stands there, not as a part of a longer name."""
+        wanted = wanted.casefold()
+        if _DOTTED.fullmatch(wanted):
+            return wanted in self._dotted
+        whole = re.compile(rf"(?<![\w.@-]){re.escape(wanted)}(?![\w-]|\.\w)")
+        return any(wanted in said and whole.search(said) is not None for said in self._texts)
 
 
+_DOTTED = re.compile(r"(?<![\w.@-])[\w-]+(?:\.[\w-]+)+")
+"""A host as it stands in a text, whole."""
 _READABLE = re.compile(r"https?://[\w./:?&=%+~#,;-]+\Z", re.IGNORECASE)
 
 
