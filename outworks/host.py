@@ -27,6 +27,8 @@ _DROPPED = re.compile(
     "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
+# What every address has, once controls are dropped. Text without it is most of what stands between brackets.
+_LEADS = re.compile(r"[:.]|[/\\\\]{2}")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -102,6 +104,8 @@ def address(written: str) -> Address | None:
         if "&" in url:
             url = html.unescape(url)
     url = _DROPPED.sub("", url)
+    if not _LEADS.search(url):
+        return None
     if "\\" not in url:
         return _absolute(url, written)
     escaped = _absolute(_ESCAPED.sub(r"\1", url), written)
