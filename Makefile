@@ -18,11 +18,11 @@ $(VENV)/python:
 	@touch $@
 
 $(VENV)/runs: $(VENV)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[local]'
+	$(PIP) -e '.[local,console]'
 	@touch $@
 
 $(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[local,parquet,otel,dev]'
+	$(PIP) -e '.[local,console,classifier,hunt,trials,parquet,otel,dev]'
 	@touch $@ $(VENV)/runs
 
 run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on 127.0.0.1:8600
