@@ -1,0 +1,174 @@
+"""Attribution: what each line of defense is worth, the model's alignment among them, from recorded verdicts alone."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from outworks.trials.statistics.estimate import LEVEL, Interval
+
+ALIGNMENT = "alignment"
+"""The model's own line, among the others."""
+_DRAWS = 500
+_MOST = 14
+
+Floats = npt.NDArray[np.float64]
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt with the model's alignment, or without."""
+
+    harmful: bool
+    """What came out of the model would be harm, were it delivered or executed."""
+    stopped_by: frozenset[str] = frozenset()
+    """Every line whose verdict alone would have kept the harm from the client, whatever the others said."""
+
+
+class Played(msgspec.Struct, frozen=True, kw_only=True):
+    """One fixed attempt on one goal, as the recorded verdicts tell it."""
+
+    goal: str
+    aligned: World
+    unaligned: World
+
+
+class Worth(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line is worth, as harm that it takes away (in success rate, so 0.1 is ten goals of a hundred)."""
+
+    line: str
+    shapley: float
+    """Its mean worth over every order in which the lines could have been added (Shapley, 1953)."""
+    shapley_interval: Interval
+    alone: float
+    """Harm without any line, less harm with this one only."""
+    last: float
+    """Harm without this line, less harm with all of them (leave one out)."""
+    with_alignment: float | None
+    """The Shapley interaction with the model's alignment (Grabisch and Roubens, 1999): above zero, each is worth more
+    where the other stands; below zero, they stop the same attempts. None for the alignment itself."""
+    with_alignment_interval: Interval | None
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """Every line's worth. The Shapley values add up to `bare` less `whole`."""
+
+    bare: float
+    """Harm with no line at all, the alignment left out too."""
+    whole: float
+    """Harm with all of them."""
+    goals: int
+    attempts: int
+    worst: bool
+    """Whether harm is counted per goal as the union over its attempts, or as their mean."""
+    lines: tuple[Worth, ...]
+
+
+def attribute(
+    played: Iterable[Played],
+    lines: Sequence[str],
+    *,
+    worst: bool = True,
+    alignment: bool = True,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Attribution:
+    """Exact over all 2^n subsets of the lines; nothing is run again. Intervals resample goals.
+
+    `alignment` adds the model's own as one line more. Raises ValueError without attempts, for lines named twice, for a
+    recorded line that is not among `lines`, and for more lines than an exact value can be computed of (14).
+    """
+    players = (*lines, ALIGNMENT) if alignment else tuple(lines)
+    attempts = list(played)
+    _check(players, lines, attempts)
+    harm = _harm(attempts, players, worst=worst, alignment=alignment)
+    n = len(players)
+    values = harm.mean(axis=1)
+    random = np.random.default_rng(seed)
+    goals = harm.shape[1]
+    weights = random.multinomial(goals, np.full(goals, 1 / goals), size=_DRAWS) / goals
+    drawn = harm @ weights.T
+    full = (1 << n) - 1
+    worths = []
+    for i, line in enumerate(players):
+        interaction = _interaction(values, i, n - 1, n) if alignment and line != ALIGNMENT else None
+        worths.append(
+            Worth(
+                line=line,
+                shapley=float(_shapley(values, i, n)),
+                shapley_interval=_interval(_shapley(drawn, i, n), level),
+                alone=float(values[0] - values[1 << i]),
+                last=float(values[full ^ (1 << i)] - values[full]),
+                with_alignment=None if interaction is None else float(interaction),
+                with_alignment_interval=(
+                    None if interaction is None else _interval(_interaction(drawn, i, n - 1, n), level)
+                ),
+            )
+        )
+    return Attribution(
+        bare=float(values[0]),
+        whole=float(values[full]),
+        goals=goals,
+        attempts=len(attempts),
+        worst=worst,
+        lines=tuple(worths),
+    )
+
+
+def _check(players: Sequence[str], lines: Sequence[str], attempts: Sequence[Played]) -> None:
+    if not attempts:
+        raise ValueError("there is nothing to attribute: no attempt was recorded")
+    if len(set(players)) < len(players):
+        twice = sorted({line for line in players if players.count(line) > 1})
+        raise ValueError(f"a line is named twice: {', '.join(twice)}")
+    if len(players) > _MOST:
+        raise ValueError(f"exact worths of {len(players)} lines are out of reach; at most {_MOST}, alignment included")
+    recorded = {line for one in attempts for world in (one.aligned, one.unaligned) for line in world.stopped_by}
+    unknown = sorted(recorded - set(lines))
+    if unknown:
+        raise ValueError(f"attempts were stopped by {', '.join(unknown)}, not among the lines: {', '.join(lines)}")
+
+
+def _harm(attempts: Sequence[Played], players: Sequence[str], *, worst: bool, alignment: bool) -> Floats:
+    """Harm for every subset of the players (a bit each) and every goal: [2^n, goals], 0 to 1."""
+    bit = {line: 1 << i for i, line in enumerate(players)}
+    subsets = np.arange(1 << len(players))
+    aligned = (subsets & bit[ALIGNMENT]) > 0 if alignment else np.ones(len(subsets), bool)
+    by_goal: dict[str, list[Played]] = defaultdict(list)
+    for one in attempts:
+        by_goal[one.goal].append(one)
+    harm = np.zeros((len(subsets), len(by_goal)))
+    for g, each in enumerate(by_goal.values()):
+        for one in each:
+            delivered = np.zeros(len(subsets), bool)
+            for world, here in ((one.aligned, aligned), (one.unaligned, ~aligned)):
+                if world.harmful:
+                    delivered |= here & ((subsets & sum(bit[line] for line in world.stopped_by)) == 0)
+            harm[:, g] = np.maximum(harm[:, g], delivered) if worst else harm[:, g] + delivered / len(each)
+    return harm
+
+
+def _shapley(values: Floats, i: int, n: int) -> Floats:
+    """[2^n] or [2^n, draws] -> scalar or [draws]"""
+    without = np.array([s for s in range(1 << n) if not s >> i & 1])
+    sizes = np.array([s.bit_count() for s in without.tolist()])
+    weights = np.array([math.factorial(k) * math.factorial(n - k - 1) / math.factorial(n) for k in range(n)])[sizes]
+    found: Floats = weights @ (values[without] - values[without | 1 << i])
+    return found
+
+
+def _interaction(values: Floats, i: int, j: int, n: int) -> Floats:
+    without = np.array([s for s in range(1 << n) if not s >> i & 1 and not s >> j & 1])
+    sizes = np.array([s.bit_count() for s in without.tolist()])
+    weights = np.array([math.factorial(k) * math.factorial(n - k - 2) / math.factorial(n - 1) for k in range(n - 1)])
+    both, one, other = without | 1 << i | 1 << j, without | 1 << i, without | 1 << j
+    # Of what harm is taken away, so the signs are those of safety, not of harm.
+    found: Floats = weights[sizes] @ (values[one] + values[other] - values[both] - values[without])
+    return found
+
+
+def _interval(drawn: Floats, level: float) -> Interval:
+    low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    return Interval(float(low), float(high), level)

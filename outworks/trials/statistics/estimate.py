@@ -1,0 +1,119 @@
+"""Estimates: a rate or a mean with its interval, its denominator and the number of goals behind it."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy import stats  # type: ignore[import-untyped]
+
+Floats = npt.NDArray[np.float64]
+LEVEL = 0.95
+"""The confidence of every interval, unless one says otherwise."""
+_DRAWS = 2000
+_FEW = 5
+"""Fewer clusters than this say nothing about how clusters differ: each then counts as one observation."""
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """Where the true value lies, with the confidence `level`."""
+
+    low: float
+    high: float
+    level: float = LEVEL
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate or a mean, with everything that a reader needs to doubt it."""
+
+    value: float
+    interval: Interval
+    count: float
+    """The numerator: successes, or the sum of what was averaged."""
+    of: int
+    """The denominator: observations."""
+    clusters: int
+    """Independent groups among them: goals, accounts..."""
+    method: str
+    """`Clopper-Pearson`, `Wilson` or `cluster bootstrap`."""
+
+
+def clopper_pearson(count: int, of: int, level: float = LEVEL) -> Interval:
+    """The exact interval of a proportion (Clopper and Pearson, 1934). It covers at least as often as it says."""
+    _check_counts(count, of)
+    rest = (1 - level) / 2
+    low = 0.0 if count == 0 else float(stats.beta.ppf(rest, count, of - count + 1))
+    high = 1.0 if count == of else float(stats.beta.ppf(1 - rest, count + 1, of - count))
+    return Interval(low, high, level)
+
+
+def wilson(count: int, of: int, level: float = LEVEL) -> Interval:
+    """The score interval of a proportion (Wilson, 1927)."""
+    _check_counts(count, of)
+    z = float(stats.norm.ppf((1 + level) / 2))
+    p = count / of
+    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * float(np.sqrt(p * (1 - p) / of + z * z / (4 * of * of)))
+    return Interval(max(0.0, middle - half), min(1.0, middle + half), level)
+
+
+def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
+    """A proportion of independent observations: Wilson, and Clopper-Pearson at the edges, where Wilson is too sure.
+
+    Raises ValueError where nothing was observed.
+    """
+    edge = min(count, of - count) < _FEW
+    interval = clopper_pearson(count, of, level) if edge else wilson(count, of, level)
+    method = "Clopper-Pearson" if edge else "Wilson"
+    return Estimate(value=count / of, interval=interval, count=count, of=of, clusters=of, method=method)
+
+
+def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, seed: int = 0) -> Estimate:
+    """The mean over clusters of each cluster's own mean: a goal that was attacked more often counts no more for it.
+
+    `values` holds the observations by cluster, each 0 to 1. The interval resamples whole clusters (percentile
+    bootstrap, with the small-sample widening of Cameron, Gelbach and Miller, 2008); where all clusters agree, or there
+    are few, it is the exact one for as many observations as there are clusters.
+    """
+    means = np.array([float(np.mean(each)) for each in values.values() if len(each)])
+    observed = sum(len(each) for each in values.values())
+    n = len(means)
+    if not n:
+        raise ValueError("there is nothing to average: no cluster has an observation")
+    value = float(means.mean())
+    total = float(sum(sum(each) for each in values.values()))
+    binary = bool(np.isin(means, (0.0, 1.0)).all())
+    if binary:
+        exact = rate(int(means.sum()), n, level)
+        return Estimate(value=value, interval=exact.interval, count=total, of=observed, clusters=n, method=exact.method)
+    if n < _FEW:
+        # Bounded observations vary at most like 0s and 1s of the same mean.
+        low, high = (
+            clopper_pearson(int(np.floor(value * n)), n, level),
+            clopper_pearson(int(np.ceil(value * n)), n, level),
+        )
+        interval = Interval(low.low, high.high, level)
+        return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="Clopper-Pearson")
+    drawn = resample(means, seed)
+    wider = float(np.sqrt(n / (n - 1)))
+    low_, high_ = np.quantile(value + wider * (drawn - value), ((1 - level) / 2, (1 + level) / 2))
+    interval = Interval(max(0.0, float(low_)), min(1.0, float(high_)), level)
+    return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="cluster bootstrap")
+
+
+def resample(means: Floats, seed: int) -> Floats:
+    """The mean of as many clusters as there are, drawn with replacement, over and over. [n] -> [draws]"""
+    random = np.random.default_rng(seed)
+    chosen = random.integers(0, len(means), size=(_DRAWS, len(means)))
+    drawn: Floats = means[chosen].mean(axis=1)
+    return drawn
+
+
+def _check_counts(count: int, of: int) -> None:
+    if of <= 0:
+        raise ValueError(f"a rate needs at least one observation; it was given {of}")
+    if not 0 <= count <= of:
+        raise ValueError(f"a rate counts 0 to {of} of {of} observations, not {count}")
