@@ -49,7 +49,7 @@ class Carries(msgspec.Struct, frozen=True, kw_only=True, tag="carries"):
 
     text: str
     disguised: bool = True
-    """Also spaced out, reversed, or in rot13, base64, hexadecimal or decimal codes: who can ask for that can read it."""
+    """Also spaced out, reversed, in rot13, base64, hexadecimal or decimal codes: who asks for that can read it."""
 
 
 class Calls(msgspec.Struct, frozen=True, kw_only=True, tag="calls"):
@@ -72,7 +72,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag="judged"):
 Oracle: TypeAlias = Carries | Calls | Answers | Judged
 
 
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
+class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an adversary wants, or what an everyday user does."""
 
     id: str
@@ -246,7 +246,7 @@ class Siege(Protocol):
         target did not answer."""
         ...
 
-    def reached(self, reply: Reply) -> bool:
+    async def reached(self, reply: Reply) -> bool:
         """Whether the adversary has what it wants. It can tell as well as anybody."""
         ...
 

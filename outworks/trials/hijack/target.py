@@ -1,6 +1,7 @@
 """Targets: what stands between the agent and its tools: nothing, the defense in process, or a gateway over HTTP."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -76,11 +77,12 @@ class InProcess:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._ids = itertools.count()
 
     async def ask(self, conversation: Conversation, confirm: Sequence[str] = ()) -> Answer:
         """See `Target`."""
         request = Request(
-            id="ex_trial",
+            id=f"ex_{next(self._ids)}",
             model=self._model.name,
             messages=_messages(conversation),
             tools=conversation.tools,
@@ -107,7 +109,7 @@ def _messages(conversation: Conversation) -> tuple[Message, ...]:
 class _Unrecorded:
     """A recorder that keeps nothing: a trial's figures are its record."""
 
-    def append(self, events: Sequence[Event]) -> "asyncio.Future[None]":
+    def append(self, events: Sequence[Event], *, within: float = 0.0) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done

@@ -1,0 +1,1 @@
+"""The runner: trials on Inspect AI. It needs the extra `outworks[trials]`."""

@@ -1,0 +1,97 @@
+"""Loading: a run from its folder; the logs in it are Inspect's own, so `inspect view` opens them too."""
+
+from pathlib import Path
+
+import msgspec
+from inspect_ai.log import EvalLog, EvalSample, list_eval_logs, read_eval_log
+
+from outworks.adversary import Tier
+from outworks.trials.record import Manifest, Record, Run
+from outworks.trials.runner.task import RECORDS
+
+_MANIFEST = "trial.json"
+
+
+def save(manifest: Manifest, folder: Path) -> None:
+    """Write down what a run is. Raises `ValueError` where the folder holds another one."""
+    path = folder / _MANIFEST
+    if path.exists():
+        before = _manifest(path)
+        differs = [name for name in _SAME if getattr(before, name) != getattr(manifest, name)]
+        if differs:
+            raise ValueError(
+                f"{folder} holds a run with another {', '.join(differs)}; give this one a folder of its own, or go on "
+                "with the same settings"
+            )
+        return
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+_SAME = ("suite", "version", "digest", "targets", "tiers", "against", "budget", "seed", "pace", "parameters")
+
+
+def load(folder: Path) -> Run:
+    """The run in a folder. Raises `ValueError` where a log cannot be read, and names it."""
+    path = folder / _MANIFEST
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no run: there is no {_MANIFEST} in it")
+    latest: dict[str, Record] = {}
+    for log in _logs(folder):
+        for record in _records(log):
+            latest[f"{record.target}|{record.configuration}|{record.adversary}|{record.goal}"] = record
+    return Run(manifest=_manifest(path), records=tuple(latest.values()))
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (msgspec.DecodeError, OSError) as error:
+        raise ValueError(f"{path} is no manifest of a run: {error}") from None
+
+
+def _logs(folder: Path) -> list[EvalLog]:
+    """The logs, the earliest first: what was retried later counts."""
+    found = []
+    for info in list_eval_logs(str(folder / "logs"), descending=False):
+        found.append(read(Path(info.name.removeprefix("file://"))))
+    return found
+
+
+def read(path: Path) -> EvalLog:
+    """A log. Raises `ValueError` where it is cut off or none at all."""
+    try:
+        return read_eval_log(str(path))
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read as an Inspect log: {type(error).__name__}: {error}; a log that a crash cut off can be "
+            "mended with `inspect log recover`"
+        ) from None
+
+
+def _records(log: EvalLog) -> list[Record]:
+    found = []
+    for sample in log.samples or []:
+        kept = sample.metadata.get(RECORDS)
+        if kept is not None:
+            found += msgspec.json.decode(kept, type=list[Record])
+        else:
+            found.append(_failed(log, sample))
+    return found
+
+
+def _failed(log: EvalLog, sample: EvalSample) -> Record:
+    """An attack that came to no end: neither a success nor a defense that held."""
+    adversary, _, goal = str(sample.id).partition("@")
+    meta = log.eval.metadata or {}
+    why = sample.error.message if sample.error else sample.limit.type if sample.limit else "it was not scored"
+    return Record(
+        target=meta.get("target", log.eval.model),
+        configuration=meta.get("configuration", ""),
+        adversary=adversary,
+        tier=Tier(sample.metadata.get("tier", Tier.CASUAL)),
+        adaptive=not log.eval.task.endswith("-fixed"),
+        goal=goal,
+        category="",
+        benign=False,
+        error=why,
+    )
