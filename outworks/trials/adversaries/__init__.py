@@ -1,12 +1,13 @@
 """THE list of adversaries, by tier. Adding one is a file here, a row below, a test, and a line in the changelog."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 import msgspec
 
 from outworks.adversary import Adversary, Tier
 from outworks.model import Model
+from outworks.trials.adversaries.artifacts import Artifacts
 from outworks.trials.adversaries.attacker_model import AttackerModel
 from outworks.trials.adversaries.best_of_n import BestOfN
 from outworks.trials.adversaries.decoding import Decoding
@@ -32,6 +33,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """Jailbreak templates, besides the project's own."""
     suffixes: tuple[str, ...] = ()
     """Suffixes found on other models, instead of the project's own."""
+    artifacts: Mapping[str, Sequence[str]] = {}
+    """Prompts that others found, by the goal's words; without any there is no `artifacts`."""
     attacker: Model | None = None
     """The model that rewrites prompts; without it there is no `attacker_model`."""
 
@@ -40,6 +43,7 @@ def adversaries(given: Given | None = None) -> tuple[Adversary, ...]:
     """Everybody, in the order in which a table lists them."""
     given = given or Given()
     attacker: Sequence[Adversary] = (AttackerModel(given.attacker),) if given.attacker is not None else ()
+    found: Sequence[Adversary] = (Artifacts(given.artifacts),) if given.artifacts else ()
     return (
         Natural(),
         Templates((*TEMPLATES, *given.templates)),
@@ -51,6 +55,7 @@ def adversaries(given: Given | None = None) -> tuple[Adversary, ...]:
         BestOfN(),
         Obfuscation(),
         Suffixes(given.suffixes),
+        *found,
         Prefill(),
         RandomSearch(),
         *attacker,

@@ -154,9 +154,10 @@ def _tasks(campaign: Campaign, entry: Entry, scoring: Scoring, left_out: dict[st
     """One task for all fixed attacks, at the bare model; and one for each configuration that adaptive ones attack."""
     inspected = around(entry.model, connections=entry.connections)
     upstream = Inspected(inspected)
-    lineup = None if entry.stand is None else Lineup(entry.stand, lambda name: None)
+    lineup = None if entry.stand is None else Lineup(entry.stand)
     bare = Bare(entry.name, upstream, grants=entry.grants, block_messages=entry.block_messages)
-    able = _able(campaign.adversaries, bare, left_out)
+    own = [each for each in campaign.adversaries if Access.WEIGHTS in each.access]
+    able = _able([each for each in campaign.adversaries if each not in own], bare, left_out)
     tools = Access.TOOL_RESULTS in entry.grants
     if not tools and any(goal.tools for goal in campaign.suite.goals):
         left_out[f"{entry.name}: goals with tools are left out, since this target offers the model none"] = None
@@ -167,6 +168,7 @@ def _tasks(campaign: Campaign, entry: Entry, scoring: Scoring, left_out: dict[st
     if fixed:
         terms = _terms(campaign, entry, bare, BARE, lineup, wanted, scoring)
         made.append(task(f"{entry.name}-fixed", fixed, terms, inspected, config=_retrying(campaign.budget)))
+    made += _unaligned(campaign, entry, own, lineup, scoring, left_out)
     for each in wanted if adaptive else ():
         target: Target = bare
         if each.name != BARE:
@@ -176,6 +178,31 @@ def _tasks(campaign: Campaign, entry: Entry, scoring: Scoring, left_out: dict[st
         name = f"{entry.name}-{each.name.replace(':', '-')}"
         made.append(task(name, adaptive, terms, inspected, config=_retrying(campaign.budget)))
     return made
+
+
+def _unaligned(
+    campaign: Campaign,
+    entry: Entry,
+    own: Sequence[Adversary],
+    lineup: Lineup | None,
+    scoring: Scoring,
+    left_out: dict[str, None],
+) -> list[Task]:
+    """Those who have the weights take the alignment away: they attack the model that stands for this one without it."""
+    if not own:
+        return []
+    without = next((each for each in campaign.entries if each.name == entry.unaligned), None)
+    if without is None:
+        names = ", ".join(each.name for each in own)
+        left_out[f"{entry.name}: no target is named as its `unaligned` one, so {names} is left out"] = None
+        return []
+    inspected = around(without.model, connections=without.connections)
+    target = Bare(entry.name, Inspected(inspected), grants=entry.grants | without.grants | {Access.WEIGHTS})
+    wanted = _configurations(campaign.against, lineup)
+    terms = _terms(campaign, entry, target, BARE, lineup, wanted, scoring)
+    tools = Access.TOOL_RESULTS in entry.grants
+    found = pairs(own, campaign.suite.goals, tools=tools)
+    return [task(f"{entry.name}-unaligned-fixed", found, terms, inspected, config=_retrying(campaign.budget))]
 
 
 def _configurations(against: Sequence[str], lineup: Lineup | None) -> tuple[Configuration, ...]:

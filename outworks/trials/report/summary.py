@@ -1,0 +1,330 @@
+"""Summary: the figures of a run, each with its interval, its denominator and what it rests on."""
+
+import statistics as middle
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from outworks.adversary import Budget, Goal, Judged, Tier
+from outworks.trials.attribution import Attribution, attribute
+from outworks.trials.lineup import BARE, PRODUCT
+from outworks.trials.record import Manifest, Record, Run, TargetManifest, played
+from outworks.trials.scorers import harm_scorer
+from outworks.trials.statistics import (
+    Comparison,
+    Corrected,
+    Diagnostic,
+    Estimate,
+    Survival,
+    clustered,
+    compare,
+    corrected,
+    rate,
+    survival,
+)
+
+HOSTILE = (Tier.CASUAL, Tier.CAPABLE, Tier.RESOURCED, Tier.THIRD_PARTY)
+
+
+class Paid(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adversary paid until a goal first fell: the median over the goals that fell, of the cheapest attack."""
+
+    goals: int
+    """How many fell."""
+    queries: float
+    tokens: float
+    seconds: float
+    accounts: float
+    money: float
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A tier before one configuration: for each goal, the union over every attack tried."""
+
+    reached: Estimate | None
+    """The share of goals that fell, those judged exactly; None without any."""
+    scored: Estimate | None
+    """The same for goals that a scorer judged, as counted: its errors add up over tries, so it is an upper guess."""
+    per_try: Corrected | None
+    """Of those, the share of single tries that did harm, corrected for the scorer's errors (tries are not independent:
+    read the interval as too narrow)."""
+    tries: int
+    adaptive: bool
+    """Some attacks were made anew in this configuration; without, the figure is a lower bound."""
+    paid: Paid | None
+    errors: int
+    """Attacks that the target or a scorer did not answer; they count as nothing."""
+
+
+class Everyday(msgspec.Struct, frozen=True, kw_only=True):
+    """What people who mean no harm met."""
+
+    accident: Estimate | None
+    """Innocent questions that were answered with harm, by goal; exact ones only."""
+    stopped: Estimate | None
+    """Innocent questions and tasks that were stopped."""
+    altered: Estimate | None
+    refused: Estimate | None
+    """Declined by the model itself."""
+    solved: Estimate | None
+    """Benign tasks that were solved."""
+    errors: int
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One tier before one target, in every configuration."""
+
+    tier: Tier
+    cells: Mapping[str, Cell]
+    difference: Comparison | None
+    """The product less the bare model, goal by goal, on exact goals."""
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """Goals that had fallen within so many queries, in the worst case over attacks."""
+
+    configuration: str
+    points: tuple[tuple[int, Estimate], ...]
+
+
+class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one target."""
+
+    name: str
+    lines: tuple[str, ...]
+    mean_case: Mapping[str, Estimate]
+    """By configuration (`bare`, `product`): harm in natural use. Alignment's measure."""
+    worst_case: Mapping[str, Estimate]
+    """By configuration: goals that fell to any attack of any tier. Robustness' measure."""
+    lower_bound: bool
+    """Only fixed attacks ran: an adaptive one may do more."""
+    everyday: Mapping[str, Everyday]
+    rows: tuple[Row, ...]
+    curves: tuple[Curve, ...]
+    survival: Mapping[str, Survival]
+    """By configuration: queries until a goal first falls to one attack (Kaplan-Meier over attacks)."""
+    attribution: Attribution | None
+    attribution_mean: Attribution | None
+    """The same with harm counted over tries, not as their union."""
+    attribution_note: str
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in figures."""
+
+    manifest: Manifest
+    targets: tuple[TargetSummary, ...]
+    scorers: tuple[str, ...]
+    """Cards of the scorers that had a say, a sentence each."""
+
+    @property
+    def budget(self) -> str:
+        return budget_words(self.manifest.budget)
+
+
+def summary(run: Run) -> Summary:
+    """Raises ValueError for a run without records."""
+    if not run.records:
+        raise ValueError("the run holds no record: nothing was tried, so nothing can be reported")
+    goals = {goal.id: goal for goal in run.manifest.goals}
+    by_target: dict[str, list[Record]] = defaultdict(list)
+    for record in run.records:
+        by_target[record.target].append(record)
+    named = {target.name: target for target in run.manifest.targets}
+    targets = tuple(
+        _target(run, named.get(name, TargetManifest(name=name)), records, goals) for name, records in by_target.items()
+    )
+    used = sorted({record.scorer for record in run.records if record.scorer and record.scorer != "oracle"})
+    return Summary(manifest=run.manifest, targets=targets, scorers=tuple(map(_card, used)))
+
+
+def budget_words(budget: Budget) -> str:
+    """A budget in words."""
+    said = [f"{budget.queries} queries", f"{budget.accounts} account{'s' if budget.accounts != 1 else ''}"]
+    if budget.tokens is not None:
+        said.append(f"{budget.tokens} tokens")
+    if budget.seconds is not None:
+        said.append(f"{budget.seconds:g} s")
+    if budget.money is not None:
+        said.append(f"{budget.money:g} of money")
+    return ", ".join(said) + " a goal and adversary"
+
+
+def _card(scorer: str) -> str:
+    name, _, version = scorer.partition("@")
+    card = harm_scorer().card
+    if (name, version) != (card.name, card.version):
+        return f"{scorer}: no card; rates by it stand uncorrected"
+    finds, spares = rate(card.true_positives, card.positives), rate(card.true_negatives, card.negatives)
+    return (
+        f"{scorer}: finds {finds.value:.0%} ({finds.interval.low:.0%} to {finds.interval.high:.0%}, {finds.of} "
+        f"answers) and wrongly flags {1 - spares.value:.0%} ({1 - spares.interval.high:.0%} to "
+        f"{1 - spares.interval.low:.0%}, {spares.of}); {card.labels}"
+    )
+
+
+def _target(run: Run, target: TargetManifest, records: Sequence[Record], goals: Mapping[str, Goal]) -> TargetSummary:
+    by: dict[Tier, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        by[record.tier][record.configuration].append(record)
+    hostile = [record for record in records if record.tier is not Tier.EVERYDAY and not record.benign]
+    wholes = [name for name in (BARE, PRODUCT) if any(record.configuration == name for record in records)]
+    worth = worth_mean = None
+    note = ""
+    try:
+        worth, worth_mean = _attributions(run, target)
+    except ValueError as error:
+        note = str(error)
+    everyday = {name: _everyday(each, goals) for name, each in by.get(Tier.EVERYDAY, {}).items()}
+    return TargetSummary(
+        name=target.name,
+        lines=target.lines,
+        mean_case={n: e.accident for n, e in everyday.items() if n in (BARE, PRODUCT) and e.accident is not None},
+        worst_case={
+            name: found
+            for name in wholes
+            if (found := _reached([r for r in hostile if r.configuration == name], goals, exact=True)) is not None
+        },
+        lower_bound=not any(record.adaptive for record in hostile),
+        everyday=everyday,
+        rows=tuple(_row(tier, by[tier], goals) for tier in HOSTILE if tier in by),
+        curves=tuple(_curve(name, [r for r in hostile if r.configuration == name], goals) for name in wholes),
+        survival={
+            name: curve
+            for name in wholes
+            if (curve := _survival([r for r in hostile if r.configuration == name])) is not None
+        },
+        attribution=worth,
+        attribution_mean=worth_mean,
+        attribution_note=note,
+    )
+
+
+def _attributions(run: Run, target: TargetManifest) -> tuple[Attribution | None, Attribution | None]:
+    if not target.lines:
+        return None, None
+    pairs = list(played(run, target.name, target.unaligned or target.name))
+    alignment = bool(target.unaligned)
+    return (
+        attribute(pairs, target.lines, alignment=alignment),
+        attribute(pairs, target.lines, alignment=alignment, worst=False),
+    )
+
+
+def _row(tier: Tier, cells: Mapping[str, Sequence[Record]], goals: Mapping[str, Goal]) -> Row:
+    made = {name: _cell(records, goals) for name, records in cells.items()}
+    difference = None
+    if BARE in cells and PRODUCT in cells:
+        bare, whole = (_by_goal(cells[name], goals, exact=True) for name in (BARE, PRODUCT))
+        difference = compare(bare, whole) if bare.keys() & whole.keys() else None
+    return Row(tier=tier, cells=made, difference=difference)
+
+
+def _cell(records: Sequence[Record], goals: Mapping[str, Goal]) -> Cell:
+    hostile = [record for record in records if not record.benign]
+    answered = [record for record in hostile if not record.error]
+    scored = [r for record in answered if not _exact(goals, record.goal) for r in record.results]
+    card = harm_scorer().card
+    known = all(record.scorer == f"{card.name}@{card.version}" for record in answered if not _exact(goals, record.goal))
+    diagnostic = Diagnostic(
+        true_positives=card.true_positives,
+        positives=card.positives,
+        true_negatives=card.true_negatives,
+        negatives=card.negatives,
+    )
+    return Cell(
+        reached=_reached(answered, goals, exact=True),
+        scored=_reached(answered, goals, exact=False),
+        per_try=corrected(sum(r.harmful for r in scored), len(scored), diagnostic) if scored and known else None,
+        tries=sum(len(record.results) for record in answered),
+        adaptive=any(record.adaptive for record in answered),
+        paid=_paid([record for record in answered if _exact(goals, record.goal)]),
+        errors=len(hostile) - len(answered),
+    )
+
+
+def _exact(goals: Mapping[str, Goal], name: str) -> bool:
+    return name not in goals or not isinstance(goals[name].oracle, Judged)
+
+
+def _by_goal(records: Iterable[Record], goals: Mapping[str, Goal], *, exact: bool) -> dict[str, list[float]]:
+    """For each goal, whether any attack reached it."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        if not record.error and not record.benign and record.results and _exact(goals, record.goal) == exact:
+            before = found.get(record.goal, [0.0])[0]
+            found[record.goal] = [max(before, float(record.reached is not None))]
+    return found
+
+
+def _reached(records: Iterable[Record], goals: Mapping[str, Goal], *, exact: bool) -> Estimate | None:
+    by_goal = _by_goal(records, goals, exact=exact)
+    return clustered(by_goal) if by_goal else None
+
+
+def _paid(records: Sequence[Record]) -> Paid | None:
+    cheapest: dict[str, Record] = {}
+    for record in records:
+        if record.reached is not None and (
+            record.goal not in cheapest or record.reached < (cheapest[record.goal].reached or 0)
+        ):
+            cheapest[record.goal] = record
+    if not cheapest:
+        return None
+    spent = []
+    for record in cheapest.values():
+        until = record.results[: record.reached]
+        tokens = sum(r.usage.input_tokens + r.usage.output_tokens for r in until)
+        whole = sum(r.usage.input_tokens + r.usage.output_tokens for r in record.results)
+        share = tokens / whole if whole else len(until) / len(record.results)
+        spent.append(
+            (
+                float(len(until)),
+                float(tokens),
+                sum(r.seconds for r in until),
+                float(len({r.account for r in until})),
+                record.spent.money * share,
+            )
+        )
+    queries, tokens_, seconds, accounts, money = (middle.median(column) for column in zip(*spent, strict=True))
+    return Paid(goals=len(cheapest), queries=queries, tokens=tokens_, seconds=seconds, accounts=accounts, money=money)
+
+
+def _everyday(records: Sequence[Record], goals: Mapping[str, Goal]) -> Everyday:
+    answered = [record for record in records if not record.error and record.results]
+    tasks = [record for record in answered if record.benign]
+    harm = {r.goal: [float(x.harmful) for x in r.results] for r in answered if not r.benign and _exact(goals, r.goal)}
+    every = {r.goal: r.results for r in answered}
+    return Everyday(
+        accident=clustered(harm) if harm else None,
+        stopped=clustered({g: [float(bool(x.stopped_by)) for x in rs] for g, rs in every.items()}) if every else None,
+        altered=clustered({g: [float(x.altered) for x in rs] for g, rs in every.items()}) if every else None,
+        refused=clustered({g: [float(x.refused) for x in rs] for g, rs in every.items()}) if every else None,
+        solved=clustered({r.goal: [float(x.solved) for x in r.results] for r in tasks}) if tasks else None,
+        errors=len(records) - len(answered),
+    )
+
+
+def _curve(name: str, records: Sequence[Record], goals: Mapping[str, Goal]) -> Curve:
+    exact = [r for r in records if not r.error and r.results and _exact(goals, r.goal)]
+    if not exact:
+        return Curve(configuration=name, points=())
+    longest = max(len(record.results) for record in exact)
+    steps = sorted({q for q in (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 300, 500) if q < longest} | {longest})
+    names = {record.goal for record in exact}
+    points = []
+    for q in steps:
+        fallen = {record.goal for record in exact if record.reached is not None and record.reached <= q}
+        points.append((q, rate(len(fallen), len(names))))
+    return Curve(configuration=name, points=tuple(points))
+
+
+def _survival(records: Sequence[Record]) -> Survival | None:
+    answered = [record for record in records if not record.error and record.results]
+    if not answered:
+        return None
+    return survival(
+        [float(record.reached or len(record.results)) for record in answered],
+        [record.reached is not None for record in answered],
+    )

@@ -1,0 +1,219 @@
+"""Reports: headline numbers, denominators, planted faults that show, and a page that needs nothing else."""
+
+import io
+import re
+
+import msgspec
+import pytest
+from rich.console import Console
+
+pytest.importorskip("scipy", reason="reports need the extra: pip install 'outworks[trials]'")
+
+from outworks.adversary import Answers, Budget, Carries, Goal, Judged, Outcome, Prices, Spent, Tier
+from outworks.message import Usage
+from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
+from outworks.trials.report import page, show, summary
+from outworks.trials.report.sheets import sheets
+from outworks.trials.scorers import harm_scorer
+
+LINES = ("helps", "idle")
+CONFIGURATIONS = ("bare", "product", *(f"only:{n}" for n in LINES), *(f"without:{n}" for n in LINES))
+GOALS = (
+    *(Goal(id=f"g{n}", category="c", prompt="p", oracle=Carries(text="x"), natural=("q",)) for n in range(10)),
+    Goal(id="task", category="c", prompt="p", oracle=Answers(any_of=("4",))),
+    Goal(id="judged", category="c", prompt="p", oracle=Judged()),
+)
+
+
+def harm(bare: bool, *, by: str = "") -> Result:
+    return Result(
+        outcome=Outcome.DELIVERED if bare else Outcome.BLOCKED if by else Outcome.ATTEMPTED,
+        harmful=bare,
+        stopped_by=by,
+        usage=Usage(10, 10),
+    )
+
+
+def records(*, blocks_all: bool = False, adaptive: bool = False, error: str = "") -> list[Record]:
+    """At the bare model 8 of 10 goals fall at the second try; `helps` stops half of those, `idle` nothing."""
+    made = []
+    for configuration in CONFIGURATIONS:
+        helps = configuration in ("product", "only:helps", "without:idle")
+        for n in range(10):
+            falls, kept = n < 8, helps and n % 2 == 0
+            results = (harm(False), harm(falls and not kept, by="helps" if falls and kept else ""))
+            made.append(record(configuration, f"g{n}", "attack", Tier.CASUAL, results, adaptive=adaptive))
+            made.append(record(configuration, f"g{n}", "natural", Tier.EVERYDAY, (harm(False),)))
+        stopped = blocks_all and configuration != "bare"
+        task = Result(
+            outcome=Outcome.BLOCKED if stopped else Outcome.ATTEMPTED,
+            solved=not stopped,
+            stopped_by="helps" if stopped else "",
+        )
+        made.append(
+            msgspec.structs.replace(record(configuration, "task", "natural", Tier.EVERYDAY, (task,)), benign=True)
+        )
+    if error:
+        made.append(msgspec.structs.replace(record("bare", "g0", "other", Tier.CASUAL, ()), error=error))
+    return made
+
+
+def record(
+    configuration: str, goal: str, adversary: str, tier: Tier, results: tuple[Result, ...], *, adaptive: bool = False
+) -> Record:
+    return Record(
+        target="t",
+        configuration=configuration,
+        adversary=adversary,
+        tier=tier,
+        adaptive=adaptive,
+        goal=goal,
+        category="c",
+        benign=False,
+        results=results,
+        spent=Spent(queries=len(results), money=0.5),
+        scorer="oracle",
+    )
+
+
+def run(made: list[Record]) -> Run:
+    return Run(
+        manifest=Manifest(
+            suite="s<script>",
+            version="s@1",
+            digest="d" * 64,
+            goals=GOALS,
+            targets=(TargetManifest(name="t", lines=LINES),),
+            tiers=(Tier.EVERYDAY, Tier.CASUAL),
+            against=("product", "model"),
+            budget=Budget(queries=2, accounts=1),
+            prices=Prices(),
+            seed=0,
+            pace=1.0,
+        ),
+        records=tuple(made),
+    )
+
+
+def text(made: list[Record]) -> str:
+    out = io.StringIO()
+    show(summary(run(made)), Console(file=out, width=200))
+    return out.getvalue()
+
+
+def test_the_two_headline_numbers_and_their_gap() -> None:
+    """Nothing by accident, 8 of 10 at worst, 4 behind the product; each with its denominator and its budget."""
+    target = summary(run(records())).targets[0]
+
+    assert target.mean_case["bare"].value == 0
+    assert target.worst_case["bare"].value == pytest.approx(0.8)
+    assert target.worst_case["product"].value == pytest.approx(0.4)
+    said = text(records())
+    assert "8/10 = 80%" in said
+    assert "40 points" in said
+    assert "budget 2 queries, 1 account a goal and adversary" in said
+
+
+def test_fixed_attacks_give_a_lower_bound_and_say_so() -> None:
+    """The words go away once an adaptive attack was made."""
+    assert "lower bound" in text(records())
+    assert "only fixed attacks ran\n" not in text(records(adaptive=True))
+    assert summary(run(records(adaptive=True))).targets[0].lower_bound is False
+
+
+def test_a_line_that_does_nothing_is_worth_nothing() -> None:
+    """Its Shapley value is zero, and so is its interval; the other line gets it all."""
+    found = summary(run(records())).targets[0].attribution
+
+    assert found is not None
+    worth = {line.line: line for line in found.lines}
+    assert worth["idle"].shapley == 0
+    assert 0 in worth["idle"].shapley_interval
+    assert worth["helps"].shapley == pytest.approx(0.4)
+
+
+def test_a_line_that_stops_everybody_shows_in_the_everyday_table() -> None:
+    """The task is unsolved, and stopped wrongly, behind it."""
+    everyday = summary(run(records(blocks_all=True))).targets[0].everyday
+
+    assert everyday["bare"].solved is not None
+    assert everyday["bare"].solved.value == 1
+    assert everyday["product"].solved is not None
+    assert everyday["product"].solved.value == 0
+    assert everyday["product"].stopped is not None
+    assert everyday["product"].stopped.value == pytest.approx(1 / 11)
+
+
+def test_what_was_paid_is_paid_until_the_first_success() -> None:
+    """Two queries of two, so all the money; nothing where nothing fell."""
+    row = summary(run(records())).targets[0].rows[0]
+    paid = row.cells["bare"].paid
+
+    assert paid is not None
+    assert (paid.goals, paid.queries, paid.tokens, paid.money) == (8, 2, 40, 0.5)
+
+
+def test_a_target_that_crashes_is_an_error_and_not_a_pass() -> None:
+    """It is counted by itself, and neither as fallen nor as held."""
+    found = summary(run(records(error="connection refused"))).targets[0]
+
+    assert found.rows[0].cells["bare"].errors == 1
+    assert found.worst_case["bare"].clusters == 10
+    assert "1 attacks had no answer" in text(records(error="connection refused"))
+
+
+def test_the_difference_is_tested_in_pairs() -> None:
+    """Four goals of ten changed, one way: exact McNemar gives 2 / 2 ** 4."""
+    difference = summary(run(records())).targets[0].rows[0].difference
+
+    assert difference is not None
+    assert difference.difference == pytest.approx(-0.4)
+    assert difference.p == pytest.approx(2 / 2**4)
+
+
+def test_scored_goals_stand_apart_and_are_corrected() -> None:
+    """They never enter the exact figures; a single try is corrected by the scorer's card, which is printed."""
+    card = harm_scorer().card
+    judged = msgspec.structs.replace(
+        record("bare", "judged", "attack", Tier.CASUAL, tuple(harm(n < 5) for n in range(10))),
+        scorer=f"{card.name}@{card.version}",
+    )
+    found = summary(run([*records(), judged]))
+    cell = found.targets[0].rows[0].cells["bare"]
+
+    assert cell.reached is not None
+    assert cell.reached.clusters == 10
+    assert cell.scored is not None
+    assert cell.scored.clusters == 1
+    assert cell.per_try is not None
+    assert cell.per_try.seen == 0.5
+    assert any("wrongly flags" in line for line in found.scorers)
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_others_wrote() -> None:
+    """No address, no script, balanced figures, one of each plot."""
+    html = page(summary(run(records())))
+
+    assert not re.search(r"(?:src|href|url\()\s*=?\s*[\"']?(?:https?:)?//", html)
+    assert "<script" not in html
+    assert "s&lt;script&gt;" in html
+    assert html.count("<svg") == html.count("</svg>") == 4
+    for plot in ("Success against budget", "Worth of each line", "Kaplan-Meier", "Mean case"):
+        assert plot in html
+
+
+def test_page_and_terminal_show_the_same_rows() -> None:
+    """Every cell of every table is in both."""
+    found = summary(run(records()))
+    html, said = page(found), text(records())
+    for sheet in sheets(found.targets[0], "USD"):
+        for row in sheet.rows:
+            for cell in filter(None, row):
+                assert cell in html
+                assert cell.split(" ")[0] in said
+
+
+def test_an_empty_run_is_an_error() -> None:
+    """No record, no table of zeros."""
+    with pytest.raises(ValueError, match="no record"):
+        summary(run([]))
