@@ -204,7 +204,7 @@ def _target(run: Run, target: TargetManifest, records: Sequence[Record], goals: 
 def _attributions(run: Run, target: TargetManifest) -> tuple[Attribution | None, Attribution | None]:
     if not target.lines:
         return None, None
-    pairs = list(played(run, target.name, target.unaligned or target.name))
+    pairs = list(played(run, target.name, target.unaligned or target.name, tiers=HOSTILE))
     alignment = bool(target.unaligned)
     return (
         attribute(pairs, target.lines, alignment=alignment),
