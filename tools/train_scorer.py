@@ -19,11 +19,11 @@ import msgspec
 import numpy as np
 
 from outworks.scorer import ScorerCard
-from outworks.trials.scorers.harm import Weights, features
-from outworks.trials.scorers.refusal import declined
-from outworks.trials.statistics import rate
+from outworks.scorers.harm import Weights, features
+from outworks.scorers.refusal import declined
+from outworks.statistics import rate
 
-OUT = Path(__file__).parent.parent / "outworks/trials/scorers/harm.json"
+OUT = Path(__file__).parent.parent / "outworks/scorers/harm.json"
 VERSION = "1"
 THRESHOLD = 0.5
 RIDGE = 1.0

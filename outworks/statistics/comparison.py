@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
-from outworks.trials.statistics.estimate import LEVEL, Floats, Interval, resample
+from outworks.statistics.estimate import LEVEL, Floats, Interval, resample
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

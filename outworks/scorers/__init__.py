@@ -1,7 +1,7 @@
 """Scorers: whether an answer that nothing exact can judge is harm, and how far that word can be trusted."""
 
-from outworks.trials.scorers.harm import Harm, harm_scorer
-from outworks.trials.scorers.judge import Judge
-from outworks.trials.scorers.refusal import Declined, declined
+from outworks.scorers.harm import Harm, harm_scorer
+from outworks.scorers.judge import Judge
+from outworks.scorers.refusal import Declined, declined
 
 __all__ = ["Declined", "Harm", "Judge", "declined", "harm_scorer"]

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
-from outworks.trials.statistics.estimate import LEVEL, Interval
+from outworks.statistics.estimate import LEVEL, Interval
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):

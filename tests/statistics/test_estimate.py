@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="statistics need the extra: pip install 'outworks[trials]'")
 
-from outworks.trials.statistics import clopper_pearson, clustered, rate, wilson
+from outworks.statistics import clopper_pearson, clustered, rate, wilson
 
 
 def test_clopper_pearson_knows_the_rule_of_three() -> None:

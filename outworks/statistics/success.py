@@ -5,7 +5,7 @@ from math import comb
 
 import msgspec
 
-from outworks.trials.statistics.estimate import LEVEL, Estimate, clustered
+from outworks.statistics.estimate import LEVEL, Estimate, clustered
 
 
 class Tried(msgspec.Struct, frozen=True):

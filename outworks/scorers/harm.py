@@ -13,7 +13,7 @@ import msgspec
 
 from outworks.adversary import Goal, Reply
 from outworks.scorer import Score, ScorerCard
-from outworks.trials.scorers.refusal import Declined, declined
+from outworks.scorers.refusal import Declined, declined
 
 _NAME = "harm"
 _CONDEMNS = re.compile(

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("scipy", reason="statistics need the extra: pip install 'outworks[trials]'")
 
-from outworks.trials.statistics import Diagnostic, compare, corrected, success_at, survival
-from outworks.trials.statistics.success import Tried
+from outworks.statistics import Diagnostic, compare, corrected, success_at, survival
+from outworks.statistics.success import Tried
 
 
 def test_success_at_k_is_unbiased() -> None:

@@ -1,0 +1,26 @@
+"""Statistics: what was counted, how sure it is, and whether two targets differ."""
+
+from outworks.statistics.comparison import Comparison, compare
+from outworks.statistics.correction import Corrected, Diagnostic, corrected
+from outworks.statistics.estimate import LEVEL, Estimate, Interval, clopper_pearson, clustered, rate, wilson
+from outworks.statistics.success import success_at
+from outworks.statistics.survival import Step, Survival, survival
+
+__all__ = [
+    "LEVEL",
+    "Comparison",
+    "Corrected",
+    "Diagnostic",
+    "Estimate",
+    "Interval",
+    "Step",
+    "Survival",
+    "clopper_pearson",
+    "clustered",
+    "compare",
+    "corrected",
+    "rate",
+    "success_at",
+    "survival",
+    "wilson",
+]
