@@ -2,12 +2,16 @@
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-LONGEST_NUMBER = 300
-"""Digits of a whole number."""
+_WHOLE = range(-(2**63), 2**64)
+"""Whole numbers that most readers have a type for; of larger ones some keep the first digits, and some refuse them."""
+_ODD = re.compile("[\0\ud800-\udfff]")
+"""Readers end a text at a NUL, and drop, replace or refuse half a surrogate pair."""
 
 
 class Arguments(msgspec.Struct, frozen=True):
@@ -37,15 +41,27 @@ def read(written: str) -> Arguments:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    read = dict(pairs)
-    if len(read) < len(pairs):
+    if len({name.casefold() for name, _ in pairs}) < len(pairs):
+        # Some readers take `To` for `to` (Go's do), and the last of them counts.
         raise ValueError("the arguments name a field twice")
+    read = dict(pairs)
+    if any(_ODD.search(text) for pair in pairs for text in _texts(pair)):
+        raise ValueError("the arguments hold a NUL or half a surrogate pair, which no text has")
     return read
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """The strings that stand here; objects inside were looked through when they were read."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+
+
 def _whole(written: str) -> int:
-    if len(written) > LONGEST_NUMBER:
-        raise ValueError("the arguments hold a number that is too long")
+    if len(written) > 20 or int(written) not in _WHOLE:
+        raise ValueError("the arguments hold a number that is too large")
     return int(written)
 
 

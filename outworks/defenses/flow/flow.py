@@ -9,22 +9,23 @@ from typing_extensions import override
 from outworks import defense
 from outworks.defenses.flow import arguments, confirm, rules
 from outworks.defenses.flow.arguments import Arguments
+from outworks.defenses.flow.count import Count, Counted, Taken
 from outworks.defenses.flow.planner import Planner
-from outworks.defenses.flow.policy import UNDECLARED, Settings, faults
+from outworks.defenses.flow.policy import UNDECLARED, Settings, ToolPolicy, faults
 from outworks.defenses.flow.provenance import Provenance, guards
 from outworks.defenses.flow.results import Extracts
 from outworks.defenses.flow.rules import Call, Planned, Step
-from outworks.defenses.flow.seal import Seal, turn, turn_of
+from outworks.defenses.flow.seal import Seal
 from outworks.message import Output, Request, Tool, ToolCall
 from outworks.model import Model
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
 _TOLD = 5
 """Broken rules of one call that are told."""
+_UNKNOWN = "a function that was not offered"
+"""In place of its name, which the model made up: that is content, and a reason is never erased."""
 Spend = Callable[[Request, str], Awaitable[bool]]
 """Takes a confirmation's nonce for a request; False where it was taken before, by whatever worker."""
-Issued = Callable[[Request], Awaitable[Sequence[ToolCall]]]
-"""The calls that were released in the request's conversation in the last minutes, by the ledger."""
 
 
 class Spent:
@@ -40,15 +41,15 @@ class Spent:
         return first
 
 
-async def none_issued(request: Request) -> Sequence[ToolCall]:
-    """Nothing but the history tells which calls were made."""
-    return ()
-
-
-class _Ruling(msgspec.Struct, frozen=True):
+class _Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one call."""
 
     call: ToolCall
+    place: int
+    """Which of the output's."""
+    name: str
+    """The function, in words that may outlive the content."""
+    policy: ToolPolicy
     arguments: Arguments
     broken: tuple[Step, ...]
     escalates: bool
@@ -68,7 +69,7 @@ class Flow(defense.Defense):
         seal: Seal,
         *,
         spend: Spend | None = None,
-        issued: Issued = none_issued,
+        count: Count | None = None,
         model: Callable[[str], Model | None] = lambda name: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -84,7 +85,7 @@ class Flow(defense.Defense):
         self._settings = settings
         self._seal = seal
         self._spend = spend or Spent()
-        self._issued = issued
+        self._count = count or Counted()
         self._clock = clock
         self._planner = Planner(planner) if planner is not None else None
         self._extracts = Extracts(settings.tools)
@@ -100,18 +101,15 @@ class Flow(defense.Defense):
         except ValueError as error:
             return _blocked(f"{error}", len(output.text))
         held = [ruling for ruling in rulings if ruling.broken]
+        if not self._all_confirmed(request, held):
+            return self._held(request, held, output)
+        # Counted is only what else would leave.
+        held += await self._late(request, output, [ruling for ruling in rulings if not ruling.broken])
         if not held:
             return ALLOW
-        now = self._clock()
-        taken = [
-            confirm.confirmed(self._seal, request, each.call, each.arguments.values, now) if each.escalates else None
-            for each in held
-        ]
-        good = [each for each in taken if each is not None]
-        # Every token is for one call: of two equal calls, a person let one go.
-        if len(good) == len(held) and len({each.nonce for each in good}) == len(good):
-            return await self._released(request, held, good, output)
-        return self._held(request, held, output)
+        if not self._all_confirmed(request, held):
+            return self._held(request, held, output)
+        return await self._released(request, held, output)
 
     def known(self, request: Request) -> Provenance:
         """What the policy and the gateway's record say of a request."""
@@ -122,11 +120,19 @@ class Flow(defense.Defense):
         offered = {tool.name: tool for tool in known.request.tools}
         rulings = []
         before: dict[str, int] = {}
-        for call in calls:
+        for place, call in enumerate(calls):
             stepped = await self._steps(known, call, offered.get(call.name, Tool(call.name)), before)
             policy = self._settings.tools.get(call.name, UNDECLARED)
-            escalates = (policy.otherwise or self._settings.otherwise) == "confirm"
-            rulings.append(_Ruling(call, stepped.arguments, _explained(known, stepped.steps), escalates))
+            ruling = _Ruling(
+                call=call,
+                place=place,
+                name=call.name if call.name in offered else _UNKNOWN,
+                policy=policy,
+                arguments=stepped.arguments,
+                broken=_explained(known, stepped.steps),
+                escalates=(policy.otherwise or self._settings.otherwise) == "confirm",
+            )
+            rulings.append(ruling)
         return rulings
 
     async def steps(self, known: Provenance, call: ToolCall, planned: Collection[str] | None = None) -> Sequence[Step]:
@@ -146,9 +152,9 @@ class Flow(defense.Defense):
         try:
             given = arguments.read(call.arguments)
         except ValueError as error:
-            raise ValueError(f"{call.name!r}: {error}") from None
-        if policy.most is not None and call.name not in before:
-            before[call.name] = await self._count(known, call.name)
+            raise ValueError(f"{call.name if tool in known.request.tools else _UNKNOWN}: {error}") from None
+        if call.name not in before:
+            before[call.name] = known.calls_this_turn(call.name)
         judged = Call(
             call=call,
             arguments=given,
@@ -156,16 +162,28 @@ class Flow(defense.Defense):
             declared=call.name in self._settings.tools,
             tool=tool,
             provenance=known,
-            before=before.get(call.name, 0),
+            before=before[call.name],
         )
-        before[call.name] = before.get(call.name, 0) + 1
+        before[call.name] += 1
         return _Stepped(await rules.judged(judged, self._planned(known, planned)), given)
 
-    async def _count(self, known: Provenance, name: str) -> int:
-        """The calls of this turn, by the history or the ledger, whichever knows of more: clients may drop messages."""
-        ours = turn(known.request)
-        issued = [call for call in await self._issued(known.request) if call.name == name and turn_of(call.id) == ours]
-        return max(known.calls_this_turn(name), len(issued))
+    async def _late(self, request: Request, output: Output, rulings: Sequence[_Ruling]) -> Sequence[_Ruling]:
+        """Counts the calls; those for which the turn's limit was reached. The history was asked before: here it is
+        known what another request takes at this moment, and what a client has dropped."""
+        late = []
+        for ruling in rulings:
+            most = ruling.policy.most
+            if most is None:
+                continue
+            taken = Taken(
+                tool=ruling.call.name,
+                turn=self._seal.turn(request),
+                slot=f"{request.id}.{output.choice}.{ruling.place}",
+            )
+            before = await self._count(request, taken)
+            if before >= most:
+                late.append(msgspec.structs.replace(ruling, broken=(rules.too_many(before, most),)))
+        return late
 
     def _planned(self, known: Provenance, given: Collection[str] | None) -> Planned:
         async def plan() -> Collection[str]:
@@ -175,13 +193,25 @@ class Flow(defense.Defense):
 
         return plan
 
-    async def _released(
-        self, request: Request, held: Sequence[_Ruling], taken: Sequence[confirm.Confirmation], output: Output
-    ) -> Verdict:
-        for each in taken:
+    def _confirmed(self, request: Request, held: Sequence[_Ruling]) -> Sequence[confirm.Confirmation]:
+        now = self._clock()
+        taken = [
+            confirm.confirmed(self._seal, request, each.call, each.arguments.values, now) if each.escalates else None
+            for each in held
+        ]
+        return [each for each in taken if each is not None]
+
+    def _all_confirmed(self, request: Request, held: Sequence[_Ruling]) -> bool:
+        """Every token is for one call: of two equal calls, a person let one go."""
+        good = self._confirmed(request, held)
+        return len(good) == len(held) == len({each.nonce for each in good})
+
+    async def _released(self, request: Request, held: Sequence[_Ruling], output: Output) -> Verdict:
+        for each in self._confirmed(request, held):
             if not await self._spend(request, each.nonce):
                 return _blocked("this confirmation was used before; it lets one call go, once", len(output.text))
-        reason = "confirmed by a person: " + ", ".join(ruling.call.name for ruling in held)
+        await self._late(request, output, held)
+        reason = "confirmed by a person: " + ", ".join(ruling.name for ruling in held)
         return Verdict(reason=reason, findings=_findings(held, score=0.5))
 
     def _held(self, request: Request, held: Sequence[_Ruling], output: Output) -> Verdict:
@@ -190,7 +220,7 @@ class Flow(defense.Defense):
         tokens = [confirm.token(self._seal, request, each.call, expires=expires) for each in held] if escalates else []
         told = "; ".join(_told(ruling) for ruling in held)
         how = " To let exactly this go, send the request again with X-Outworks-Confirm." if escalates else ""
-        names = ", ".join(dict.fromkeys(ruling.call.name for ruling in held))
+        names = ", ".join(dict.fromkeys(ruling.name for ruling in held))
         return Verdict(
             decision=Decision.ESCALATE if escalates else Decision.BLOCK,
             reason="; ".join(_reason(ruling) for ruling in held)[:2000],
@@ -230,7 +260,7 @@ def _blocked(why: str, covered: int) -> Verdict:
 
 def _findings(held: Sequence[_Ruling], *, score: float) -> tuple[Finding, ...]:
     return tuple(
-        Finding("flow", score, detail=f"{ruling.call.name}: {step.branch}"[:200])
+        Finding("flow", score, detail=f"{ruling.name}: {step.branch}"[:200])
         for ruling in held
         for step in ruling.broken
     )
@@ -238,7 +268,7 @@ def _findings(held: Sequence[_Ruling], *, score: float) -> tuple[Finding, ...]:
 
 def _reason(ruling: _Ruling) -> str:
     """The chain without the value: a reason outlives the content."""
-    return f"{ruling.call.name}: " + ", ".join(
+    return f"{ruling.name}: " + ", ".join(
         f"{step.branch}: {step.why}" + (f" (it came from {step.whence})" if step.whence else "")
         for step in ruling.broken
     )
@@ -252,4 +282,4 @@ def _told(ruling: _Ruling) -> str:
         whence = f"; it came from {step.whence}" if step.whence else ""
         wanted = f"; trusted would be {step.wanted}" if step.wanted else ""
         parts.append(f"{step.branch}{value}: {step.why}{whence}{wanted}")
-    return f"{ruling.call.name}: " + ", ".join(parts)
+    return f"{ruling.name}: " + ", ".join(parts)

@@ -130,6 +130,10 @@ class ToolPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """With `asked`: words by which users ask for it (`["delete", "remove"]`); `delet*` stands for every ending."""
     arguments: dict[str, Argument] = {}
     """By name; `a.b` is the field `b` of the object `a`."""
+    audience: tuple[str, ...] | None = None
+    """Who receives what the tool is given, beside those whom its arguments name: `["everyone"]` for a page that anyone
+    can read. Data with readers goes there only where each of them is one. Empty: nobody else, as with a note to
+    oneself. Unset is the same, but `outworks tools test` asks."""
     per_turn: Annotated[int, Meta(ge=0)] | None = None
     """Calls a turn of the user's, by the gateway's own count. Unset: 1 for `irreversible`, no limit otherwise."""
     otherwise: Otherwise | None = None

@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from outworks.defenses.flow.policy import UNDECLARED, Field, Kind, ToolPolicy
+from outworks.defenses.flow.policy import Field, Kind, ToolPolicy
 from outworks.defenses.flow.results import Extract, Extracts, Item
 from outworks.defenses.flow.seal import Seal, speaks
-from outworks.defenses.flow.values import Form, Words, form, spans
+from outworks.defenses.flow.values import Form, Words, currency, form, spans
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 
 _SHORTEST_NAME = 3
+"""Characters by which a record can be named: `a` and `it` stand in most of what users write."""
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -54,14 +55,10 @@ class Provenance:
 
     @cached_property
     def turn(self) -> Words:
-        """What the user wrote in this turn: since the model last spoke or acted."""
-        words: list[Message] = []
-        for message in reversed(self.request.messages):
-            if speaks(message):
-                words.append(message)
-            elif words and message.role in (Role.ASSISTANT, Role.TOOL):
-                break
-        return Words(tuple(_texts(reversed(words))))
+        """What the user wrote in this turn: their last message alone. Where a client drops what stood between two
+        of them, the first would ask for what the second is about."""
+        last = next((message for message in reversed(self.request.messages) if speaks(message)), None)
+        return Words(tuple(_texts([last] if last is not None else [])))
 
     @cached_property
     def honest(self) -> Sequence["Honest"]:
@@ -85,10 +82,9 @@ class Provenance:
         """The trusted values of results, by type."""
         found: dict[str, list[Origin]] = {}
         for each in self.honest:
-            fields = {field.type: field for field in self._extracts.tools.get(each.call.name, UNDECLARED).result.fields}
             for item in each.extract.items:
                 single = each.extract.records[item.type] == 1
-                found.setdefault(item.type, []).append(Origin(item, each.call, fields[item.type], single))
+                found.setdefault(item.type, []).append(Origin(item, each.call, item.field, single))
         return found
 
     @cached_property
@@ -105,7 +101,9 @@ class Provenance:
                 if said is not None:
                     index.setdefault(said, []).append(origin)
         said = form(kind, value)
-        return index.get(said, ()) if said is not None else ()
+        found = index.get(said, ()) if said is not None else ()
+        sign = currency(value) if kind == "number" else ""
+        return [origin for origin in found if currency(origin.item.value) == sign] if sign else found
 
     def named(self, origin: Origin) -> bool:
         """Whether the user named this record and no other by the same name."""
@@ -133,7 +131,8 @@ class Provenance:
             return False
         kinds = self._extracts.tools[origin.call.name].arguments
         return all(
-            given.get(name) and self.user.hold(_spoken(kinds[name].kind) if name in kinds else "text", given[name])
+            len(str(given.get(name) or "")) >= _SHORTEST_NAME
+            and self.user.hold(_spoken(kinds[name].kind) if name in kinds else "text", given[name])
             for name in asked
         )
 
@@ -160,7 +159,13 @@ class Provenance:
         """Where a value that is not trusted may have come from, in words, for whoever reads why a call was held."""
         wanted = str(value)
         said = [(place, m) for place, m in enumerate(self.request.messages) if any(wanted in t for t in _all(m))]
-        calls = {p.id: p.name for m in self.request.messages for p in m.parts if isinstance(p, ToolCall)}
+        offered = {tool.name for tool in self.request.tools} | self._extracts.tools.keys()
+        calls = {
+            part.id: part.name if part.name in offered else "a function that was not offered"
+            for message in self.request.messages
+            for part in message.parts
+            if isinstance(part, ToolCall)
+        }
         for place, message in said:
             for part in message.parts:
                 if isinstance(part, ToolResult):

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from outworks.defenses.flow.carried import carried
 from outworks.defenses.flow.policy import UNDECLARED, Field, Result, ToolPolicy
-from outworks.defenses.flow.values import carried
 
 YAML_BYTES = 262_144
 """The largest YAML result that is read: its parser does about 5 MB a second. A larger one is untrusted whole."""
@@ -22,12 +22,18 @@ NOBODY = "\0"
 class Item(msgspec.Struct, frozen=True, gc=False):
     """A trusted value in a result."""
 
-    type: str
+    field: Field
+    """What the policy says of it."""
     value: str | int | float
     names: tuple[str, ...] = ()
     """By what users call its record."""
     record: frozenset[str | int | float] = frozenset()
     """All that the field holds in its record: another record of the same name holds something else."""
+
+    @property
+    def type(self) -> str:
+        """What it is."""
+        return self.field.type
 
 
 class Extract(msgspec.Struct, frozen=True):
@@ -77,11 +83,14 @@ _NONE = ("", "null")
 
 def _extract(policy: Result, text: str, size: int) -> Extract:
     try:
-        value = _parse(policy, text, size)
+        return _taken(policy, _parse(policy, text, size))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         # Who may read what cannot be read is not known either.
         nobody = (frozenset(policy.only),) if policy.readers or policy.only else ()
         return Extract(readers=nobody, fault=f"{type(error).__name__}: it is not the declared {policy.format}")
+
+
+def _taken(policy: Result, value: Any) -> Extract:
     items: list[Item] = []
     records: dict[str, int] = {}
     for field in policy.fields:
@@ -98,7 +107,7 @@ def _items(field: Field, found: "Sequence[_Found]") -> Iterator[Item]:
     for each in found:
         record = frozenset(by_record[id(each.record)])
         names = tuple(_names(each, field))
-        yield from (Item(field.type, value, names, record) for value in _issued(field, each))
+        yield from (Item(field, value, names, record) for value in _issued(field, each))
 
 
 def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
@@ -131,7 +140,8 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-_ALIAS = re.compile(r"(?:^|[\s\[{,])\*[^\s,\[\]{}]", re.MULTILINE)
+_ALIAS = re.compile(r"(?<!\w)\*[\w-]")
+_ANCHOR = re.compile(r"(?<!\w)&[\w-]")
 
 
 def _parse(policy: Result, text: str, size: int) -> Any:
@@ -146,7 +156,7 @@ def _parse(policy: Result, text: str, size: int) -> Any:
                 raise
     if size > YAML_BYTES:
         raise ValueError("it is too large")
-    if "*" in text and "&" in text and _ALIAS.search(text):
+    if "*" in text and "&" in text and _ANCHOR.search(text) and _ALIAS.search(text):
         # A few aliases of aliases are a billion values.
         raise ValueError("it has aliases")
     # Every scalar stays as it was written: `013` is no number, `no` no answer, and a date no object.

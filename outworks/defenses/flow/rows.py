@@ -111,13 +111,25 @@ def untried(settings: Settings, tried: Sequence[Tried]) -> Iterator[Untried]:
                 yield Untried(name, branch, "deny")
 
 
+def unsaid(settings: Settings) -> Iterator[str]:
+    """The tools through which data with readers may go to whomever, for all that the policy says: they take free text,
+    and nothing tells who receives it."""
+    if not guards(settings.tools):
+        return
+    for name, policy in settings.tools.items():
+        said = policy.arguments.values()
+        free = policy.effect != "read" and any(each.kind == "free" for each in said)
+        if free and policy.audience is None and not any(each.audience for each in said):
+            yield name
+
+
 def _branches(policy: ToolPolicy, *, guarded: bool) -> Iterator[str]:
     """What can let a call of the tool pass or not; a source of values counts as a branch that must let one pass."""
     if policy.effect != "read" and "static" not in policy.authorised:
         yield "authorised"
     if policy.most is not None:
         yield "per_turn"
-    if guarded and any(said.audience for said in policy.arguments.values()):
+    if guarded and (policy.audience or any(said.audience for said in policy.arguments.values())):
         yield "readers"
     for name, said in policy.arguments.items():
         if said.max is not None:

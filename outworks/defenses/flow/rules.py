@@ -7,10 +7,11 @@ from typing import Any, Protocol
 import msgspec
 
 from outworks.defenses.flow.arguments import Arguments
+from outworks.defenses.flow.carried import carried
 from outworks.defenses.flow.policy import Argument, Kind, ToolPolicy
 from outworks.defenses.flow.provenance import Provenance
 from outworks.defenses.flow.results import NOBODY
-from outworks.defenses.flow.values import carried, form
+from outworks.defenses.flow.values import form
 from outworks.message import Tool, ToolCall
 
 LONGEST_PHRASE = 40
@@ -19,6 +20,10 @@ MOST = 1000
 """Values that the arguments of one call may have: each is looked for."""
 DEEPEST = 32
 """Levels of nesting that arguments may have."""
+
+
+_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
+"""An argument's name where nothing says which there are: more would be a message."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +71,16 @@ async def judged(call: Call, planned: Planned) -> Sequence[Step]:
     steps = list(_valued(call))
     if call.policy.most is not None:
         ok = call.before < call.policy.most
-        why = "" if ok else f"it was called {call.before} times in this turn, and {call.policy.most} is the most"
-        steps.append(Step(branch="per_turn", ok=ok, why=why))
+        steps.append(Step(branch="per_turn", ok=True) if ok else too_many(call.before, call.policy.most))
     steps += _read_by(call)
     if call.policy.effect != "read":
         steps.append(await _authorised(call, planned))
     return steps
+
+
+def too_many(before: int, most: int) -> Step:
+    """The rule that a call breaks for which its turn has no room."""
+    return Step(branch="per_turn", ok=False, why=f"it was called {before} times in this turn, and {most} is the most")
 
 
 async def _authorised(call: Call, planned: Planned) -> Step:
@@ -145,15 +154,27 @@ def _all_leaves(call: Call) -> Iterator[_Leaf]:
         yield from _leaves(value, name, properties.get(name), call.policy)
 
 
+def _known(call: Call, path: str) -> str:
+    """The argument's name as the policy or the schema has it. What the model made up is content, which a record of the
+    rule would outlive."""
+    properties = _inner(call.tool.schema, "properties")
+    while path and path not in call.policy.arguments and path not in properties:
+        path = path.rpartition(".")[0]
+    return path or "arguments"
+
+
 def _valued(call: Call) -> Iterator[Step]:
     properties = _inner(call.tool.schema, "properties")
-    for name in call.arguments.values if properties else ():
-        if name not in properties and name not in call.policy.arguments:
+    known = properties.keys() | {name for name in call.policy.arguments if not properties or "." not in name}
+    folded = {name.casefold() for name in known}
+    for name in call.arguments.values:
+        # Some readers take `To` for `to` (Go's do): under that name it would be judged as another argument.
+        if name not in known and (properties or name.casefold() in folded or not _NAME.fullmatch(name)):
             yield Step(branch="arguments", ok=False, why="the tool has no such argument", value=name)
     for place, leaf in enumerate(_all_leaves(call)):
         if place == MOST:
             raise ValueError(f"the arguments hold more than {MOST} values")
-        yield from _one(call, call.policy.argument(leaf.path), leaf)
+        yield from _one(call, call.policy.argument(leaf.path), _Leaf(_known(call, leaf.path), leaf.value))
 
 
 def _one(call: Call, said: Argument, leaf: _Leaf) -> Iterator[Step]:
@@ -258,11 +279,15 @@ def _read_by(call: Call) -> Iterator[Step]:
         said = call.policy.argument(leaf.path)
         if said.audience and leaf.value is not None:
             kind = "text" if said.kind == "free" else said.kind
-            to = form(kind, leaf.value)
             named = call.provenance.user.hold(kind, leaf.value) and not any(NOBODY in readers for readers in limits)
-            ok = named or (
-                to is not None and all(any(form(kind, each) == to for each in readers) for readers in limits)
-            )
-            why = "" if ok else "it is not among those who may read what was read before, and the user did not name it"
-            wanted = "" if ok else "an audience that the user named"
-            yield Step(branch="readers", ok=ok, why=why, value=str(leaf.value), wanted=wanted)
+            yield _receives(kind, leaf.value, limits, named=named)
+    for each in (call.policy.audience or ()) if limits else ():
+        yield _receives("text", each, limits, named=False)
+
+
+def _receives(kind: Kind, audience: Any, limits: Sequence[frozenset[str]], *, named: bool) -> Step:
+    to = form(kind, audience)
+    ok = named or (to is not None and all(any(form(kind, each) == to for each in readers) for readers in limits))
+    why = "" if ok else "it is not among those who may read what was read before, and the user did not name it"
+    wanted = "" if ok else "an audience that the user named"
+    return Step(branch="readers", ok=ok, why=why, value=str(audience), wanted=wanted)

@@ -6,20 +6,22 @@ import hmac
 import json
 import math
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from outworks.defenses.flow.count import Turn
 from outworks.message import Message, Request, Role, Text, ToolCall
 
 _PREFIX = "call_"
-_NONCE, _TURN, _MAC = 6, 4, 16
+_NONCE, _MAC = 10, 16
 """Bytes: with the prefix 40 characters, which is the longest id that every provider takes."""
 
 
 class Seal:
-    """Signs with the gateway's secret. Which calls it issued, to whom, for which turn, can thus be told without a look
-    into the ledger, by every worker and after every restart."""
+    """Signs with the gateway's secret. Which calls it issued, and to whom, can thus be told without a look into the
+    ledger, by every worker and after every restart."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(secret, person=b"outworks-flow").digest()
@@ -30,18 +32,25 @@ class Seal:
         return Seal(secrets.token_bytes(32))
 
     def issue(self, request: Request, call: ToolCall) -> str:
-        """An id for a call that is released to this account, in this conversation, in this turn."""
-        head = secrets.token_bytes(_NONCE) + turn(request)
+        """An id for a call that is released to this account, in this conversation."""
+        head = secrets.token_bytes(_NONCE)
         body = head + self._mac(request, head, call.name, call.arguments)
         return _PREFIX + base64.urlsafe_b64encode(body).decode().rstrip("=")
 
     def issued(self, request: Request, call: ToolCall) -> bool:
         """Whether this call, by its name and what its arguments mean, was released in the request's conversation."""
         body = _unpacked(call.id)
-        if len(body) != _NONCE + _TURN + _MAC:
+        if len(body) != _NONCE + _MAC:
             return False
-        head = body[: _NONCE + _TURN]
-        return hmac.compare_digest(body[len(head) :], self._mac(request, head, call.name, call.arguments))
+        head = body[:_NONCE]
+        return hmac.compare_digest(body[_NONCE:], self._mac(request, head, call.name, call.arguments))
+
+    def turn(self, request: Request) -> Turn:
+        """The turn that the request is in, by the user's last words and how often they had said the same before."""
+        said = ["\0".join(_texts(message)) for message in request.messages if speaks(message)]
+        last = said[-1] if said else ""
+        words = hashlib.blake2b(_joined((last,)), digest_size=16, key=self._key, person=b"turn").hexdigest()
+        return Turn(words, max(0, said.count(last) - 1))
 
     def signature(self, *parts: str) -> str:
         """A signature over these parts together."""
@@ -60,22 +69,11 @@ def speaks(message: Message) -> bool:
     """Whether the user says something in a message: an empty one begins no turn."""
     if message.role is not Role.USER or not message.label.trusted:
         return False
-    return any(isinstance(part, Text) and bool(part.text.strip()) for part in message.parts)
+    return any(text.strip() for text in _texts(message))
 
 
-def turn(request: Request) -> bytes:
-    """What is said of a turn in the ids of its calls: the user's last words, so that dropping other messages begins no
-    new one."""
-    for message in reversed(request.messages):
-        if speaks(message):
-            said = "\0".join(part.text for part in message.parts if isinstance(part, Text))
-            return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=_TURN).digest()
-    return bytes(_TURN)
-
-
-def turn_of(call_id: str) -> bytes:
-    """The turn that an id names; only an id of our own can be believed."""
-    return _unpacked(call_id)[_NONCE : _NONCE + _TURN]
+def _texts(message: Message) -> Iterator[str]:
+    return (part.text for part in message.parts if isinstance(part, Text))
 
 
 def canonical(value: Any) -> str:

@@ -1,28 +1,27 @@
 """Values: what a word denotes, so that an argument can be looked for among the values that somebody trusted wrote."""
 
-import itertools
 import posixpath
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 
 import msgspec
 
-from outworks import hyperlink
+from outworks.defenses.flow.carried import addresses
 from outworks.defenses.flow.policy import Kind
 
 # Only ASCII letters lose their case: `K` (the Kelvin sign) and `ſ` fold to ASCII letters, and would make two addresses
 # of one.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
-_APART = re.compile(r"[\s<>()\[\]{},;:\"'`\\|=/\0]+")
 _EMAIL = re.compile(r"[^\s<>()\[\]{},;:\"'`@\\|=/]+@[^\s<>()\[\]{},;:\"'`@\\|=/?#&]+")
 _URL = re.compile(r"(?:([a-z][a-z0-9+.-]*)://)?([^/?#@]+)([/?#].*)?", re.DOTALL | re.IGNORECASE)
 _HOST = re.compile(r"(?:[\w-]+\.)+[\w-]{2,}(?::\d{1,5})?|localhost(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?", re.I)
 _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::00(?:\.0+)?)?(?:Z|\+00:00)?)?", re.ASCII)
+_CURRENCIES = "$€£"
+_ISO = re.compile(r"(?<![\d/])(\d{4})-(\d\d)-(\d\d)(?!\d)(?:[T ](\d\d:\d\d)(?::00(?:\.0+)?)?(?:Z|\+00:00)?)?", re.ASCII)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
@@ -32,7 +31,11 @@ _SAID_TIME = re.compile(
 )
 _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|`([^`\n]{1,200})`|“([^”\n]{1,200})”|‘([^’\n]{1,200})’")
 _WRAP = "<>()[]{}\"'`“”‘’,;!?*"
+_ENDS = r"(?=[.,;:!?\"'`”’)\]}>*]*(?:[\s\0]|\Z))"
+_APART = "\n\0\n"
+"""Between two texts: no value holds a NUL, so that none is found across them."""
 _JOINTS = "[-.@/+#%&=~\\\\]"
+_ALONE = re.compile(rf"(?<![\w,])(?<!\w{_JOINTS})(?<!\d:){_NUMBER.pattern}(?![\w%]|[-./:,]\d|/\w)", re.ASCII)
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -47,7 +50,8 @@ Form = str | Decimal | Moment
 
 def form(kind: Kind, value: object) -> Form | None:
     """What a value denotes; None where it cannot be said with certainty, and then nothing is equal to it."""
-    if isinstance(value, bool):
+    # A NUL stands between texts here, and ends one for readers written in C.
+    if isinstance(value, bool) or (isinstance(value, str) and "\0" in value):
         return None
     if isinstance(value, int | float):
         return _number(str(value)) if kind == "number" else None if kind == "date" else _FORMS[kind](str(value))
@@ -78,13 +82,19 @@ def _url(value: str) -> str | None:
 
 
 def _number(value: str) -> Decimal | None:
-    given = value.strip().lstrip("$€£").strip()
+    given = value.strip().lstrip(_CURRENCIES).strip()
     if not _NUMBER.fullmatch(given) and not re.fullmatch(r"-?\d+(?:\.\d+)?[eE][+-]?\d{1,3}", given, re.ASCII):
         return None
     try:
         return Decimal(given.replace(",", "")).normalize()
     except InvalidOperation:
         return None
+
+
+def currency(value: object) -> str:
+    """The sign in front of a number: 300 is 300 in whatever currency, but `£300` is not `$300`."""
+    given = value.strip()[:1] if isinstance(value, str) else ""
+    return given if given and given in _CURRENCIES else ""
 
 
 def _date(value: str) -> Moment | None:
@@ -124,7 +134,7 @@ class Words:
         if said is None:
             return False
         if isinstance(said, Decimal):
-            return said in self._numbers
+            return f"{currency(value)}{said}" in self._numbers
         if isinstance(said, Moment):
             return self._hold_moment(said)
         if kind == "email":
@@ -139,11 +149,11 @@ class Words:
 
     @cached_property
     def _plain(self) -> str:
-        return "\0".join(self.texts)
+        return _APART.join(self.texts)
 
     @cached_property
     def _folded(self) -> str:
-        return "\0".join(" ".join(text.split()) for text in self.texts).translate(_LOWER)
+        return _APART.join(" ".join(text.split()) for text in self.texts).translate(_LOWER)
 
     @cached_property
     def _tokens(self) -> tuple[str, ...]:
@@ -153,12 +163,15 @@ class Words:
     def _emails(self) -> frozenset[Form | None]:
         if "@" not in self._plain:
             return frozenset()
-        return frozenset(_email(address.rstrip(".!?")) for address in _addresses(self._plain))
+        # Who gives a link names the place that it leads to, and nobody whose address stands in its query.
+        words = " ".join(word for word in self._plain.split() if "://" not in word)
+        return frozenset(_email(address.rstrip(".!?")) for address in addresses(words))
 
     @cached_property
     def _urls(self) -> frozenset[Form | None]:
         found: set[Form | None] = set()
-        for token in self._tokens:
+        # With brackets around it, or with one at its own end.
+        for token in {*self._tokens, *(each.rstrip(".,:;!?") for each in self._plain.split())}:
             if "." not in token and "://" not in token:
                 continue
             said = _url(token)
@@ -169,9 +182,14 @@ class Words:
         return frozenset(found)
 
     @cached_property
-    def _numbers(self) -> frozenset[Decimal | None]:
-        alone = re.compile(rf"(?<![\w,])(?<!\w{_JOINTS})(?<!\d:){_NUMBER.pattern}(?![\w%]|[-./:,]\d|/\w)", re.ASCII)
-        return frozenset(_number(match[0]) for match in alone.finditer(self._plain))
+    def _numbers(self) -> frozenset[str]:
+        """Each as it is, and with the sign of its currency where it has one."""
+        found: set[str] = set()
+        for match in _ALONE.finditer(self._plain):
+            said = _number(match[0])
+            before = self._plain[max(0, match.start() - 2) : match.start()]
+            found |= {f"{said}", f"{currency(before.strip()[-1:])}{said}"}
+        return frozenset(found)
 
     @cached_property
     def _paths(self) -> frozenset[Form | None]:
@@ -210,57 +228,10 @@ class _Moments(msgspec.Struct, frozen=True):
 
 
 def spans(said: str, text: str) -> bool:
-    """Whether the words stand in a text by themselves: not `bob` in `bob@x.test`, or `a.test` in `a.test.evil.test`."""
+    """Whether the words stand in a text by themselves: not `bob` in `bob@x.test`, `a.test` in `a.test.evil.test`, or
+    `/home/` in `/home/ann`."""
     if said not in text:
         return False
     before = rf"(?<!\w)(?<!\w{_JOINTS})" if said[0].isalnum() or said[0] == "_" else r"(?<!\S)"
-    after = rf"(?!\w|{_JOINTS}\w)" if said[-1].isalnum() or said[-1] == "_" else ""
+    after = rf"(?!\w|{_JOINTS}\w)" if said[-1].isalnum() or said[-1] == "_" else _ENDS
     return re.search(before + re.escape(said) + after, text) is not None
-
-
-def _addresses(text: str) -> Iterator[str]:
-    """What may be e-mail addresses, in time linear in the text: in `a@b@c` both."""
-    for token in _APART.split(text) if "@" in text else ():
-        parts = token.split("@")
-        for local, host in itertools.pairwise(parts):
-            domain = re.split(r"[?#&]", host, maxsplit=1)[0]
-            # Without a name in front it is none, and cannot be trusted, but `"eve"@evil.test` may end in it.
-            if domain:
-                yield f"{local}@{domain}"
-
-
-class Carried(msgspec.Struct, frozen=True):
-    """An address inside free text."""
-
-    kind: Kind
-    value: str
-
-
-_DOTTED = re.compile(
-    r"(?<![\w@./-])(?:[\w-]{1,63}\.)+([a-z]{2,24}|xn--[\w-]+)(?![\w@-])(:\d+)?(/[^\s<>\"'`)\]}]*)?", re.I
-)
-# Endings that are file names far more often than hosts; with a path behind them they are hosts all the same.
-_FILE = re.compile(
-    "txt|md|pdf|docx?|xlsx?|pptx?|csv|tsv|json|xml|ya?ml|toml|ini|log|html?|css|js|ts|py|rb|java|c|h|cpp|go|rs|sh|bat|exe"
-    "|jpe?g|png|gif|svg|bmp|mp[34]|gz|tar|rar|ics|eml|odt|rtf",
-    re.IGNORECASE,
-)
-
-
-def carried(text: str) -> Iterator[Carried]:
-    """Every URL and e-mail address in a free text: what a client may turn into a request, or a reader follow."""
-    if "@" in text:
-        for address in _addresses(text):
-            if "." in address.rpartition("@")[2].strip("."):
-                yield Carried("email", address.rstrip(".!?"))
-    if "." not in text and ":" not in text:
-        return
-    for found in hyperlink.read(text, 0, True, lambda address: False).links:
-        link = found.address
-        if link.scheme == "mailto":
-            yield Carried("email", link.url.partition(":")[2])
-        else:
-            yield Carried("url", link.url.rstrip(".,;:!?)'\""))
-    for match in _DOTTED.finditer(text):
-        if match[3] or not _FILE.fullmatch(match[1]):
-            yield Carried("url", match[0].rstrip(".,;:!?)'\""))

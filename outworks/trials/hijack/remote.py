@@ -20,6 +20,8 @@ from urllib.request import urlopen
 
 from typing_extensions import override
 
+from outworks.defenses import DEFENSES
+from outworks.defenses.flow import Flow
 from outworks.message import ToolCall
 from outworks.model import Model
 from outworks.trials.hijack.agent import Agent
@@ -53,7 +55,9 @@ def gateway(policy: str) -> Iterator[Stand]:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="outworks-trial-")))
         port = _free_port()
         head = _POLICY.format(port=port, ledger=folder / "trial.db", upstream=upstream.server_port)
-        (folder / "outworks.toml").write_text(head + policy, encoding="utf-8")
+        # The figures are those of flow control: no other line may hold back what it would let go.
+        others = "".join(f'[defenses.{line.name}]\nmode = "off"\n' for line in DEFENSES if line.name != Flow.name)
+        (folder / "outworks.toml").write_text(head + others + policy, encoding="utf-8")
         stack.enter_context(_serving(folder, port))
         client = _Client(f"http://127.0.0.1:{port}/v1")
 

@@ -1,5 +1,6 @@
 """What the tests of flow control are built from: an office with mail, and an agent that makes its steps there."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,18 @@ import msgspec
 
 from outworks import label
 from outworks.defense import InForce
-from outworks.defenses.flow import Argument, Confirmable, Field, Flow, Result, Seal, Settings, ToolPolicy
+from outworks.defenses.flow import (
+    Argument,
+    Confirmable,
+    Counted,
+    Field,
+    Flow,
+    Result,
+    Seal,
+    Settings,
+    Taken,
+    ToolPolicy,
+)
 from outworks.message import (
     Delta,
     Finish,
@@ -72,11 +84,18 @@ class Office:
     """A conversation that grows as an agent makes it grow: through a defended model, by ids that this issued."""
 
     def __init__(
-        self, user: str = "", *, settings: Settings | None = None, seal: Seal | None = None, **fields: Any
+        self,
+        user: str = "",
+        *,
+        settings: Settings | None = None,
+        seal: Seal | None = None,
+        counts: bool = False,
+        **fields: Any,
     ) -> None:
+        """With `counts` every call that leaves is one of its turn; else each try is made as if it were the first."""
         self.settings = settings or Settings(tools=OFFICE)
         self.seal = seal or Seal.random()
-        self.flow = Flow(self.settings, self.seal)
+        self.flow = Flow(self.settings, self.seal, count=Counted() if counts else _uncounted)
         self.tape = Tape()
         self.request = Request(
             **{
@@ -89,6 +108,7 @@ class Office:
                 **fields,
             }
         )
+        self._ids = itertools.count(1)
         self.say(user)
 
     def say(self, words: str) -> "Office":
@@ -117,12 +137,17 @@ class Office:
     async def asks(self, model: Says, **fields: Any) -> Output:
         """What leaves when this model is asked."""
         in_force = [InForce(self.flow, self.settings)]
+        fields.setdefault("id", f"ex_{next(self._ids)}")
         defended = DefendedModel(Confirmable(model), in_force, self.tape, issue=self.seal.issue)
         return (await join(defended.generate(msgspec.structs.replace(self.request, **fields)))).outputs[0]
 
     async def lets(self, tool: str, **arguments: Any) -> bool:
         """Whether a call leaves."""
         return is_released(await self.tries(called(tool, **arguments)))
+
+
+async def _uncounted(request: Request, taken: Taken) -> int:
+    return 0
 
 
 def called(tool: str, **arguments: Any) -> ToolCall:

@@ -11,7 +11,7 @@ import pytest
 from outworks.defenses.flow import Flow, Seal, confirm
 from outworks.ledger import Ledger
 from outworks.message import Finish, Output
-from outworks.wiring import Confirmations
+from outworks.once import Confirmations
 from tests.defenses.flow.kit import Office, called, is_released, names
 from tests.kit import Says
 

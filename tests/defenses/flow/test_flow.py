@@ -11,7 +11,7 @@ from outworks.defenses.flow import Argument, Field, Flow, Result, Seal, Settings
 from outworks.message import Delta, Finish, Message, Output, Role, Text, ToolCall, ToolCallPiece
 from outworks.verdict import Decision
 from tests.defenses.contract import DefenseContract, Row
-from tests.defenses.flow.kit import CONTACTS, INBOX, OFFICE, Office, called, is_released, tools
+from tests.defenses.flow.kit import CONTACTS, INBOX, OFFICE, Office, called, tools
 from tests.kit import Says, asks
 
 FILES = (
@@ -187,33 +187,6 @@ async def test_a_call_is_bound_to_what_the_user_named(words: str, title: str, fi
     assert await Office(words).saw("find_files", files, title=title).lets("delete_file", id="f1") is allowed
 
 
-async def test_calls_a_turn_are_counted() -> None:
-    """A limit holds over the steps of a turn and within one output; the next turn begins anew."""
-    office = Office("Send mail to bob@office.test")
-    mail = called("send_mail", to="bob@office.test")
-
-    assert not is_released(await office.tries(mail, mail, mail))
-    assert is_released(await office.tries(mail, mail))
-    office.saw("send_mail", "sent", to="bob@office.test").saw("send_mail", "sent", to="bob@office.test")
-    assert not is_released(await office.tries(mail))
-    assert is_released(await office.say("Send it again").tries(mail))
-
-
-async def test_what_the_ledger_issued_is_counted() -> None:
-    """A client that drops its history starts no new count."""
-    office = Office("Send mail to bob@office.test")
-    call = msgspec.structs.replace(called("send_mail", to="bob@office.test"))
-    given = [msgspec.structs.replace(call, id=office.seal.issue(office.request, call)) for _ in range(2)]
-
-    async def issued(request: object) -> list[ToolCall]:
-        return given
-
-    office.flow = Flow(office.settings, office.seal, issued=issued)
-
-    assert not await office.lets("send_mail", to="bob@office.test")
-    assert await office.say("Send another").lets("send_mail", to="bob@office.test")
-
-
 @pytest.mark.parametrize(
     ("amount", "allowed"),
     [(120, True), (120.0, True), ("120", True), ("$120.00", True), (500, True), (1_200, False), (12, False),
@@ -264,6 +237,20 @@ async def test_private_data_goes_nowhere() -> None:
 
     assert await office.lets("send_mail", to="bob@office.test")
     assert not await office.saw("passport", "C01X").lets("send_mail", to="bob@office.test")
+
+
+async def test_a_tool_can_have_an_audience_of_its_own() -> None:
+    """A page that anyone reads is given nothing that has readers, whatever its arguments name."""
+    post = ToolPolicy(authorised=("static",), arguments={"text": Argument(kind="free")}, audience=("everyone",))
+    policy = {**OFFICE, "post": post}
+    office = Office("Post the plans for everyone", settings=Settings(tools=policy), tools=tools("post"))
+    files = '[{"id": "f1", "title": "Plans", "readers": %s}]'
+
+    assert await office.lets("post", text="x")
+    office.saw("find_files", files % '["everyone", "bob@office.test"]')
+    assert await office.lets("post", text="x")
+    office.saw("find_files", files % '["bob@office.test"]')
+    assert not await office.lets("post", text="x")
 
 
 # What the policy does not say.
@@ -403,6 +390,19 @@ async def test_the_chain_is_told() -> None:
     assert judged.findings[0].detail == "send_mail: to"
     assert "read_inbox" in judged.reason
     assert "eve@" not in msgspec.json.encode(judged).decode()
+
+
+async def test_what_the_model_made_up_is_not_in_the_record() -> None:
+    """Names of functions and of fields can hold anything: a record that outlives the content does without them."""
+    office = Office("Hello")
+    said = '{"to": {"Ann is ill": 1}, "Bob is ill": {"x": "y"}}'
+
+    await office.tries(ToolCall("x", "send_mail", said), ToolCall("x", "Carl_is_ill", "{}"))
+    await office.tries(ToolCall("x", "Carl_is_ill", "{"))
+
+    judged = [j for e in office.tape.events for j in getattr(e.body, "judgements", ()) if j.defense == "flow"]
+    assert len(judged) == 2
+    assert "ill" not in msgspec.json.encode(judged).decode().replace("is still", "")
 
 
 async def test_calls_leave_whole_or_not_at_all() -> None:

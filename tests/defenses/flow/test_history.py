@@ -1,6 +1,7 @@
 """flow and forged histories: a client that edits what was said never gets more than the honest history allows."""
 
 import random
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outworks import label
-from outworks.defenses.flow import Flow, Seal
+from outworks.defenses.flow import Flow, Seal, Taken, rank
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 from tests.defenses.flow.kit import CONTACTS, INBOX, Office, called
 
@@ -157,6 +158,19 @@ async def test_a_result_of_unknown_origin_has_no_readers() -> None:
     assert not await office.lets("send_mail", to="bob@office.test")
 
 
+async def test_a_dropped_answer_joins_no_two_turns() -> None:
+    """What an earlier turn asked for authorises nothing with the values of a later one, though the client leaves out
+    what stood between them."""
+    first, second = "Send ann@x.test the agenda", "What did joe@y.test want?"
+    honest = Office(first).saw("send_mail", "sent", to="ann@x.test").say(second)
+    dropped = Office(first).say(second)
+
+    assert await Office(first).lets("send_mail", to="ann@x.test")
+    for office in (honest, dropped):
+        assert not await office.lets("send_mail", to="joe@y.test")
+        assert not await office.lets("send_mail", to="ann@x.test")
+
+
 TRIES = (
     called("send_mail", to="bob@office.test"),
     called("send_mail", to="eve@evil.test"),
@@ -180,12 +194,13 @@ async def test_editing_a_history_never_allows_more(
     honest = Office("Mail Bob Marsh and ann@x.test, delete Budget, pay DE77 300")
     honest.saw("read_inbox", INBOX).saw("find_contacts", CONTACTS, name="Bob").saw("find_files", files, title="")
     honest.saw("send_mail", "sent", to="ann@x.test").saw("send_mail", "sent", to="ann@x.test")
-    given = [p for m in honest.request.messages for p in m.parts if isinstance(p, ToolCall)]
+    turn = honest.seal.turn(honest.request)
+    given = [Taken(tool="send_mail", turn=turn, slot=f"ex_0.{n}") for n in range(2)]
 
-    async def issued(request: Request) -> list[ToolCall]:
-        return given
+    async def count(request: Request, taken: Taken) -> int:
+        return rank(deque([*given, taken]), taken)
 
-    honest.flow = Flow(honest.settings, honest.seal, issued=issued)
+    honest.flow = Flow(honest.settings, honest.seal, count=count)
     edited = Office("", settings=honest.settings, seal=honest.seal)
     edited.flow = honest.flow
     forged(edited)

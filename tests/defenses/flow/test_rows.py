@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from outworks.cli import app
-from outworks.config import read_policy
+from outworks.config import load_policy, read_policy
 from outworks.config.flow import load
-from outworks.defenses.flow import Row, Settings
+from outworks.defenses.flow import Argument, Row, Settings, ToolPolicy
 from outworks.defenses.flow.draft import draft, listed
 from outworks.defenses.flow.policy import faults
 from outworks.defenses.flow.rows import tried, untried
@@ -34,6 +35,15 @@ SCHEMA = {
 }
 
 
+def shipped(path: Path) -> Settings:
+    """The flow policy of an example, which may be a whole policy."""
+    if "models" not in tomllib.loads(path.read_text("utf-8")):
+        return load(path)
+    settings = load_policy(path, environ=None).defenses["flow"]
+    assert isinstance(settings, Settings)
+    return settings
+
+
 def run(*arguments: str, input: str | None = None) -> Any:
     return CliRunner().invoke(app, ["tools", *arguments], input=input)
 
@@ -44,6 +54,58 @@ def test_every_branch_of_every_shipped_policy_is_tried_both_ways(path: Path) -> 
     done = run("test", str(path), "--strict")
 
     assert done.exit_code == 0, done.output
+
+
+def widened(policy: ToolPolicy) -> Iterator[tuple[str, ToolPolicy]]:
+    """The policy with one rule of it taken away, for each rule."""
+    replace = msgspec.structs.replace
+    if policy.effect != "read" and "static" not in policy.authorised:
+        yield "authorised", replace(policy, authorised=("static",), words=())
+    if policy.most is not None:
+        yield "per_turn", replace(policy, per_turn=policy.most + 1)
+    for name, said in policy.arguments.items():
+        # In free text addresses are judged all the same.
+        if said.kind not in ("free", "url", "email"):
+            yield name, replace(policy, arguments={**policy.arguments, name: Argument(kind="free", max=said.max)})
+        if said.named:
+            yield f"{name}.named", replace(policy, arguments={**policy.arguments, name: replace(said, named=False)})
+        if said.max is not None:
+            yield f"{name}.max", replace(policy, arguments={**policy.arguments, name: replace(said, max=None)})
+        if said.audience and any(row.rule == "readers" for row in policy.deny):
+            yield (
+                f"{name}.audience",
+                replace(policy, arguments={**policy.arguments, name: replace(said, audience=False)}),
+            )
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.parent.name + "/" + path.name)
+async def test_no_rule_of_a_shipped_policy_can_be_lost_unseen(path: Path) -> None:
+    """With any one rule taken away, a row of its tool fails: an inverted rule cannot survive."""
+    tools = shipped(path).tools
+    bare = {name: msgspec.structs.replace(policy, allow=(), deny=()) for name, policy in tools.items()}
+    unseen = []
+    for name, policy in tools.items():
+        for rule, without in widened(policy):
+            if all(not one.wrong for one in await tried(Settings(tools={**bare, name: without}))):
+                unseen.append(f"{name}: {rule}")
+
+    assert unseen == []
+
+
+def test_a_tool_that_says_not_who_receives_its_text_is_told(tmp_path: Path) -> None:
+    """Where results name their readers, free text must not leave through a tool of which nobody said where to."""
+    path = tmp_path / "flow.toml"
+    text = (
+        '[defenses.flow.tools.find]\neffect = "read"\nresult.readers = ["who"]\n'
+        '[defenses.flow.tools.post]\neffect = "write"\nauthorised = ["static"]\narguments.text.kind = "free"\n'
+    )
+    path.write_text(text)
+    assert "tools.post: who receives its free text?" in run("test", str(path)).output
+    assert run("test", str(path), "--strict").exit_code == 1
+
+    path.write_text(text + "audience = []\n")
+    assert "who receives" not in run("test", str(path)).output
+    assert run("test", str(path), "--strict").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from time import perf_counter
 
 import pytest
 
+from outworks.defenses.flow.carried import carried
 from outworks.defenses.flow.policy import Kind
-from outworks.defenses.flow.values import Words, carried
+from outworks.defenses.flow.values import Words
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from outworks.defenses.flow.values import Words, carried
         ("id", "number 5", 5),
         ("email", "To: <Ann@x.test>!", "ann@X.test"),
         ("email", "ann@x.test?", "ann@x.test"),
+        ("email", "see https://a.test, or [mail](mailto:ann@x.test)", "ann@x.test"),
         ("url", "see www.a.test.", "https://www.a.test/"),
         ("url", "(https://A.test:443/x?y=1)", "https://a.test/x?y=1"),
         ("number", "pay 1,200.50 now", 1200.5),
@@ -26,6 +28,11 @@ from outworks.defenses.flow.values import Words, carried
         ("date", "on 15 May 2024 at 7pm", "2024-05-15T19:00"),
         ("date", "2024-05-15 at 12:30", "2024-05-15 12:30"),
         ("date", "on 3 June", "2025-06-03"),
+        ("url", "see https://a.test/Foo_(bar).", "https://a.test/Foo_(bar)"),
+        ("number", "pay $300", "$300"),
+        ("number", "pay $ 300", "$300.00"),
+        ("text", "Say Hello! now", "hello!"),
+        ("text", "in /home/ann/, please", "/home/ann/"),
         ("path", "open ./notes/a.txt", "notes/a.txt"),
         ("path", "read 'my notes.txt'", "my notes.txt"),
         ("phrase", "x y", "X  Y"),
@@ -70,6 +77,22 @@ def test_equal(kind: Kind, words: str, value: object) -> None:
         ("path", "a/b", "a/../b"),
         ("path", "a", "a\0"),
         ("path", "C:/x", "C:\\x"),
+        ("text", "delete /home/ann/x", "/home/ann/"),
+        ("id", "DE77-1234", "DE77-"),
+        ("text", "open https://a.test/x", "https://a.test/"),
+        ("number", "pay $300", "\u00a3300"),
+        ("number", "pay 300", "$300"),
+        ("number", "pay \u00a3300, not $5", "$300"),
+        ("url", "a.test", "https://a.test./"),
+        ("url", "a.test", "https://a.test:444/"),
+        ("url", "https://a.test/x", "https://a.test/x%2e"),
+        ("url", "ann@a.test", "https://a.test"),
+        ("email", "https://a.test/x", "x@a.test"),
+        ("email", "read https://a.test/?ref=eve@evil.test", "eve@evil.test"),
+        ("email", "read https://eve@evil.test/x", "eve@evil.test"),
+        ("url", "mail ann@a.test", "a.test"),
+        ("date", "see /archive/2024-05-15", "2024-05-15"),
+        ("date", "order 12024-05-155", "2024-05-15"),
     ],
 )
 def test_different(kind: Kind, words: str, value: object) -> None:
@@ -77,29 +100,19 @@ def test_different(kind: Kind, words: str, value: object) -> None:
     assert not Words([words]).hold(kind, value)
 
 
+def test_each_text_is_read_by_itself() -> None:
+    """What begins one text or ends another is found as it would be alone."""
+    words = Words(["Mail ann@x.test", "https://a.test/x", "/srv/a", "5"])
+
+    for kind, value in (("email", "ann@x.test"), ("url", "https://a.test/x"), ("text", "/srv/a"), ("number", 5)):
+        assert words.hold(kind, value)  # type: ignore[arg-type]
+
+
 def test_nothing_is_found_across_two_texts() -> None:
     """Two turns do not make a value together."""
     assert not Words(["pay Bob", "Marsh"]).hold("text", "Bob Marsh")
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("Nothing here, e.g. at 3.30 p.m. in v1.2 of report.txt", []),
-        ("a@b.test, <c@d.test>; mailto:e@f.test", ["a@b.test", "c@d.test", "e@f.test"]),
-        ("x@y@z.test", ["y@z.test"]),
-        ('"x y"@z.test', ["@z.test"]),
-        ("see evil.com", ["evil.com"]),
-        ("see evil.zip/x", ["evil.zip/x"]),
-        ("see notes.txt/x", ["notes.txt/x"]),
-    ],
-)
-def test_addresses_in_text(text: str, found: list[str]) -> None:
-    """Free text gives up its addresses, and no ordinary words."""
-    values = [each.value for each in carried(text)]
-
-    assert set(found) <= set(values)
-    assert bool(values) is bool(found)
+    for kind in ("text", "id", "path"):
+        assert not Words(["pay Bob", "Marsh"]).hold(kind, "Bob\0Marsh")
 
 
 LONG = ("a" * 200_000 + "@", "@" * 100_000, "a@" * 100_000, "\u201c" * 100_000, "1" * 200_000 + "x", "a." * 100_000,
