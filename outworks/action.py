@@ -43,7 +43,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_minute: float | None = None
     """With LIMITED: requests a minute."""
     shadow: bool = False
-    """Proposed by a rule in shadow: recorded, never in force."""
+    """Proposed by a rule in shadow, or only to open a case: recorded, never in force."""
+    case: str = ""
+    """The queue of the case that it opens for review; empty where none."""
 
 
 GOOD = Action(id="", account="", standing=Standing.GOOD, by="", reason="")

@@ -55,7 +55,7 @@ def act(
     Raises ValueError for what does not fit together, and LookupError for an account that never sent a request, unless
     `unseen`.
     """
-    _check_act(standing, by, reason, lasts, rate_per_minute)
+    check_act(standing, by, reason, lasts, rate_per_minute)
     if not unseen:
         _check_known(ledger, account)
     at = time.time() if now is None else now
@@ -71,7 +71,7 @@ def act(
         expires=None if lasts is None else at + lasts,
         rate_per_minute=rate_per_minute,
     )
-    ledger.append_now([Event(body=Acted(action=action), at=at, account=account)])
+    ledger.append_now([Event(body=Acted(action=action, notify=True), at=at, account=account)])
     return action
 
 
@@ -89,7 +89,7 @@ def undo(ledger: Ledger, action_id: str, *, by: str, reason: str, now: float | N
         raise ValueError(f"{action_id} was already undone by {found.undone.by}: {found.undone.reason}")
     if found.action.shadow:
         raise ValueError(f"{action_id} was proposed in shadow by {found.action.by} and never in force")
-    body = Undone(action=action_id, by=f"person:{by}", reason=reason)
+    body = Undone(action=action_id, by=f"person:{by}", reason=reason, notify=True)
     at = time.time() if now is None else now
     ledger.append_now([Event(body=body, at=at, account=found.action.account)])
     return found.action
@@ -129,7 +129,8 @@ def _check_signed(by: str, reason: str) -> None:
         raise ValueError("give a reason: the account is told it")
 
 
-def _check_act(standing: Standing, by: str, reason: str, lasts: float | None, rate: float | None) -> None:
+def check_act(standing: Standing, by: str, reason: str, lasts: float | None, rate: float | None) -> None:
+    """Raises ValueError for an action whose parts do not fit together."""
     _check_signed(by, reason)
     name = standing.name.lower()
     if standing in (Standing.WARNED, Standing.LIMITED, Standing.SUSPENDED) and lasts is None:

@@ -15,7 +15,8 @@ from cel_expr_python import cel  # type: ignore[import-untyped]
 
 from outworks.action import Standing
 from outworks.duration import seconds
-from outworks.enforcement.words import LEVELS, VALUES, WORDS, Call, Parameter, Word
+from outworks.enforcement.signals import SIGNALS
+from outworks.enforcement.words import HALF_LIVES, LEVELS, VALUES, WORDS, Call, Parameter, Word
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -50,7 +51,8 @@ class EvaluationError(Exception):
 class Values(msgspec.Struct, frozen=True):
     """What an expression reads of one account."""
 
-    counts: Mapping[Call, int]
+    counts: Mapping[Call, float]
+    """A whole number, but for the words that come to a fraction."""
     age: float
     """Seconds."""
     standing: Standing
@@ -66,7 +68,7 @@ class Expression:
         rewritten = _TOKEN.sub(taken.replace, source)
         if taken.faults:
             raise ExpressionError(source, tuple(taken.faults))
-        variables = dict.fromkeys(taken.names.values(), cel.Type.INT)
+        variables = {name: _type(WORDS[call.word]) for call, name in taken.names.items()}
         try:
             self._program = cel.NewEnv(variables={**_plain(), **variables}).compile(rewritten)
         except RuntimeError:
@@ -77,7 +79,7 @@ class Expression:
 
     def holds(self, values: Values) -> bool:
         """Whether it is true of an account. Raises EvaluationError where it comes to no answer."""
-        data: dict[str, Any] = {name: values.counts[call] for call, name in self._names}
+        data: dict[str, Any] = {name: _number(call, values) for call, name in self._names}
         data.update(_LEVELS)
         data["age"] = timedelta(seconds=values.age)
         data["standing"] = int(values.standing)
@@ -124,11 +126,25 @@ def _call(word: Word, arguments: list[str], defenses: Collection[str] | None) ->
             given["score"] = float(text)
             if not 0 <= given["score"] <= 1:
                 raise ValueError(f"a score is 0 to 1, not {text}")
+        elif parameter is Parameter.HALF_LIFE:
+            given["half_life"] = seconds(text)
+            given["window"] = HALF_LIVES * given["half_life"]
+        elif parameter is Parameter.SIGNAL and text not in SIGNALS:
+            raise ValueError(f"no signal is called {text!r}{_near(text, SIGNALS)}")
         elif parameter is Parameter.DEFENSE and defenses is not None and text not in defenses:
             raise ValueError(f"no line of defense is called {text!r}{_near(text, defenses)}")
         else:
             given[parameter.value] = text
     return Call(word=word.name, **given)
+
+
+def _type(word: Word) -> Any:
+    return cel.Type.DOUBLE if word.fraction else cel.Type.INT
+
+
+def _number(call: Call, values: Values) -> float:
+    number = values.counts[call]
+    return float(number) if WORDS[call.word].fraction else int(number)
 
 
 _LITERAL = r"""(?:"[^"\\\n]*"|'[^'\\\n]*'|[0-9]+(?:\.[0-9]+)?)"""
@@ -167,7 +183,7 @@ def _overloads(word: Word) -> Iterator[Any]:
         for score in scores:
             types = [score if parameter is Parameter.SCORE else cel.Type.STRING for parameter in form]
             signature = "_".join((word.name, *form, score.name()))
-            yield cel.Overload(signature, cel.Type.INT, types)
+            yield cel.Overload(signature, _type(word), types)
 
 
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
@@ -199,6 +215,10 @@ def _fault(source: str, line: int, column: int, message: str) -> Fault:
         return Fault(f"nothing is called {name!r}{_near(name, known)}", line, column)
     if mismatched:
         operator = name.strip("_").replace("_", " ")
+        if set(mismatched[2].split(", ")) == {"int", "double"}:
+            return Fault(
+                f"{operator!r} does not go with ({mismatched[2]}): write 3.0 where there are fractions", line, column
+            )
         return Fault(f"{operator!r} does not go with ({mismatched[2]})", line, column)
     return Fault(message, line, column)
 

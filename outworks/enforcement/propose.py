@@ -1,6 +1,5 @@
 """Proposing: which actions the rules call for, given an account's history."""
 
-import secrets
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -8,17 +7,16 @@ import msgspec
 from outworks.action import Action
 from outworks.enforcement.expression import EvaluationError, Values
 from outworks.enforcement.history import Count, History, Spent, count, spent, standing
-from outworks.enforcement.rules import STANDINGS, Compiled, RuleMode, Rules
-from outworks.enforcement.words import ACTION_WORDS, Call
+from outworks.enforcement.ids import new_id
+from outworks.enforcement.rules import STANDINGS, Compiled, Rules
+from outworks.enforcement.words import ACTION_WORDS, INNOCENT, Call
 
-# Crockford's base 32: no letters that are mistaken for digits when an appeal is dictated over the telephone.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _CITED = 100
 
 
 def action_id() -> str:
-    """A new action's id: short enough to quote in an appeal, and of 60 random bits, so that nobody guesses one."""
-    return "act_" + "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    """A new action's id, which is also what to quote in an appeal."""
+    return new_id("act")
 
 
 class RuleFailed(msgspec.Struct, frozen=True):
@@ -59,9 +57,26 @@ def propose(rules: Rules, history: History, *, new_id: Callable[[], str] = actio
         except EvaluationError as error:
             failed.append(RuleFailed(each.rule.name, history.account, str(error)))
             continue
+        if holds and _by_link_alone(each, values):
+            failed.append(RuleFailed(each.rule.name, history.account, BY_LINK_ALONE))
+            continue
         if holds:
             actions.append(_action(each, history, _evidence(counts), new_id()))
     return Proposed(tuple(actions), tuple(failed))
+
+
+BY_LINK_ALONE = "it would act on a link alone: nothing that the account itself did is needed for it to hold"
+
+
+def _by_link_alone(each: Compiled, values: Values) -> bool:
+    """Whether a rule that reads links would hold of an account that did nothing: a link is no ground."""
+    if not any(call.word == "linked" for call in each.condition.calls):
+        return False
+    clean = {call: number if call.word in INNOCENT else 0 for call, number in values.counts.items()}
+    try:
+        return each.condition.holds(msgspec.structs.replace(values, counts=clean))
+    except EvaluationError:
+        return True
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -78,10 +93,8 @@ def _evidence(counts: Mapping[Call, Count]) -> tuple[int, ...]:
 
 def _acting(each: Compiled, history: History, before: Spent) -> bool:
     """Whether an earlier action of the rule still counts: it does not act again until that is over."""
-    shadow = each.rule.mode is RuleMode.SHADOW
     return any(
-        one.action.by == each.by
-        and one.action.shadow == shadow
+        each.made(one.action)
         and one.seq > before.cleared
         and one.counts(history.at)
         and one.action.standing is STANDINGS[each.rule.action]
@@ -102,5 +115,6 @@ def _action(each: Compiled, history: History, evidence: tuple[int, ...], new_id:
         at=history.at,
         expires=None if rule.lasts is None else history.at + rule.lasts,
         rate_per_minute=rule.rate_per_minute,
-        shadow=rule.mode is RuleMode.SHADOW,
+        shadow=each.shadow,
+        case=each.queue,
     )

@@ -4,14 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
+from itertools import product
 
 import msgspec
 from typing_extensions import override
 
-from outworks.action import Standing
+from outworks.action import Action, Standing
 from outworks.duration import seconds
-from outworks.enforcement.expression import Expression, ExpressionError
-from outworks.enforcement.words import ACTION_WORDS, Call
+from outworks.enforcement.expression import EvaluationError, Expression, ExpressionError, Values
+from outworks.enforcement.words import ACTION_WORDS, INNOCENT, OF_TEXTS, ON_REQUESTS, Call
 
 
 class RuleMode(StrEnum):
@@ -31,6 +32,8 @@ class Measure(StrEnum):
     LIMIT = "limit"
     SUSPEND = "suspend"
     BAN = "ban"
+    CASE = "case"
+    """Only opens a case: a person decides."""
 
 
 STANDINGS = {
@@ -38,6 +41,8 @@ STANDINGS = {
     Measure.LIMIT: Standing.LIMITED,
     Measure.SUSPEND: Standing.SUSPENDED,
     Measure.BAN: Standing.BANNED,
+    # Recorded as if in shadow, so that it is never in force.
+    Measure.CASE: Standing.GOOD,
 }
 
 _REASONS = {
@@ -45,6 +50,7 @@ _REASONS = {
     Measure.LIMIT: "Earlier requests went against the usage policy, or came too fast.",
     Measure.SUSPEND: "Its requests went against the usage policy.",
     Measure.BAN: "Its requests went against the usage policy.",
+    Measure.CASE: "For review.",
 }
 
 
@@ -58,7 +64,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     when: str
     """The condition: a CEL expression over the account's history."""
     action: Measure
-    """`warn`, `limit`, `suspend` or `ban`."""
+    """`warn`, `limit`, `suspend`, `ban`, or `case`: only a case for a reviewer, of which the account is told
+    nothing."""
     mode: RuleMode = RuleMode.LIVE
     """`live`, `shadow` (recorded, never in force) or `draft` (only checked)."""
     expires: str = ""
@@ -69,6 +76,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The passage of the usage policy that the rule rests on."""
     reason: str = ""
     """What the account is told, instead of the default words."""
+    case: str = ""
+    """The queue of the case that its action opens, with its evidence; with `action = "case"` it must be there.
+    Otherwise `[cases]` says which actions open one."""
 
     @property
     def lasts(self) -> float | None:
@@ -79,6 +89,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def told(self) -> str:
         """What the account is told."""
         return self.reason or _REASONS[self.action]
+
+
+_BY_LINK_ALONE = (
+    "it may hold by a link alone, and nobody is punished for whom he knows: "
+    "join `linked` by && with what the account itself did, such as score or flagged"
+)
+_NO_SIGNALS = frozenset({"requests", "bursts", "linked"})
 
 
 class RuleFault(msgspec.Struct, frozen=True):
@@ -113,6 +130,22 @@ class Compiled(msgspec.Struct, frozen=True):
         """How its actions are signed."""
         return f"rule:{self.rule.name}"
 
+    @property
+    def shadow(self) -> bool:
+        """Its actions are recorded and never in force: it is in shadow, or only opens cases."""
+        return self.rule.mode is RuleMode.SHADOW or self.rule.action is Measure.CASE
+
+    @property
+    def queue(self) -> str:
+        """The queue of the cases that its actions open; none in shadow."""
+        return "" if self.rule.mode is RuleMode.SHADOW else self.rule.case
+
+    def made(self, action: Action) -> bool:
+        """Whether an action is one of its own: what it did in shadow says nothing of what it does live."""
+        if action.by != self.by or action.shadow != self.shadow:
+            return False
+        return not self.shadow or bool(action.case) == bool(self.queue)
+
 
 class Rules(msgspec.Struct, frozen=True):
     """Every rule that is evaluated, and what they read between them."""
@@ -127,13 +160,22 @@ class Rules(msgspec.Struct, frozen=True):
     @property
     def longest(self) -> float:
         """The longest window of signals, in seconds."""
-        windows = (c.window for c in self.calls if c.word != "requests" and c.word not in ACTION_WORDS)
+        windows = (c.window for c in self.calls if c.word not in _NO_SIGNALS and c.word not in ACTION_WORDS)
         return max(windows, default=0.0)
+
+    @property
+    def longest_of_texts(self) -> float:
+        """The longest window of what the account wrote, in seconds."""
+        return max((c.window for c in self.calls if c.word in OF_TEXTS), default=0.0)
+
+    def reads(self, words: Collection[str]) -> bool:
+        """Whether some rule uses one of these words."""
+        return any(call.word in words for call in self.calls)
 
     @property
     def counting_requests(self) -> "Rules":
         """Those that a request alone can set off, whether or not any defense noted it."""
-        return Rules(tuple(c for c in self.compiled if any(call.word == "requests" for call in c.condition.calls)))
+        return Rules(tuple(c for c in self.compiled if any(call.word in ON_REQUESTS for call in c.condition.calls)))
 
 
 def compile_rules(rules: Sequence[Rule], *, defenses: Collection[str] | None = None) -> Rules:
@@ -156,11 +198,33 @@ def compile_rules(rules: Sequence[Rule], *, defenses: Collection[str] | None = N
         if not condition.calls:
             message = "the condition reads nothing that the account did; use a word such as flagged or requests"
             faults.append(RuleFault(index, rule.name, "when", message))
+        if by_link_alone(condition):
+            faults.append(RuleFault(index, rule.name, "when", _BY_LINK_ALONE))
         if rule.mode is not RuleMode.DRAFT:
             compiled.append(Compiled(rule, condition))
     if faults:
         raise RuleError(faults)
     return Rules(tuple(compiled))
+
+
+def by_link_alone(condition: Expression) -> bool:
+    """Whether a condition that reads links can hold of an account that itself did nothing that counts as misuse.
+
+    It is tried with none of what is misuse, and little and much of all else. What this overlooks, `propose` sees when
+    the rule meets an account.
+    """
+    if not any(call.word == "linked" for call in condition.calls):
+        return False
+    for linked, rest, age, standing in product((1, 1000), (0, 1, 1_000_000), (0.0, 1e9), Standing):
+        counts = {
+            call: linked if call.word == "linked" else rest if call.word in INNOCENT else 0 for call in condition.calls
+        }
+        try:
+            if condition.holds(Values(counts, age, standing)):
+                return True
+        except EvaluationError:
+            continue
+    return False
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -174,6 +238,8 @@ def _faults(rule: Rule) -> Iterator[_Fault]:
         yield _Fault("name", f"{message}, not {rule.name[:80]!r}")
     if not rule.description.strip():
         yield _Fault("description", "say why the rule is there: whoever reviews its actions reads this")
+    if rule.action is Measure.CASE and not rule.case:
+        yield _Fault("case", "an action that only opens a case needs the queue that it goes into")
     yield from _expiry_faults(rule)
     limits = rule.action is Measure.LIMIT
     if limits and rule.rate_per_minute is None:

@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from outworks.action import GOOD, Action, Standings
 from outworks.enforcement.taken import Taken, in_force
-from outworks.event import Acted, Event, Undone
+from outworks.event import Acted, Event, Restored, Undone
 from outworks.ledger.reader import Reader
 
-_KINDS = ("acted", "undone")
+STANDING_KINDS = ("acted", "undone", "restored")
 _BUSY_S = 0.25
 """How long, in seconds, a count above an account's rate holds: nobody makes us count by hammering."""
 
@@ -38,7 +38,7 @@ class StandingTable(Standings):
         if head == self._seq:
             return 0
         count = 0
-        for recorded in self._ledger.events(self._seq, kinds=_KINDS):
+        for recorded in self._ledger.events(self._seq, kinds=STANDING_KINDS):
             self.apply(recorded.seq, recorded.event)
             count += 1
         # The ledger's index of changes holds fingerprints, too: they would be passed over anew each time.
@@ -62,6 +62,10 @@ class StandingTable(Standings):
             if found.undone is None:
                 account.taken[body.action] = msgspec.structs.replace(found, undone=body)
                 account.stale = True
+        elif isinstance(body, Restored) and body.action in self._by_id:
+            account = self._accounts[self._by_id[body.action]]
+            account.taken[body.action] = msgspec.structs.replace(account.taken[body.action], undone=None)
+            account.stale = True
 
     @override
     def of(self, account: str, now: float) -> Action:

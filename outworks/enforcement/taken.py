@@ -20,12 +20,14 @@ class Taken(msgspec.Struct, frozen=True):
         return self.undone is None and (self.action.expires is None or now < self.action.expires)
 
     def state(self, now: float) -> str:
-        """One word for people: `in force`, `shadow`, `expired` or `undone`."""
+        """One word for people: `in force`, `shadow`, `case` (it only opened one), `expired` or `undone`."""
         if self.undone is not None:
             return "undone"
         if not self.counts(now):
             return "expired"
-        return "shadow" if self.action.shadow else "in force"
+        if self.action.shadow:
+            return "case" if self.action.case else "shadow"
+        return "in force"
 
 
 class Force(msgspec.Struct, frozen=True):

@@ -1,4 +1,5 @@
-"""Turn: the right to enforce, held by one process at a time, and how far whoever held it had come."""
+"""Turn: the right to enforce, or to do the clerk's work, held by one process at a time, and how far whoever held it
+had come."""
 
 import fcntl
 import os
@@ -25,9 +26,9 @@ class Turn:
         self._descriptor = descriptor
 
     @classmethod
-    def take(cls, ledger: Path) -> Self | None:
-        """The turn, or None while another process has it."""
-        descriptor = os.open(ledger.with_name(f"{ledger.name}.enforcer"), os.O_CREAT | os.O_RDWR, 0o600)
+    def take(cls, ledger: Path, *, role: str = "enforcer") -> Self | None:
+        """The turn in a role, or None while another process has it."""
+        descriptor = os.open(ledger.with_name(f"{ledger.name}.{role}"), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

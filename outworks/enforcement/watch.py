@@ -6,12 +6,14 @@ from collections.abc import Callable
 import msgspec
 
 from outworks.action import Action
-from outworks.enforcement.history import History, counts, read
-from outworks.enforcement.memory import Memory
+from outworks.enforcement.history import History, Said, counts, read
+from outworks.enforcement.linked import Links
+from outworks.enforcement.memory import Memory, Texts
 from outworks.enforcement.propose import Proposed, propose
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.standings import StandingTable
 from outworks.enforcement.turn import Place
+from outworks.enforcement.words import OF_PARAMETERS, OF_TEXTS
 from outworks.event import Acted, Event
 from outworks.ledger.reader import Reader
 from outworks.ledger.schema import LedgerError
@@ -22,7 +24,10 @@ _REST = 10
 """An account rests for so many times what its evaluation took: nobody makes the gateway busy with his own history."""
 _REQUESTS_S = 1.0
 """How often, in seconds, an account is evaluated for nothing but its requests."""
-_CITED = 20
+CITED = 20
+"""Requests that an action cites which rests on requests alone."""
+_LINKED = 500
+"""Events that one look reads for the index of links."""
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -54,6 +59,8 @@ class Watch:
         self._waiting: dict[str, _Waiting] = {}
         self._resting: dict[str, float] = {}
         self._memory = Memory(reader)
+        self._texts = Texts(reader)
+        self._links: Links | None = None
         found = reader.event(place.seq) if place is not None else None
         if place is not None and found is not None and found.hash == place.hash:
             self._seq = place.seq
@@ -66,6 +73,7 @@ class Watch:
         """Read on, and evaluate the accounts that are due."""
         self._table.refresh()
         self._read_on(rules)
+        self._follow_links(rules)
         now = self._clock()
         began = time.perf_counter()
         self._resting = {account: until for account, until in self._resting.items() if until > now}
@@ -104,7 +112,12 @@ class Watch:
 
     def _read(self, account: str, asked: Rules, now: float) -> History:
         signals = self._memory.recall(account, now - asked.longest) if asked.longest else ()
-        return read(self._reader, account, asked, self._table.taken(account), signals, now)
+        said = Said(
+            self._texts.recall(account, now - asked.longest_of_texts) if asked.reads(OF_TEXTS) else (),
+            self._texts.probes(signals) if asked.reads(OF_PARAMETERS) else (),
+            self._links.restricted(account, self._table.taken) if asked.reads({"linked"}) and self._links else (),
+        )
+        return read(self._reader, account, asked, self._table.taken(account), signals, now, said)
 
     def _read_on(self, rules: Rules) -> None:
         head = self._reader.head().seq
@@ -118,6 +131,14 @@ class Watch:
                     self._waiting.setdefault(recorded.event.account, _Waiting(recorded.seq, noted=False))
         self._seq = head
 
+    def _follow_links(self, rules: Rules) -> None:
+        """Where a rule reads links, keep their index up to date: a little at each look, for it may have far to go."""
+        if not rules.reads({"linked"}):
+            return
+        if self._links is None:
+            self._links = Links(self._reader)
+        self._links.follow(most=_LINKED)
+
     def _note_signals(self, *, after: int, since: float | None = None) -> None:
         for signal in self._reader.signals(after=after, since=since):
             self._memory.add(signal)
@@ -130,7 +151,12 @@ class Watch:
     def _events(self, proposed: Proposed, history: History) -> list[Event]:
         product = history.signals[-1].product if history.signals else ""
         return [
-            Event(body=Acted(action=self._cite(action)), at=action.at, account=action.account, product=product)
+            Event(
+                body=Acted(action=self._cite(action), notify=not action.shadow),
+                at=action.at,
+                account=action.account,
+                product=product,
+            )
             for action in proposed.actions
         ]
 
@@ -138,7 +164,7 @@ class Watch:
         """An action that rests on requests alone cites the last of them."""
         if action.evidence:
             return action
-        received = self._reader.tail(_CITED, kinds=("received",), account=action.account)
+        received = self._reader.tail(CITED, kinds=("received",), account=action.account)
         return msgspec.structs.replace(action, evidence=tuple(recorded.seq for recorded in received))
 
 

@@ -23,6 +23,10 @@ class Parameter(StrEnum):
     """The category of a finding, in quotes."""
     SCORE = "score"
     """The least score of a finding, 0 to 1; 0.5 where none is given."""
+    HALF_LIFE = "half-life"
+    """The time, written like a window, in which evidence loses half its weight; after five of them it is not read."""
+    SIGNAL = "signal"
+    """A kind of weak evidence, in quotes."""
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Word(msgspec.Struct, frozen=True):
     name: str
     forms: tuple[tuple[Parameter, ...], ...]
     says: str
+    fraction: bool = False
+    """It comes to a number with a fraction: compare it with `3.0`, not with `3`."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +44,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     word: str
     window: float
-    """Seconds."""
+    """Seconds; of a score the five half-lives that are read."""
     defense: str = ""
     category: str = ""
     score: float = SURE
+    signal: str = ""
+    half_life: float = 0.0
+    """Seconds; 0 where nothing decays."""
 
 
 _WINDOW = (Parameter.WINDOW,)
@@ -50,6 +59,10 @@ _BY_CATEGORY = (
     (Parameter.CATEGORY, Parameter.WINDOW),
     (Parameter.CATEGORY, Parameter.WINDOW, Parameter.SCORE),
 )
+_BY_SIGNAL = ((Parameter.HALF_LIFE,), (Parameter.SIGNAL, Parameter.HALF_LIFE))
+
+HALF_LIVES = 5
+"""How many half-lives back evidence is read: what is older weighs less than a thirtieth."""
 
 WORDS: Mapping[str, Word] = {
     word.name: word
@@ -68,6 +81,18 @@ WORDS: Mapping[str, Word] = {
         Word("warnings", (_WINDOW,), "Earlier warnings, unless undone."),
         Word("limits", (_WINDOW,), "Earlier rate limits, unless undone."),
         Word("suspensions", (_WINDOW,), "Earlier suspensions, unless undone."),
+        Word("insists", (_WINDOW,), "Different variants of a request that was stopped or refused before."),
+        Word("probes", (_WINDOW,), "Different parameters of the model's interface that were tried and refused."),
+        Word("bursts", (_WINDOW,), "Minutes with 30 requests or more."),
+        Word("voices", (_WINDOW,), "Different voices in which words for one target were asked for, the most for any."),
+        Word("score", _BY_SIGNAL, "Points of weak evidence, all of it or one signal's, that decay.", fraction=True),
+        Word(
+            "suspicion",
+            ((Parameter.CATEGORY, Parameter.HALF_LIFE),),
+            "Scores of the findings of the category, weak ones and shadow too, summed and decaying.",
+            fraction=True,
+        ),
+        Word("linked", (_WINDOW,), "Linked accounts that were limited or stopped. Never enough alone."),
     )
 }
 
@@ -76,6 +101,21 @@ ACTION_WORDS: Mapping[str, Standing] = {
     "limits": Standing.LIMITED,
     "suspensions": Standing.SUSPENDED,
 }
+
+OF_TEXTS = frozenset({"insists", "voices", "score"})
+"""Words that compare what the account wrote."""
+
+OF_PARAMETERS = frozenset({"probes", "score"})
+"""Words that read which parameters were refused."""
+
+OF_MINUTES = frozenset({"bursts", "score"})
+"""Words that count requests by the minute."""
+
+ON_REQUESTS = frozenset({"requests", "bursts", "voices"})
+"""Words that a request alone can change, whether or not any defense noted it."""
+
+INNOCENT = frozenset({"requests", "bursts", "warnings", "limits", "suspensions", "linked"})
+"""Words that tell of no misuse by themselves: next to a link they are not enough to act on."""
 
 LEVELS: Mapping[str, Standing] = {level.name.lower(): level for level in Standing}
 """What `standing` can be compared with, by name, from `good` to `banned`."""

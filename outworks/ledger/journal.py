@@ -38,7 +38,7 @@ class Journal:
 
     def __init__(self, path: Path, *, synchronous: Synchronous, busy_timeout_s: float = 5.0) -> None:
         self.path = path
-        self._busy_timeout_s = busy_timeout_s
+        self.busy_timeout_s = busy_timeout_s
         self._connection = open_ledger(path, read_only=False, busy_timeout_s=busy_timeout_s)
         # Waiting is done here: SQLite's own waits are too coarse for transactions of 50 microseconds.
         self._connection.execute("PRAGMA busy_timeout = 0")
@@ -162,9 +162,13 @@ class Journal:
         if isinstance(error, RecordError):
             return error
         if is_busy(error):
-            why = f"another process has kept it locked for more than {self._busy_timeout_s:g} s"
-        else:
-            why = f"{error}" if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
+            return self.locked()
+        why = f"{error}" if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
+        return RecordError(f"the ledger {self.path} could not record: {why}")
+
+    def locked(self) -> RecordError:
+        """What a write is told as that waited in vain."""
+        why = f"another process has kept it locked for more than {self.busy_timeout_s:g} s"
         return RecordError(f"the ledger {self.path} could not record: {why}")
 
     def close(self) -> None:
@@ -174,7 +178,7 @@ class Journal:
         self._connection.close()
 
     def _patiently(self, step: Callable[[], T], patience: float | None) -> T:
-        deadline = time.monotonic() + (self._busy_timeout_s if patience is None else patience)
+        deadline = time.monotonic() + (self.busy_timeout_s if patience is None else patience)
         pause = 0.00005
         while True:
             try:

@@ -46,13 +46,14 @@ class Ledger(Reader, Recorder):
         return cls(path, Writer(journal, inline=synchronous == "normal"), busy_timeout_s=busy_timeout_s)
 
     @override
-    def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
+    def append(self, events: Sequence[Event], *, within: float = 0.0) -> asyncio.Future[None]:
         """Start writing, from within an event loop; done once the events are durable.
 
-        What is appended in one turn of the loop is one transaction. Raises (from the awaitable) `RecordError` for every
-        event of a transaction that failed; later ones are tried anew. Nobody has to await it.
+        What is appended in one turn of the loop is one transaction; what need only be there `within` so many seconds
+        goes with the next one. Raises (from the awaitable) `RecordError` for every event of a transaction that failed;
+        later ones are tried anew. Nobody has to await it.
         """
-        return self._writing.append(events)
+        return self._writing.append(events, within)
 
     def append_now(self, events: Sequence[Event]) -> list[int]:
         """Write, and return the sequence numbers: for programs without an event loop. Raises `RecordError`.

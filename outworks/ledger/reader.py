@@ -11,14 +11,14 @@ import msgspec
 
 from outworks.event import Event
 from outworks.ledger.chain import GENESIS, Head, body_decoder, kinds
-from outworks.ledger.schema import CHANGES, LedgerError, open_ledger
+from outworks.ledger.schema import EXCHANGES, LedgerError, open_ledger
 from outworks.ledger.signal import Signal
 from outworks.verdict import Decision
 
 _PAGE = 500
 """Rows fetched at a time. No transaction stays open between pages: the write-ahead log could not be moved meanwhile."""
 
-_CHANGE_KINDS = frozenset(CHANGES.strip("()").replace("'", "").split(", "))
+_EXCHANGE_KINDS = frozenset(EXCHANGES.strip("()").replace("'", "").split(", "))
 _COLUMNS = "seq, hash, at, exchange, account, product, conversation, body, commitment IS NOT NULL AND content IS NULL"
 
 
@@ -31,6 +31,36 @@ class Recorded(msgspec.Struct, frozen=True):
     """Hexadecimal."""
     erased: bool
     """It had content, which was erased."""
+
+
+class BusyMinute(msgspec.Struct, frozen=True, gc=False):
+    """A minute in which an account sent many requests."""
+
+    at: float
+    """Unix seconds at its beginning."""
+    requests: int
+    seq: int
+    """The last of them."""
+
+
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """What was said in an event, and whose it is."""
+
+    seq: int
+    at: float
+    kind: str
+    account: str
+    exchange: str
+    text: bytes
+
+
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """How many events of a kind there were on a day."""
+
+    day: int
+    """Days since 1970, UTC."""
+    kind: str
+    count: int
 
 
 class Reader:
@@ -65,8 +95,8 @@ class Reader:
     ) -> Iterator[Recorded]:
         """Events in order, those after the sequence number `after`.
 
-        Ready for polling with `kinds` among acted, changed, erased and undone, which have an index of their own; quick
-        for one exchange or one account. Raises `ValueError` for a kind that does not exist.
+        Ready for polling with `kinds` that requests do not leave (acted, changed, case_opened...), which have an index
+        of their own; quick for one exchange or one account. Raises `ValueError` for a kind that does not exist.
         """
         where = _where(kinds, account, exchange)
         columns = _COLUMNS + (", content" if with_content else "")
@@ -138,6 +168,74 @@ class Reader:
         )
         return int(rows[0][0])
 
+    def contents(self, after: int, until: int) -> list[Content]:
+        """What was asked and what left, in the events after `after` up to `until`, where it is not erased."""
+        rows = self._rows(
+            "SELECT seq, at, kind, account, exchange, CAST(content AS BLOB) FROM event "
+            "WHERE seq > ? AND seq <= ? AND kind IN ('received', 'released') AND content IS NOT NULL ORDER BY seq",
+            (after, until),
+        )
+        return [Content(*row) for row in rows]
+
+    def tally(self, after: int, until: int) -> list[Tally]:
+        """How many events there are of each kind on each day, after `after` and up to `until`."""
+        rows = self._rows(
+            "SELECT CAST(at / 86400 AS INTEGER) AS day, kind, count(*) FROM event WHERE seq > ? AND seq <= ? "
+            "GROUP BY day, kind",
+            (after, until),
+        )
+        return [Tally(*row) for row in rows]
+
+    def begun(self, exchange: str) -> int:
+        """The first event of an exchange; 0 where there is none."""
+        rows = self._rows("SELECT min(seq) FROM event WHERE exchange = ? AND exchange <> ''", (exchange,))
+        return rows[0][0] or 0
+
+    def first_violation(self, account: str, since: float) -> float | None:
+        """When a live line of defense first found or did something in a request of the account, at or after `since`."""
+        rows = self._rows(
+            "SELECT min(at) FROM signal WHERE account = ? AND account <> '' AND at >= ? AND mode = 'live' "
+            "AND defense NOT IN ('standing', 'gateway', 'refusal', 'upstream') AND category <> 'defense_failed' "
+            "AND (decision > 0 OR score >= 0.5)",
+            (account, since),
+        )
+        return None if rows[0][0] is None else float(rows[0][0])
+
+    def seq_at(self, at: float) -> int:
+        """The number of the last event before a time (Unix seconds), found as in a book: numbers follow the clock, but
+        for what several workers recorded within the same moment."""
+        low, high = 0, self.head().seq
+        while low < high:
+            middle = (low + high + 1) // 2
+            rows = self._rows("SELECT at FROM event WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,))
+            low, high = (middle, high) if rows and rows[0][0] < at else (low, middle - 1)
+        return low
+
+    def busy_minutes(self, account: str, since: float, least: int) -> list[BusyMinute]:
+        """The minutes (of the clock) at or after `since` in which at least so many requests of the account came."""
+        rows = self._rows(
+            "SELECT CAST(at / 60 AS INTEGER) AS minute, count(*), max(seq) FROM event "
+            "WHERE account = ? AND account <> '' AND at >= ? AND kind = 'received' "
+            "GROUP BY minute HAVING count(*) >= ? ORDER BY minute",
+            (account, since, least),
+        )
+        return [BusyMinute(minute * 60.0, count, seq) for minute, count, seq in rows]
+
+    def latest_requests(self, account: str, since: float, count: int) -> list[Recorded]:
+        """The account's last `count` requests at or after `since`, with their content, in the order of the ledger."""
+        rows = self._rows(
+            f"SELECT {_COLUMNS}, content FROM event WHERE account = ? AND account <> '' AND at >= ? "  # noqa: S608
+            "AND kind = 'received' ORDER BY at DESC, seq DESC LIMIT ?",
+            (account, since, count),
+        )
+        return sorted(map(self._recorded, rows), key=lambda recorded: recorded.seq)
+
+    def accounts(self, *, noted: bool = False, since: float = 0.0) -> list[str]:
+        """Every account that appears at or after `since`; with `noted`, those of which some defense noted something."""
+        table = "signal" if noted else "event"
+        sql = f"SELECT DISTINCT account FROM {table} WHERE account <> '' AND at >= ?"  # noqa: S608
+        return [str(row[0]) for row in self._rows(sql, (since,))]
+
     def first_seen(self, account: str) -> float | None:
         """When the account first appears (Unix seconds)."""
         rows = self._rows("SELECT at FROM event WHERE account = ? AND account <> '' ORDER BY at LIMIT 1", (account,))
@@ -195,8 +293,8 @@ def _where(wanted: Collection[str] | None, account: str | None, exchange: str | 
     if wanted is not None:
         for kind in wanted:
             _check_kind(kind)
-        if _CHANGE_KINDS.issuperset(wanted):
-            sql += f" AND kind IN {CHANGES}"
+        if _EXCHANGE_KINDS.isdisjoint(wanted):
+            sql += f" AND kind NOT IN {EXCHANGES}"
         sql += f" AND kind IN ({', '.join('?' * len(wanted))})"
         values += wanted
     for column, value in (("account", account), ("exchange", exchange)):

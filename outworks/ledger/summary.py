@@ -4,17 +4,37 @@ from datetime import datetime
 
 from outworks.event import (
     Acted,
+    Appealed,
+    Begun,
     Body,
+    BulkApplied,
+    BulkPlanned,
+    BulkRestored,
+    BulkUndone,
+    CaseClaimed,
+    CaseDecided,
+    CaseJoined,
+    CaseMoved,
+    CaseNoted,
+    CaseOpened,
+    CaseReopened,
     Changed,
     Confirmed,
+    Counted,
+    Delivered,
     Ended,
     Erased,
+    GoldenSet,
     Judged,
+    Notified,
     Received,
     Rejected,
     Released,
+    Reported,
+    Restored,
     Undone,
     UpstreamFailed,
+    Viewed,
 )
 from outworks.ledger.chain import kind_of
 from outworks.ledger.reader import Recorded
@@ -56,6 +76,43 @@ def _said(body: Body) -> str:
             return f"{len(body.events)} contents by {body.by}: {body.reason}"
         case Confirmed():
             return body.nonce
+        case Counted():
+            return f"{body.tool} {body.slot}"
+        case CaseOpened():
+            return f"{body.case} in {body.queue}, from {body.source}"
+        case CaseJoined():
+            return f"{body.case}, from {body.source}"
+        case CaseClaimed() | CaseNoted():
+            return f"{body.case} by {body.by}"
+        case CaseMoved():
+            return f"{body.case} {body.how} by {body.by}" + (f" to {body.to}" if body.to else "")
+        case CaseDecided():
+            waits = " (waits for another)" if body.pending else ""
+            return f"{body.case}: {body.outcome} by {body.by}{waits}, {body.id}"
+        case CaseReopened():
+            return f"{body.case}: {body.decision} taken back by {body.by}: {body.reason}"
+        case Restored():
+            return f"{body.action} by {body.by}: {body.reason}"
+        case Notified():
+            return f"{body.code}, about {body.about}"
+        case Reported():
+            return f"{body.id} {body.category}".rstrip()
+        case Appealed():
+            return f"{body.id} against {body.action}"
+        case Viewed():
+            return f"{len(body.events)} contents by {body.by}"
+        case BulkPlanned():
+            return f"{body.id}: {body.outcome} of {len(body.accounts)} accounts by {body.by}: {body.reason}"
+        case BulkApplied():
+            return f"{body.id} by {body.by}"
+        case BulkUndone() | BulkRestored():
+            return f"{body.id} by {body.by}: {body.reason}"
+        case GoldenSet():
+            return f"{body.case} by {body.by}"
+        case Delivered():
+            return f"{body.message} to {body.webhook}: {'taken' if body.ok else 'given up'} after {body.attempts}"
+        case Begun():
+            return body.what
         case Changed():
             return f"{body.what} {body.name}" + (f" by {body.by}" if body.by else "")
         case _:

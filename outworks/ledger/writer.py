@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from outworks.event import Event, RecordError
@@ -18,6 +19,8 @@ _MOVE_PAGES = 4000
 """Pages in the write-ahead log (16 MB) after which the worker moves them into the file, while groups go on."""
 _RESTART_PAGES = 14_000
 """Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing."""
+_SOON = 0.5
+"""Seconds after the first who waited in vain within which others share his fate."""
 _BEHIND_PAGES = 6_000
 """How much may be written while the log is being moved; more waits until it has been."""
 
@@ -25,11 +28,13 @@ _BEHIND_PAGES = 6_000
 class _Group:
     """The events of one call, and who waits for them."""
 
-    __slots__ = ("error", "events", "first", "future", "sealed")
+    __slots__ = ("error", "events", "first", "future", "sealed", "since")
 
     def __init__(self, events: Sequence[Event], future: "asyncio.Future[None] | None") -> None:
         self.events = events
         self.future = future
+        self.since = 0.0
+        """When it began to wait for a file that another process kept locked; 0 where it does not."""
         self.sealed: list[Sealed] = []
         self.error: RecordError | None = None
         self.first = 0
@@ -60,6 +65,7 @@ class Writer:
         self._salts = Salts()
         self._waiting: list[_Group] = []
         self._scheduled = False
+        self._later: asyncio.TimerHandle | None = None
         self._working = False
         self._moving = False
         self._restarting = False
@@ -72,7 +78,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._idle: asyncio.Future[None] | None = None
 
-    def append(self, events: Sequence[Event]) -> "asyncio.Future[None]":
+    def append(self, events: Sequence[Event], within: float = 0.0) -> "asyncio.Future[None]":
         """See `Ledger.append`."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -84,7 +90,15 @@ class Writer:
             group.settle()
             return future
         self._waiting.append(group)
-        if not self._scheduled:
+        if self._working:
+            group.since = time.monotonic()
+        if within and not self._scheduled:
+            at = loop.time() + within
+            if self._later is None or self._later.when() > at:
+                if self._later is not None:
+                    self._later.cancel()
+                self._later = loop.call_at(at, self._flush_later)
+        elif not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush)
         return future
@@ -128,7 +142,12 @@ class Writer:
             raise RuntimeError(
                 "a ledger is appended to from one event loop at a time; another one's events are waiting"
             )
-        self._loop, self._scheduled, self._working = loop, False, False
+        self._loop, self._scheduled, self._working, self._later = loop, False, False, None
+
+    def _flush_later(self) -> None:
+        self._later = None
+        if not self._scheduled:
+            self._flush()
 
     def _flush(self) -> None:
         """Record everything that is waiting, here if that is quick."""
@@ -189,13 +208,30 @@ class Writer:
 
     def _work(self, groups: list[_Group]) -> None:
         with self._lock:
-            self._write(groups, None)
-        self._tell(lambda: self._resume(groups))
+            again = self._write_patiently(groups)
+        self._tell(lambda: self._resume(groups, again))
 
-    def _resume(self, groups: list[_Group]) -> None:
-        self._working = False
+    def _write_patiently(self, groups: list[_Group]) -> list[_Group]:
+        """Write groups, as long as the first of them can wait; returns those that may wait longer for a locked file."""
+        now = time.monotonic()
         for group in groups:
+            group.since = group.since or now
+        left = max(0.0, groups[0].since + self._journal.busy_timeout_s - now)
+        if self._write(groups, left):
+            return []
+        # Its time is over, and that of whoever came soon after it: they do not wait as long again.
+        late = groups[0].since + _SOON
+        error = self._journal.locked()
+        for group in groups:
+            if group.since <= late and group.error is None:
+                group.error = error
+        return [group for group in groups if group.since > late]
+
+    def _resume(self, groups: list[_Group], again: list[_Group]) -> None:
+        self._working = False
+        for group in groups[: len(groups) - len(again)]:
             group.settle()
+        self._waiting[:0] = again
         self._flush()
         if not self._working and self._journal.unmoved > _MOVE_PAGES:
             self._move()

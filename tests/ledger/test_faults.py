@@ -55,6 +55,51 @@ async def test_a_short_lock_is_waited_for_off_the_loop(tmp_path: Path) -> None:
     await ledger.close()
 
 
+async def test_whoever_waits_behind_the_first_does_not_wait_as_long_again(tmp_path: Path) -> None:
+    """While the file stays locked, each append fails when its own time is over, and not one batch after another."""
+    ledger = Ledger.open(tmp_path / "l.db", busy_timeout_s=1.0)
+    other = behind(tmp_path / "l.db")
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    took: list[float] = []
+
+    async def append(after: float) -> None:
+        await asyncio.sleep(after)
+        asked = time.monotonic()
+        with pytest.raises(RecordError, match="kept it locked"):
+            await ledger.append([received(f"x{after}")])
+        took.append(time.monotonic() - asked)
+
+    await asyncio.gather(*(append(n * 0.2) for n in range(6)))
+
+    assert max(took) < 1.4
+    assert time.monotonic() - began < 2.6
+    other.execute("ROLLBACK")
+    await ledger.append([received("y")])
+    assert [one.event.exchange for one in ledger.events()] == ["y"]
+    await ledger.close()
+
+
+async def test_what_may_wait_goes_with_the_next_and_not_later_than_it_may(tmp_path: Path) -> None:
+    """An append `within` some time is written with the next one, before it; alone, when its time is over."""
+    ledger = Ledger.open(tmp_path / "l.db")
+    patient = ledger.append([received("a")], within=5.0)
+    await asyncio.sleep(0.05)
+    assert not patient.done()
+
+    await ledger.append([received("b")])
+    assert patient.done()
+    alone = ledger.append([received("c")], within=0.05)
+    began = time.monotonic()
+    await alone
+
+    assert 0.03 < time.monotonic() - began < 2
+    assert [one.event.exchange for one in ledger.events()] == ["a", "b", "c"]
+    last = ledger.append([received("d")], within=5.0)
+    await ledger.close()
+    assert last.done()
+
+
 def _limit(ledger: Ledger, pages: int) -> None:
     """A disk that is full sooner. The limit is the connection's own: only the ledger's can have it."""
     ledger._writing._journal._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()

@@ -67,7 +67,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     Ledger.open(tmp_path / "l.db").close_now()
     behind(tmp_path / "l.db").execute("PRAGMA user_version = 99")
 
-    with pytest.raises(LedgerError, match="has the format 99, and this version of Outworks reads formats up to 2"):
+    with pytest.raises(LedgerError, match="has the format 99, and this version of Outworks reads formats up to 3"):
         Ledger.open(tmp_path / "l.db")
 
 
