@@ -46,6 +46,11 @@ def normalise(text: str) -> Normalised:
     return Normalised(text, text.translate(_FOLDS).encode("utf-8", "surrogatepass"))
 
 
+def fold_ascii(data: bytes) -> bytes:
+    """The ASCII characters of a text in UTF-8 in their normal form; all other bytes stay as they are."""
+    return data.translate(_LOWER, _DROPPED)
+
+
 def smuggled(text: str) -> str:
     """What the text says in characters that nobody sees but a model may read: tag characters mirror ASCII, and
     variation selectors can spell bytes. Empty for nearly every text; several runs are joined by newlines."""

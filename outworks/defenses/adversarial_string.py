@@ -8,7 +8,9 @@ import msgspec
 from typing_extensions import override
 
 from outworks import defense
-from outworks.defenses.surprise import Placed, Tables, has_odd_junction, load, stretches
+from outworks.detectors.calibration import Calibration
+from outworks.detectors.categories import Category, Side
+from outworks.detectors.surprise import DATA, Placed, Tables, has_odd_junction, load, stretches
 from outworks.message import Request, Role
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
@@ -19,9 +21,10 @@ _FINDINGS = 16
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How sure to be before a request is stopped."""
 
-    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
-    """Score from which a span blocks, above 0 to 1. 0.5 stops about one ordinary message in 3,000; see
-    docs/design/adversarial-string.md for what other thresholds find and cost."""
+    false_positive_rate: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.001
+    """The share of benign requests that may be stopped, calibrated on the pool of docs/detectors.md: 0.001 to 0.1."""
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    """Score from which a span blocks, above 0 to 1, in place of what `false_positive_rate` says."""
 
 
 class AdversarialString(defense.Defense):
@@ -30,9 +33,12 @@ class AdversarialString(defense.Defense):
     name = "adversarial_string"
 
     def __init__(self, settings: Settings, tables: Tables | None = None) -> None:
-        """Raises `FileNotFoundError` or `ValueError` where the weights are not what this version shipped with."""
-        self._settings = settings
+        """Raises `FileNotFoundError` or `ValueError` where the weights are not what this version shipped with, or the
+        rate is not one that they were calibrated for."""
         self._tables = tables or load()
+        self._threshold = settings.threshold or Calibration.load(DATA).limit(
+            Category.ADVERSARIAL_STRING, Side.REQUEST, settings.false_positive_rate, second=False
+        )
 
     @override
     async def check_request(self, request: Request) -> Verdict:
@@ -51,7 +57,7 @@ class AdversarialString(defense.Defense):
             Finding(self.name, score, Span(start, end, parts[n].message, parts[n].part))
             for n, (start, end, score) in found
         )
-        if findings[0].score < self._settings.threshold:
+        if findings[0].score < self._threshold:
             return Verdict(findings=findings)
         return Verdict(decision=Decision.BLOCK, reason="a machine-made string", findings=findings, notice=_NOTICE)
 

@@ -9,9 +9,22 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from outworks.defenses.entry import CONTAINED_FROM, Entry, from_event
-from outworks.defenses.shingles import WIDTH, Found, Index, Keys, Print, digest, keys, prefix_digest, prefix_lengths
+from outworks.defenses.shingles import (
+    WIDTH,
+    Found,
+    Index,
+    Keys,
+    Print,
+    Sieve,
+    digest,
+    mixed,
+    prefix_digest,
+    prefix_lengths,
+    unmixed,
+)
 from outworks.event import Changed
 from outworks.normalise import normalise
 
@@ -25,6 +38,10 @@ _ENOUGH = 8
 _Owners = int | array  # type: ignore[type-arg]
 """One entry, or several. Nearly every shingle has one, and an array for each would cost more than all the rest."""
 _NOBODY = -1
+_SKETCHED, _ANCHORED = 1, 2
+"""Marks in the sieve: a shingle of some sketch, which says little alone, and an anchor, which may be a whole entry."""
+_SIEVE_BITS, _MOST_SIEVE_BITS, _SPARSE = 22, 25, 5
+"""The sieve has 2 to the power of 5 buckets a key or more, as far as 32 MiB allow."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +75,9 @@ class Bank:
         """The entries that have a shingle in their sketch, by the shingle's number."""
         self._anchored: dict[int, dict[_Anchor, list[int]]] = {}
         """The entries whose anchor a shingle is. A family of entries shares one anchor, and one look at the text."""
+        self._sieve = Sieve(_SIEVE_BITS)
         self._openings = Index(bits=18)
+        self._opening_sieve = Sieve(20)
         self._opened: dict[int, list[int]] = {}
         """The entries that begin with a shingle."""
         self._wholes: dict[str, list[int]] = {}
@@ -114,9 +133,11 @@ class Bank:
         slot = self._by_id[entry.id] = len(self._slots)
         self._slots.append(entry)
         self._count(entry, 1)
-        for key in entry.print.keys() if entry.is_near else ():
+        sketch = entry.print.keys() if entry.is_near else []
+        for key in sketch:
             number = self._number(key)
             self._sketched[number] = _joined(self._sketched[number], slot)
+        self._sieve.add(np.array(sketch, np.uint64), _SKETCHED)
         if not entry.is_exact:
             return
         if entry.print.length < CONTAINED_FROM:
@@ -124,15 +145,26 @@ class Bank:
             self.longest_whole = max(self.longest_whole, entry.print.length)
             return
         anchor = _Anchor(entry.print.anchor, entry.print.opening_key())
-        anchored = self._anchored.setdefault(self._number(entry.print.keys()[0]), {})
-        anchored.setdefault(anchor, []).append(slot)
-        self._opened.setdefault(self._openings.add(entry.print.opening_key()), []).append(slot)
+        least, opening = entry.print.keys()[0], entry.print.opening_key()
+        self._anchored.setdefault(self._number(least), {}).setdefault(anchor, []).append(slot)
+        self._sieve.add(np.array([least], np.uint64), _ANCHORED)
+        self._opened.setdefault(self._openings.add(opening), []).append(slot)
+        self._opening_sieve.add(np.array([opening], np.uint64), _ANCHORED)
 
     def _number(self, key: int) -> int:
         number = self._shingles.add(key)
         if number == len(self._sketched):
             self._sketched.append(_NOBODY)
+            if number >> (self._sieve.bits - _SPARSE) and self._sieve.bits < _MOST_SIEVE_BITS:
+                self._widen()
         return number
+
+    def _widen(self) -> None:
+        """A wider sieve: a tenth of a second for a million keys, and that three times at most."""
+        self._sieve = Sieve(self._sieve.bits + 1)
+        self._sieve.add(self._shingles.known, _SKETCHED)
+        anchors = np.fromiter(self._anchored, np.int64, len(self._anchored))
+        self._sieve.add(self._shingles.known[anchors - 1], _ANCHORED)
 
     def _count(self, entry: Entry, by: int) -> None:
         if entry.enabled:
@@ -163,17 +195,23 @@ class Bank:
         """
         if len(data) < CONTAINED_FROM or not (self._exact or self._near):
             return []
-        hashed = keys(data)
-        found = self._shingles.find(hashed)
+        text = _Shingled(data)
+        marks = self._sieve.marks(text.found)
+        wants_near = near is not None and self._near > 0
+        if np.maximum.reduce(marks) < _ANCHORED and not (wants_near and np.count_nonzero(marks) >= _FEWEST):
+            return []
+        places = marks.nonzero()[0]
+        found = self._shingles.find(text.keys(places))
         if not len(found.places):
             return []
-        hits = {hit.entry.id: hit for hit in self._contained(data, hashed, found)} if self._exact else {}
-        if near is not None and self._near and len(found.places) >= _FEWEST:
-            for hit in self._nearby(hashed, found, near, reach):
+        found = Found(places[found.places], found.numbers)
+        hits = {hit.entry.id: hit for hit in self._contained(text, found)} if self._exact else {}
+        if near is not None and wants_near and len(found.places) >= _FEWEST:
+            for hit in self._nearby(text, found, near, reach):
                 hits.setdefault(hit.entry.id, hit)
         return sorted(hits.values(), key=lambda hit: -hit.score)
 
-    def _contained(self, data: bytes, hashed: Keys, found: Found) -> Iterator[Hit]:
+    def _contained(self, text: "_Shingled", found: Found) -> Iterator[Hit]:
         """The entries that lie whole in the text, where their anchors are."""
         digests: dict[tuple[int, int], str] = {}
         for number in self._anchored.keys() & set(found.numbers.tolist()):
@@ -181,13 +219,13 @@ class Bank:
             for anchor, slots in self._anchored[number].items():
                 starts = [p - anchor.offset for p in places if p >= anchor.offset]
                 # The first shingle is compared before anything is digested: a text may be full of the anchor alone.
-                starts = [start for start in starts if hashed[start] == anchor.opening]
+                starts = [start for start in starts if text.key(start) == anchor.opening]
                 for entry in (self._slots[slot] for slot in slots) if starts else ():
-                    start = _start(entry.print, data, starts, digests) if entry.enabled else None
+                    start = _start(entry.print, text.data, starts, digests) if entry.enabled else None
                     if start is not None:
                         yield Hit(entry=entry, score=1.0, start=start, end=start + entry.print.length)
 
-    def _nearby(self, hashed: Keys, found: Found, near: float, reach: int | None) -> Iterator[Hit]:
+    def _nearby(self, text: "_Shingled", found: Found, near: float, reach: int | None) -> Iterator[Hit]:
         """The entries that share enough of their sketch with the text; those that share most come first."""
         owners = [self._sketched[number] for number in set(found.numbers.tolist())]
         if len(owners) < _FEWEST:
@@ -203,7 +241,7 @@ class Bank:
             least = _least(entry, near, reach)
             if count < least or not entry.enabled or named.get(entry.category, 0) == _ENOUGH:
                 continue
-            hit = _densest(entry, hashed, found, least)
+            hit = _densest(entry, text, found, least)
             if hit is not None:
                 named[entry.category] = named.get(entry.category, 0) + 1
                 yield hit
@@ -213,10 +251,15 @@ class Bank:
         settled = max(0, len(data) - WIDTH + 1)
         if not settled:
             return Reading((), 0)
-        found = self._openings.find(keys(data))
+        text = _Shingled(data)
+        marks = self._opening_sieve.marks(text.found)
+        if not np.maximum.reduce(marks):
+            return Reading((), settled)
+        places = marks.nonzero()[0]
+        found = self._openings.find(text.keys(places))
         hits: list[Hit] = []
         digests: dict[tuple[int, int], str] = {}
-        for start, number in zip(found.places.tolist(), found.numbers.tolist(), strict=True):
+        for start, number in zip(places[found.places].tolist(), found.numbers.tolist(), strict=True):
             for slot in self._opened[number]:
                 entry = self._slots[slot]
                 if not entry.enabled or not _agrees(entry.print, data, start, digests):
@@ -266,11 +309,11 @@ def _least(entry: Entry, near: float, reach: int | None) -> float:
     return max(_FEWEST, share * entry.size)
 
 
-def _densest(entry: Entry, hashed: Keys, found: Found, least: float) -> Hit | None:
+def _densest(entry: Entry, text: "_Shingled", found: Found, least: float) -> Hit | None:
     """Where most of the shared shingles stand together, if they do: a long text has a few of everything."""
     sketch = np.array(entry.print.keys(), np.uint64)
-    places = np.sort(found.places[np.isin(hashed[found.places], sketch)])
-    marks = zip(places.tolist(), hashed[places].tolist(), strict=True)
+    places = np.sort(found.places[np.isin(text.keys(found.places), sketch)])
+    marks = zip(places.tolist(), text.keys(places).tolist(), strict=True)
     width = 2 * entry.print.length + 20 * WIDTH
     inside: dict[int, int] = {}
     window: deque[_Mark] = deque()
@@ -286,6 +329,22 @@ def _densest(entry: Entry, hashed: Keys, found: Found, least: float) -> Hit | No
         if len(inside) > best:
             best, start, end = len(inside), window[0].place, mark.place + WIDTH
     return Hit(entry=entry, score=min(best / entry.size, 0.99), start=start, end=end) if best >= least else None
+
+
+class _Shingled:
+    """A normal form with its shingles; few of their keys are ever wanted."""
+
+    __slots__ = ("data", "found")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.found = unmixed(data)
+
+    def keys(self, places: NDArray[np.int64]) -> Keys:
+        return mixed(self.found.take(places))
+
+    def key(self, place: int) -> int:
+        return int(mixed(self.found[place : place + 1])[0])
 
 
 class _Anchor(NamedTuple):

@@ -8,8 +8,8 @@ import msgspec
 from outworks.action import Standings
 from outworks.defense import Defense, Settings
 from outworks.defenses.bank import Bank
-from outworks.defenses.flow import Issued, Seal, Spend, Spent
-from outworks.defenses.flow.flow import none_issued
+from outworks.defenses.flow import Count, Counted, Seal, Spend, Spent
+from outworks.detectors.looking import Looking, shipped
 from outworks.message import Request
 from outworks.model import Model
 
@@ -25,10 +25,12 @@ class Lent(msgspec.Struct, frozen=True):
     """What the ids of released tool calls are made with."""
     spend: Spend = msgspec.field(default_factory=Spent)
     """Takes a person's confirmation, once for all workers."""
-    issued: Issued = none_issued
-    """The tool calls that this conversation was given in the last minutes."""
+    count: Count = msgspec.field(default_factory=Counted)
+    """Takes a tool call that a turn has only so many of, before it leaves."""
     model: Callable[[str], Model | None] = lambda name: None
     """An upstream model by the name that the policy gives it."""
+    looking: Callable[[bool], Looking] = lambda second: shipped(second=second)
+    """The detectors; with True, with their second stage."""
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -14,21 +14,41 @@ WIDTH = 10
 SKETCH = 32
 """Shingles kept of a text, at most."""
 _FIRST, _SECOND, _MIX = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 32))
+_INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
+
+
+def unmixed(data: bytes) -> Keys:
+    """What `mixed` makes keys of, for every run of `WIDTH` bytes, by the place where it begins."""
+    count = len(data) - WIDTH + 1
+    if count <= 0:
+        return np.zeros(0, np.uint64)
+    # Two overlapping eight-byte words cover the run: a view with a stride of one byte reads them. The copy puts them
+    # where words lie: numpy would go over any others by way of buffers of 64 KiB, made anew for each operation.
+    words = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,)).copy()
+    found: Keys = words[:count] * _FIRST
+    found ^= words[WIDTH - 8 :] * _SECOND
+    return found
+
+
+def mixed(found: Keys) -> Keys:
+    """The keys: a mixture that can be undone, so that a table can be asked before anything is mixed."""
+    hashed = found ^ (found >> _MIX)
+    hashed *= _FIRST
+    hashed ^= hashed >> _MIX
+    return hashed
 
 
 def keys(data: bytes) -> Keys:
     """A hash of every run of `WIDTH` bytes, by the place where it begins."""
-    count = len(data) - WIDTH + 1
-    if count <= 0:
-        return np.zeros(0, np.uint64)
-    # Two overlapping eight-byte words cover the run: a view with a stride of one byte reads them without a copy.
-    words = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,))
-    hashed: Keys = words[:count] * _FIRST
-    hashed ^= words[WIDTH - 8 :] * _SECOND
-    hashed ^= hashed >> _MIX
-    hashed *= _FIRST
-    hashed ^= hashed >> _MIX
-    return hashed
+    return mixed(unmixed(data))
+
+
+def _undone(hashed: Keys) -> Keys:
+    """The inverse of `mixed`."""
+    found = hashed ^ (hashed >> _MIX)
+    found *= _INVERSE
+    found ^= found >> _MIX
+    return found
 
 
 class Print(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -115,6 +135,11 @@ class Index:
     def __len__(self) -> int:
         return self._size - 1
 
+    @property
+    def known(self) -> Keys:
+        """Every key, by its number less one."""
+        return self._keys[1 : self._size]
+
     def add(self, key: int) -> int:
         """The number of a key, a new one where it has none yet."""
         bucket = key & int(self._mask)
@@ -159,3 +184,25 @@ class Found(msgspec.Struct, frozen=True):
     """Where a shingle with a known key begins."""
     numbers: NDArray[np.uint32]
     """The number of that key."""
+
+
+class Sieve:
+    """A byte a bucket: tells of most texts, in a handful of numpy calls, that none of their keys is known.
+
+    A call costs more than what it does to 300 bytes, and a chained table of megabytes costs a cache miss a key; so the
+    keys of a text are mixed, and looked up in an `Index`, only where this lets them through.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+        self._shift = np.uint64(64 - bits)
+        self._marks = np.zeros(1 << bits, np.uint8)
+
+    def add(self, hashed: Keys, mark: int) -> None:
+        """Let keys through with a mark; of several marks in one bucket the greatest holds."""
+        buckets = (_undone(hashed) >> self._shift).view(np.int64)
+        self._marks[buckets] = np.maximum(self._marks[buckets], np.uint8(mark))
+
+    def marks(self, found: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """The mark of every key of a text, given unmixed; 0 for one that is certainly not known."""
+        return self._marks.take((found >> self._shift).view(np.int64))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -15,6 +16,8 @@ from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
 _WINDOW = 60.0
 _HAMMERING = 100
+_MOST = 10_000
+"""Limited accounts whose requests are counted here."""
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +36,8 @@ class Standing(defense.Defense):
         self._appeals = settings.appeals
         self._standings = standings
         self._clock = clock
+        self._seen: dict[str, deque[float]] = {}
+        """When limited accounts sent requests to this worker, the one seen last at the end."""
 
     @override
     async def check_request(self, request: Request) -> Verdict:
@@ -51,13 +56,24 @@ class Standing(defense.Defense):
     async def _within_rate(self, action: Action, account: str, now: float) -> Verdict:
         # An action that says LIMITED without a rate admits nothing: no match means deny.
         rate = action.rate_per_minute or 0.0
-        sent = await self._standings.requests_since(account, now - _WINDOW)
+        sent = max(await self._standings.requests_since(account, now - _WINDOW), self._count(account, rate, now))
         if sent < rate:
             return Verdict(reason="the account is limited", findings=_findings(action))
         # Whoever hammers is told the whole minute: working out less for him would cost more than his request.
         wait = await self._wait(account, now, rate) if sent < rate + _HAMMERING else _WINDOW
         notice = Notice(code="account_limited", status=429, appeal=action.id, retry_after=wait, message="")
         return self._block(action, notice, f"limited to {rate:g} requests a minute")
+
+    def _count(self, account: str, rate: float, now: float) -> int:
+        """How many requests this worker has seen before this one: of a burst, the ledger has none yet."""
+        seen = self._seen.pop(account, None) or deque(maxlen=math.ceil(rate) + _HAMMERING + 1)
+        self._seen[account] = seen
+        if len(self._seen) > _MOST:
+            del self._seen[next(iter(self._seen))]
+        while seen and seen[0] < now - _WINDOW:
+            seen.popleft()
+        seen.append(now)
+        return len(seen) - 1
 
     async def _wait(self, account: str, now: float, rate: float) -> float:
         """Whole seconds after which a request would be admitted, if none is sent before."""

@@ -5,16 +5,15 @@
 import random
 import string
 from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from outworks import label
 from outworks.defense import Defense
-from outworks.defenses import surprise
 from outworks.defenses.adversarial_string import AdversarialString, Settings
-from outworks.defenses.surprise import has_odd_junction
+from outworks.detectors import surprise
+from outworks.detectors.surprise import has_odd_junction
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 from outworks.verdict import ALLOW, Decision
 from tests.defenses.contract import DefenseContract, Row
@@ -218,20 +217,23 @@ async def test_noise_without_end_has_a_bounded_verdict() -> None:
     assert len(verdict.findings) <= 16
 
 
-def test_missing_weights_stop_the_start(tmp_path: Path) -> None:
-    """Without its weights the defense does not start, and the error names the file."""
-    with pytest.raises(FileNotFoundError, match=r"adversarial_string: .*gone\.npz"):
-        surprise.load(tmp_path / "gone.npz")
+@pytest.mark.parametrize("rate", [0.0001, 0.5])
+def test_a_rate_that_was_not_calibrated_is_refused(rate: float) -> None:
+    """The start fails, and the error says what is possible."""
+    with pytest.raises(ValueError, match="expected 0.001 to 0.1"):
+        AdversarialString(Settings(false_positive_rate=rate))
 
 
-def test_damaged_weights_stop_the_start(tmp_path: Path) -> None:
-    """One flipped bit is not the file that shipped."""
-    content = bytearray(surprise.WEIGHTS.read_bytes())
-    content[1000] ^= 1
-    (tmp_path / "damaged.npz").write_bytes(content)
+async def test_a_larger_budget_stops_more() -> None:
+    """Each rate has a lower threshold than the one before, and a threshold of one's own overrules them."""
+    weak = SALADS[1][:52]
+    verdicts = [
+        await AdversarialString(Settings(false_positive_rate=rate)).check_request(asks(weak)) for rate in (0.001, 0.05)
+    ]
 
-    with pytest.raises(ValueError, match=r"adversarial_string: .*damaged\.npz"):
-        surprise.load(tmp_path / "damaged.npz")
+    assert [verdict.decision for verdict in verdicts] == [Decision.ALLOW, Decision.BLOCK]
+    own = await AdversarialString(Settings(false_positive_rate=0.001, threshold=0.05)).check_request(asks(weak))
+    assert own.decision is Decision.BLOCK
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, exported, imported, switched
-from outworks.defenses.shingles import Index, fingerprint, keys
+from outworks.defenses.shingles import Index, Sieve, fingerprint, keys, mixed, unmixed
 from outworks.event import Changed
 from outworks.normalise import normalise
 
@@ -204,6 +204,43 @@ def test_index_numbers_keys(drawn: list[tuple[int, bool]], bits: int) -> None:
     assert sorted(zip(found.places.tolist(), found.numbers.tolist(), strict=True)) == [
         (place, numbers[key]) for place, key in enumerate(text.tolist()) if key in numbers
     ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), max_size=80), st.integers(1, 12))
+def test_a_sieve_lets_every_known_key_through(drawn: list[tuple[int, bool]], bits: int) -> None:
+    """However crowded it is, no key that was added is ever held back; what was added twice has the greater mark."""
+    sieve = Sieve(bits)
+    raw = np.array([key for key, _ in drawn], np.uint64)
+    hashed = mixed(raw)
+    greater = np.array([mark for _, mark in drawn], bool)
+    sieve.add(hashed, 1)
+    sieve.add(hashed[greater], 2)
+
+    marks = sieve.marks(raw)
+
+    assert (marks >= 1 + greater).all()
+
+
+def test_a_sieve_holds_back_what_is_not_known() -> None:
+    """Of other keys nearly none gets through."""
+    sieve = Sieve(22)
+    sieve.add(keys(normalise(prose(1, 3_000)).data), 1)
+
+    marks = sieve.marks(unmixed(normalise(prose(2, 3_000)).data.upper()))
+
+    assert np.count_nonzero(marks) < len(marks) / 20
+
+
+def test_a_bank_finds_the_same_after_its_sieve_grew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sieve that is made wider in the middle of an import forgets nothing."""
+    monkeypatch.setattr("outworks.defenses.bank._SIEVE_BITS", 8)
+    texts = [prose(seed, 60) for seed in range(40)]
+    made = bank(*(known(text, id=f"e{n}") for n, text in enumerate(texts)))
+
+    assert made._sieve.bits > 8
+    for n, text in enumerate(texts):
+        assert f"e{n}" in {hit.entry.id for hit in made.match(f"before {text} after")}
+        assert f"e{n}" in {hit.entry.id for hit in made.match(" ".join(text.split()[:-8]))}
 
 
 def test_keys_depend_on_the_run_alone() -> None:

@@ -152,3 +152,19 @@ async def test_shadow_and_settings_are_of_the_policy() -> None:
     """What the policy can say of it is checked: a misspelt setting is refused."""
     with pytest.raises(msgspec.ValidationError, match="appeal_to"):
         msgspec.convert({"appeal_to": "x"}, Settings)
+
+
+async def test_a_burst_is_counted_before_the_ledger_has_any_of_it() -> None:
+    """Requests that come at once are each counted for the next, though none is recorded yet; a minute later they are
+    forgotten."""
+    now = [NOW]
+    limited = action(Level.LIMITED, rate_per_minute=3.0)
+    defense = Standing(Settings(), Fixed(limited), clock=lambda: now[0])
+
+    burst = [(await defense.check_request(asks())).decision for _ in range(6)]
+    other = (await defense.check_request(asks(account="shop:zoe"))).decision
+    now[0] += 61
+    later = (await defense.check_request(asks())).decision
+
+    assert burst == [Decision.ALLOW] * 3 + [Decision.BLOCK] * 3
+    assert (other, later) == (Decision.ALLOW, Decision.ALLOW)

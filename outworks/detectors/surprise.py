@@ -1,6 +1,5 @@
 """surprise: a character language model of machine-made strings, and the spans of a text that it finds likely."""
 
-import hashlib
 import io
 import math
 import re
@@ -16,21 +15,25 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from outworks.detectors.files import content, sums
+
 Array: TypeAlias = NDArray[Any]
 
-WEIGHTS: Traversable = resources.files("outworks.defenses") / "data" / "adversarial_string.npz"
-SHA256 = "b78825592e142b18612a3ea9e563f0f436e36b8bfa3d701c490e6b5cf92a140f"
+DATA: Traversable = resources.files("outworks.detectors") / "data"
+STRINGS = "strings.npz"
 BITS = 17
 """Of a key into a hashed table: four tables of 128 KiB stay in a core's cache."""
 UNITS = 32
 """In a nat: the tables hold whole units, so a score is the same on every machine."""
 MOST = 48
 """Units that one character may add or take, so that one odd junction is never enough."""
-EVEN = 430
-"""Units at which a span scores 0.5: the threshold's default, fixed on dev (docs/design/adversarial-string.md)."""
+EVEN = 300
+"""Units at which a span scores 0.5: the threshold's default, fixed on dev (docs/design/detectors.md)."""
+LONG, SPACED, DENSE = 40, 0.03, 0.7
+"""Characters of a span that counts in full; the share of blanks below which it is dense; what a dense one counts."""
 LENGTH = 2_048
 """Characters of a text up to which EVEN holds."""
-LEAST = EVEN // 2
+LEAST = EVEN // 3
 """Units below which a span is not worth recording."""
 CHUNK = 16_384
 """Characters read at a stretch; between stretches other exchanges get their turn."""
@@ -83,21 +86,12 @@ class Tables(msgspec.Struct, frozen=True, dict=True):
         return np.array([[place] for place in accumulate(sizes, initial=0)], np.uint32)
 
 
-def load(file: Traversable = WEIGHTS, sha256: str = SHA256) -> Tables:
+def load(folder: Traversable = DATA) -> Tables:
     """The tables that ship with the package. Raises where they are missing, cut short or exchanged: a detector without
     its weights would pass everything."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise FileNotFoundError(f"adversarial_string: its weights cannot be read: {file}: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ValueError(
-            f"adversarial_string: {file} is not the file that this version shipped with: "
-            f"its sha256 is {found[:16]}..., not {sha256[:16]}..."
-        )
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return Tables(**{name: stored[name] for name in Tables.__struct_fields__})
+    stored = content(folder, STRINGS, sums(folder))
+    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+        return Tables(**{name: arrays[name] for name in Tables.__struct_fields__})
 
 
 def _folded() -> Array:
@@ -225,9 +219,14 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise
         yield _Rise(start, end, int(heights[end]))
 
 
-def score(height: int, length: int) -> float:
-    """Units to 0..1. A text twice as long has twice the places for chance to strike, and must show ln 2 nats more."""
-    return height / (height + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
+def score(height: int, span: str, length: int) -> float:
+    """Units to 0..1. A text twice as long has twice the places for chance to strike, and must show ln 2 nats more. A
+    search over tokens leaves LONG characters and more, with blanks among them; odd junctions on few characters are
+    usually a name or a formula, and without any blank usually code."""
+    worth = height * min(1.0, len(span) / LONG)
+    if span.count(" ") < SPACED * len(span):
+        worth *= DENSE
+    return worth / (worth + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
 
 
 class Placed(NamedTuple):
@@ -237,8 +236,9 @@ class Placed(NamedTuple):
     suspect: Suspect
 
 
-def stretches(tables: Tables, texts: Sequence[str]) -> Iterator[list[Placed]]:
-    """The spans of several texts, read together (numpy's cost is a call's, not a character's) a stretch at a time."""
+def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | None = None) -> Iterator[list[Placed]]:
+    """The spans of several texts, read together (numpy's cost is a call's, not a character's) a stretch at a time.
+    `lengths` are those of the texts that these are parts of."""
     whole = _BREAK + _BREAK.join(texts)
     starts = list(accumulate((len(text) + BEFORE for text in texts[:-1]), initial=BEFORE))
     for begin in range(BEFORE, max(len(whole), BEFORE + 1), CHUNK - OVERLAP):
@@ -247,10 +247,10 @@ def stretches(tables: Tables, texts: Sequence[str]) -> Iterator[list[Placed]]:
         found = []
         for rise in _stretch(tables, whole[begin - BEFORE : end], breaks):
             n = bisect_right(starts, begin + rise.start) - 1
-            shift, length = begin - starts[n], len(texts[n])
-            found.append(
-                Placed(n, Suspect(rise.start + shift, min(rise.end + shift, length), score(rise.height, length)))
-            )
+            shift = begin - starts[n]
+            low, high = rise.start + shift, min(rise.end + shift, len(texts[n]))
+            length = len(texts[n]) if lengths is None else lengths[n]
+            found.append(Placed(n, Suspect(low, high, score(rise.height, texts[n][low:high], length))))
         yield found
 
 

@@ -1,0 +1,209 @@
+"""detector: every small model behind one call: a text, and whose words it is, to scores."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+import msgspec
+import numpy as np
+
+from outworks.detectors import surprise
+from outworks.detectors.calibration import Calibration, Weights
+from outworks.detectors.categories import MODERATION, Category, Side
+from outworks.detectors.deep import Deep
+from outworks.detectors.junctions import dense
+from outworks.detectors.linear import Table, windows
+
+DATA: Traversable = resources.files("outworks.detectors") / "data"
+_SPANS = 16
+"""Places in a text's scores, at most."""
+_LOOKED = 4
+"""Windows of one text that the second stage reads, at most."""
+
+
+class Located(msgspec.Struct, frozen=True, gc=False):
+    """Where in a text something was found."""
+
+    category: Category
+    start: int
+    end: int
+    score: float
+
+
+class Scores(msgspec.Struct, frozen=True, gc=False):
+    """What a text was found to be."""
+
+    by_category: dict[str, float]
+    """0 to 1. The numbers mean what `Detector.limits` says of them, no more."""
+    spans: tuple[Located, ...] = ()
+    """The surest first: characters of the text as given."""
+    unsure: bool = False
+    """The second stage should look."""
+    logits: tuple[float, ...] = ()
+    """The first stage's own numbers, for the second."""
+
+
+class Detector:
+    """All detectors. Loading reads files; judging does not."""
+
+    def __init__(self, weights: Weights, tables: surprise.Tables, deep: Deep | None = None) -> None:
+        self._tables = tables
+        self._deep = deep
+        self._first = weights.first
+        self._topics = weights.topics
+        self._calibration: Calibration = weights.calibration
+
+    @classmethod
+    def load(cls, folder: Traversable = DATA, *, second: bool = False) -> "Detector":
+        """The detectors that ship with the package; with `second`, the transformer too.
+
+        Raises `FileNotFoundError` or `ValueError` that names the file where weights are missing or not those that the
+        calibration was made with, and `ModuleNotFoundError` where `second` lacks the extra `outworks[classifier]`.
+        """
+        weights = Weights.load(folder)
+        deep = Deep.load(folder) if second else None
+        return cls(weights, surprise.load(folder), deep)
+
+    @property
+    def second(self) -> bool:
+        """Whether the transformer is there."""
+        return self._deep is not None
+
+    def score(self, text: str, side: Side, *, topics: bool = False) -> Scores:
+        """The first stage. `topics` adds the moderation categories."""
+        return self.score_all([text], side, topics=topics)[0]
+
+    def score_all(self, texts: Sequence[str], side: Side, *, topics: bool = False) -> list[Scores]:
+        """The same for many texts, read together: far faster than one by one."""
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        best, spots = self._read(self._first[side], encoded)
+        strings = self._strings(texts) if side is not Side.OUTPUT else None
+        themes = self._read(self._topics, encoded)[0] if topics and side is not Side.CONTENT else None
+        lanes = self._calibration.lanes[side]
+        names = [str(lane) for lane in lanes]
+        logits = best.tolist()
+        scores = _logistics(best)
+        unsure = [False] * len(texts)
+        if self._deep:
+            scores *= _BELOW
+            gates = self._calibration.gates[side]
+            unsure = (best >= [gates.get(lane, math.inf) for lane in lanes]).any(axis=1).tolist()
+        shown = [at for at, lane in enumerate(lanes) if lane in _SHOWN]
+        pointed = (best[:, shown] > 0).any(axis=1).tolist()
+        topical = _logistics(themes).tolist() if themes is not None else None
+        found = []
+        for n, row in enumerate(scores.tolist()):
+            by_category = dict(zip(names, row, strict=True))
+            spans = strings[n] if strings is not None else []
+            if strings is not None:
+                by_category[Category.ADVERSARIAL_STRING] = max([each.score for each in spans]) if spans else 0.0
+            if pointed[n]:
+                spans = [
+                    Located(lanes[at], *_characters(texts[n], encoded[n], *spots[n][at]), row[at])
+                    for at in shown
+                    if logits[n][at] > 0
+                ] + spans
+            if topical is not None:
+                by_category.update(zip(MODERATION, topical[n], strict=True))
+            if len(spans) > 1:
+                spans.sort(key=_score, reverse=True)
+            found.append(Scores(by_category, tuple(spans[:_SPANS]), unsure[n], tuple(logits[n])))
+        return found
+
+    def look_again(self, text: str, side: Side, scores: Scores) -> Scores:
+        """The second stage: tens of milliseconds. Returns `scores` as they are where it has nothing to add."""
+        if self._deep is None or not scores.unsure:
+            return scores
+        places = [(each.start, each.end) for each in scores.spans if each.category in _SHOWN]
+        heads = self._deep.read(text, places[:_LOOKED])
+        by_category = dict(scores.by_category)
+        for lane, z in zip(self._calibration.lanes[side], scores.logits, strict=True):
+            mix = self._calibration.mixes[side].get(lane)
+            if mix and (side, lane) in heads:
+                by_category[lane] = _BELOW + (1 - _BELOW) * _logistic(
+                    mix.first * z + mix.second * heads[side, lane] + mix.bias
+                )
+        if MODERATION[0] in by_category:
+            for category in MODERATION:
+                deeper = _logistic(heads[Side.REQUEST, category])
+                by_category[category] = (by_category[category] + deeper) / 2
+        return msgspec.structs.replace(scores, by_category=by_category, unsure=False)
+
+    def judge(self, text: str, side: Side, *, topics: bool = False) -> Scores:
+        """Both stages."""
+        return self.look_again(text, side, self.score(text, side, topics=topics))
+
+    def limits(self, side: Side, false_positive_rate: float, *, always: bool = False) -> Mapping[str, float]:
+        """From which score on each blocking category counts, such that all of them together flag this share of the
+        benign pool. `always`: where the second stage is asked about every text, not only where the first is unsure.
+        Raises `ValueError` for a rate that the pool cannot tell."""
+        return self._calibration.limits(side, false_positive_rate, second=self.second, always=always)
+
+    def limit(self, category: Category, side: Side, false_positive_rate: float, *, always: bool = False) -> float:
+        """The same for one category alone."""
+        return self._calibration.limit(category, side, false_positive_rate, second=self.second, always=always)
+
+    def _read(self, table: Table, encoded: Sequence[bytes]) -> tuple[np.ndarray, list[list[tuple[int, int]]]]:
+        best = np.full((len(encoded), table.lanes), -np.inf)
+        spots: list[list[tuple[int, int]]] = [[(0, len(each))] * table.lanes for each in encoded]
+        for seen in windows(table, encoded):
+            if len(encoded) == len(seen.text) == 1:
+                return seen.logits, spots
+            if (np.diff(seen.text) > 0).all():
+                best[seen.text] = np.maximum(best[seen.text], seen.logits)
+                continue
+            edges = np.flatnonzero(np.diff(seen.text, prepend=-1))
+            for begin, end in zip(edges, [*edges[1:], len(seen.text)], strict=True):
+                n = int(seen.text[begin])
+                at = seen.logits[begin:end].argmax(axis=0)
+                for lane, place in enumerate(at):
+                    value = seen.logits[begin + place, lane]
+                    if value > best[n, lane]:
+                        best[n, lane] = value
+                        spots[n][lane] = int(seen.start[begin + place]), int(seen.end[begin + place])
+        return best, spots
+
+    def _strings(self, texts: Sequence[str]) -> list[list[Located]]:
+        found: list[list[Located]] = [[] for _ in texts]
+        places = dense(texts)
+        if places:
+            parts = [texts[place.text][place.start : place.end] for place in places]
+            for stretch in surprise.stretches(self._tables, parts, [len(texts[place.text]) for place in places]):
+                for at, (start, end, score) in stretch:
+                    place = places[at]
+                    found[place.text].append(
+                        Located(Category.ADVERSARIAL_STRING, place.start + start, place.start + end, score)
+                    )
+        return found
+
+
+_BELOW = 0.1
+"""Where a second stage is loaded, what it has not looked at scores below this."""
+_SHOWN = frozenset({Category.JAILBREAK, Category.INJECTION, Category.HARM})
+
+
+def _logistic(z: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, z))))
+
+
+def _logistics(z: np.ndarray) -> np.ndarray:
+    scores: np.ndarray = 1 / (1 + np.exp(-np.clip(z, -60, 60)))
+    return scores
+
+
+def _score(found: Located) -> float:
+    return found.score
+
+
+def _characters(text: str, encoded: bytes, start: int, end: int) -> tuple[int, int]:
+    """Bytes to characters."""
+    if len(text) == len(encoded):
+        return start, end
+    before = len(encoded[:start].decode("utf-8", "ignore"))
+    return before, before + len(encoded[start:end].decode("utf-8", "ignore"))
+
+
+def flagged(scores: Scores, limits: Mapping[str, float]) -> Iterable[str]:
+    """The categories whose limit a text reaches."""
+    return [name for name, limit in limits.items() if scores.by_category.get(name, 0.0) >= limit]

@@ -1,0 +1,93 @@
+"""junctions: where characters meet as they hardly ever do in prose or code, and many of them within a few words."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+NEAR = 64
+"""Characters within which junctions are counted."""
+LEAST = 3
+"""Junctions within NEAR characters from which a place is looked at. Of the suffixes that a search found in four public
+sets, none that scores has fewer; of ordinary English questions one in ten has as many."""
+AROUND = 96
+"""Characters on either side of such a place that are looked at with it: a suffix is longer than its densest part."""
+_LOWER, _UPPER, _DIGIT, _SPACE, _TIE, _SOFT, _HARD, _FOREIGN = range(8)
+
+
+def _classes() -> Array:
+    classes = np.full(256, _HARD, np.uint8)
+    classes[ord("a") : ord("z") + 1] = _LOWER
+    classes[ord("A") : ord("Z") + 1] = _UPPER
+    classes[ord("0") : ord("9") + 1] = _DIGIT
+    classes[[ord(char) for char in " \t\n\r\f\v"]] = _SPACE
+    classes[[ord(char) for char in "'-"]] = _TIE
+    classes[[ord(char) for char in ".,!?;:"]] = _SOFT
+    classes[128:] = _FOREIGN
+    return classes
+
+
+def _odd() -> Array:
+    """[64]: whether a class and the next, as eight times the first plus the second, are a junction: `aB`, `a(`, `/a`,
+    `."`, and letters of two scripts."""
+    odd = np.zeros((8, 8), np.bool_)
+    letters, marks = (_LOWER, _UPPER), (_TIE, _SOFT, _HARD)
+    odd[_LOWER, _UPPER] = True
+    for letter in letters:
+        odd[letter, _HARD] = odd[_SOFT, letter] = odd[_HARD, letter] = True
+        odd[letter, _FOREIGN] = odd[_FOREIGN, letter] = True
+    for mark in marks:
+        odd[mark, marks] = True
+    return odd.reshape(64)
+
+
+_CLASS = _classes()
+_CLASS_BYTES = _CLASS.tobytes()
+_ODD = _odd()
+
+
+class Dense(msgspec.Struct, frozen=True):
+    """A place with many junctions: characters `start` to `end` of one of several texts."""
+
+    text: int
+    start: int
+    end: int
+
+
+def dense(texts: Sequence[str]) -> list[Dense]:
+    """The places with many junctions in texts, read together, with what is around them."""
+    joined = "\n".join(texts)
+    if joined.isascii():
+        classes = np.frombuffer(joined.encode().translate(_CLASS_BYTES), np.uint8)
+    else:
+        points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+        classes = _CLASS.take(np.minimum(points, 255))
+    if len(classes) < 2:
+        return []
+    pairs = classes[:-1] << 3
+    pairs |= classes[1:]
+    places = np.flatnonzero(_ODD.take(pairs))
+    if len(places) < LEAST:
+        return []
+    close = np.flatnonzero(places[LEAST - 1 :] - places[: 1 - LEAST] <= NEAR)
+    if not len(close):
+        return []
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    low, high = places[close], places[close + (LEAST - 1)] + 2
+    owner = ends.searchsorted(low, "right")
+    within = np.flatnonzero(high < ends[owner])  # the others lie in two texts
+    if not len(within):
+        return []
+    low, high, owner = low[within], high[within], owner[within]
+    apart = np.flatnonzero((owner[1:] != owner[:-1]) | (low[1:] - high[:-1] > 2 * AROUND)) + 1
+    first, last = np.concatenate(([0], apart)), np.concatenate((apart - 1, [len(low) - 1]))
+    found: list[Dense] = []
+    for n, begin, end in zip(owner[first].tolist(), low[first].tolist(), high[last].tolist(), strict=True):
+        size = len(texts[n])
+        before = int(ends[n]) - size - 1
+        found.append(Dense(n, max(0, begin - before - AROUND), min(size, end - before + AROUND)))
+    return found

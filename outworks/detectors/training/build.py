@@ -1,0 +1,243 @@
+"""build: one run from a folder of public data to the weights that ship."""
+
+import io
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from outworks.detectors import surprise
+from outworks.detectors.calibration import CALIBRATION, FIRST, Calibration, Mix
+from outworks.detectors.categories import BLOCKING, MODERATION, Side
+from outworks.detectors.categories import Category as C
+from outworks.detectors.deep import HEAD, TOKENIZER, Deep, Encoder
+from outworks.detectors.detector import Detector, Scores
+from outworks.detectors.files import SUMS, list_sums, sums
+from outworks.detectors.grams import Array
+from outworks.detectors.training import calibrate, corpus, linear, second, strings
+from outworks.detectors.training.corpus import Example
+
+Say = Callable[[str], None]
+LANES = {
+    Side.REQUEST: (C.JAILBREAK, C.INJECTION, C.HARM),
+    Side.CONTENT: (C.INJECTION,),
+    Side.OUTPUT: (C.HARM, C.REFUSAL),
+}
+BUDGET = {C.JAILBREAK: 0.6, C.INJECTION: 0.8, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.0}
+"""How the false positives of a request are shared out."""
+MIX = Mix(0.7, 1.0, 0.0)
+"""Of a request's two logits. Fitted on held-out groups of the training sets the second gets a tenth to a third of the
+first's weight; on dev, whose sources are other ones, as much as this (docs/design/detectors.md)."""
+GATE = {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032}
+"""Shares of ordinary traffic that each category sends to the second stage."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The configuration that made the shipped weights."""
+
+    first: linear.Plan = linear.Plan()
+    string: strings.Plan = strings.Plan()
+    deep: second.Plan = second.Plan()
+    planting_seed: int = 6
+
+
+class Examples(NamedTuple):
+    """What there is to learn from, without what stands in dev too."""
+
+    requests: list[Example]
+    content: list[Example]
+    outputs: list[Example]
+    near: int
+    """Rows left out for being near some dev row."""
+
+    def training(self, dev: Path) -> "Examples":
+        """Those that are trained on."""
+        requests = [each for each in self.requests if not each.held_out] + calibrate.lent(dev)
+        outputs = [each for each in self.outputs if not each.held_out] + calibrate.lent_outputs(dev)
+        outputs += corpus.prose(requests, random.Random(3), 1_500)
+        content = [each for each in self.content if not each.held_out] + calibrate.lent_documents(dev)
+        return Examples(
+            requests + corpus.made(Side.REQUEST, 24), content + corpus.made(Side.CONTENT, 12), outputs, self.near
+        )
+
+    def held(self) -> "Examples":
+        """Those that are not."""
+        requests, content, outputs = ([each for each in part if each.held_out] for part in self[:3])
+        return Examples(requests, content, outputs, self.near)
+
+
+def examples(data: Path, plan: Plan) -> Examples:
+    """Everything, read and split."""
+    train, dev = data / "train", data / "dev"
+    texts = [row["text"] for name in corpus.names(dev) if name != "twitter_bots" for row in corpus.rows(dev, name)]
+    requests = corpus.requests(train)
+    close = corpus.near(requests, texts)
+    kept = [each for n, each in enumerate(requests) if n not in close]
+    content = corpus.Planting(train, plan.planting_seed).examples()
+    return Examples(kept, content, corpus.outputs(train), len(close))
+
+
+def first(found: Examples, plan: Plan, say: Say, *, shuffled: bool = False) -> bytes:
+    """The first stage's file."""
+    stored: dict[str, Array] = {}
+    parts: list[tuple[str, Sequence[Example], Sequence[C], linear.Plan]] = [
+        (Side.REQUEST, found.requests, LANES[Side.REQUEST], plan.first),
+        (Side.CONTENT, found.content, LANES[Side.CONTENT], plan.first),
+        (Side.OUTPUT, found.outputs, LANES[Side.OUTPUT], plan.first),
+        ("topics", topical(found.requests), MODERATION, msgspec.structs.replace(plan.first, rounds=25)),
+    ]
+    for name, mine, lanes, how in parts:
+        fitted = linear.fit(linear.pieces(mine, how.seed), lanes, how, say, shuffled=shuffled)
+        stored |= {f"{name}_weights": fitted.weights, f"{name}_scale": fitted.scale, f"{name}_bias": fitted.bias}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **stored)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def topical(requests: Sequence[Example]) -> list[Example]:
+    """Requests that say something of a moderation category; of the clean ones a sample."""
+    rng = random.Random(5)
+    topics = frozenset(MODERATION)
+    named = [each for each in requests if topics & each.targets.keys()]
+    loud = [each for each in named if any(each.targets.get(topic) for topic in topics)]
+    quiet = [each for each in named if not any(each.targets.get(topic) for topic in topics)]
+    return loud + rng.sample(quiet, min(9_000, len(quiet)))
+
+
+def build(data: Path, out: Path, plan: Plan, say: Say, tokenizer: Path | None) -> None:
+    """Trains everything and writes it into `out`; with `tokenizer`, MiniLM's tokenizer.json, the second stage too."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = examples(data, plan)
+    training = found.training(data / "dev")
+    counts = f"{len(training.requests)} requests, {len(training.content)} documents, {len(training.outputs)} answers"
+    say(f"{counts}; {found.near} near dev left out")
+    (out / FIRST).write_bytes(first(training, plan, say))
+    (out / surprise.STRINGS).write_bytes(strings.build(data / "train", plan.string))
+    if tokenizer is not None:
+        (out / TOKENIZER).write_bytes(tokenizer.read_bytes())
+        (out / SUMS).write_bytes(list_sums(out, [TOKENIZER]))
+        # Generated texts are the first stage's to pass: what reaches the second is nearly always language.
+        everything = [each for part in training[:3] for each in part if not each.source.startswith("made_")]
+        (out / HEAD).write_bytes(second.train(everything, Encoder.load(out, sums(out)), plan.deep, say))
+    finish(data, out, found, say)
+
+
+def files(out: Path) -> list[str]:
+    """What ships."""
+    names = [FIRST, surprise.STRINGS, CALIBRATION]
+    return names + [name for name in (HEAD, TOKENIZER) if (out / name).exists()]
+
+
+def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
+    """Calibrates what `out` holds, in two steps: without the second stage, then with it."""
+    lanes = {side: tuple(each) for side, each in LANES.items()}
+    blank = Calibration(lanes, {}, {}, {}, {})
+    _write(out, blank)
+    detector = Detector.load(out)
+    held = found.held()
+    requests = calibrate.pool(data / "dev", held.requests)
+    benign = {
+        Side.REQUEST: [text for texts in requests.values() for text in texts],
+        Side.CONTENT: [each.text for each in held.content if each.planted is None],
+        Side.OUTPUT: [
+            each.text
+            for each, third in calibrate.judged_outputs(data / "dev")
+            if third is calibrate.Third.TUNED and each.targets.get(C.HARM) == 0.0
+        ]
+        + [each.text for each in held.outputs if each.targets[C.HARM] == 0.0],
+    }
+    joint, single = {}, {}
+    for side, texts in benign.items():
+        scores = columns(detector, texts, side)
+        joint[str(side)] = calibrate.joint({c: scores[c] for c in BLOCKING[side]}, BUDGET)
+        single[str(side)] = calibrate.alone(scores)
+    calibration = Calibration(lanes, {}, {}, joint, single)
+    _write(out, calibration)
+    if not (out / HEAD).exists():
+        return
+    traffic = [text for name in calibrate.TRAFFIC for text in requests.get(name, ())]
+    gates = {Side.REQUEST: gate(detector, traffic, Side.REQUEST, GATE)}
+    gates[Side.CONTENT] = gate(detector, benign[Side.CONTENT], Side.CONTENT, {C.INJECTION: 0.05})
+    # An answer is rarely harmful on its face: refusals need no second look, and harm gets the whole share.
+    gates[Side.OUTPUT] = gate(detector, benign[Side.OUTPUT], Side.OUTPUT, {C.HARM: 0.25})
+    answers = [each.example for each in calibrate.judged_outputs(data / "dev") if each.third is calibrate.Third.TUNED]
+    mixes = _mixes(Deep.load(out), detector, held, answers, gates, say)
+    calibration = Calibration(lanes, gates, mixes, joint, single)
+    _write(out, calibration)
+    both = Detector.load(out, second=True)
+    for side, texts in benign.items():
+        once = both.score_all(texts, side, topics=True)
+        twice = [
+            both.look_again(text, side, msgspec.structs.replace(scores, unsure=True))
+            for text, scores in zip(texts, once, strict=True)
+        ]
+        asked = [late if early.unsure else early for early, late in zip(once, twice, strict=True)]
+        for mark, seen in (("+", asked), ("*", twice)):
+            found_by = _stacked(seen)
+            joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGET)
+            single[f"{side}{mark}"] = calibrate.alone(found_by)
+        say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
+    _write(out, Calibration(lanes, gates, mixes, joint, single))
+
+
+def gate(detector: Detector, texts: Sequence[str], side: Side, shares: dict[C, float]) -> dict[C, float]:
+    """The logits that a share of texts reaches."""
+    logits = np.array([each.logits for each in detector.score_all(texts, side)])
+    return {
+        lane: float(np.quantile(logits[:, n], 1 - shares[lane])) for n, lane in enumerate(LANES[side]) if lane in shares
+    }
+
+
+def _mixes(
+    deep: Deep,
+    detector: Detector,
+    held: Examples,
+    answers: Sequence[Example],
+    gates: dict[Side, dict[C, float]],
+    say: Say,
+) -> dict[Side, dict[C, Mix]]:
+    """For content and answers, fitted on what training has not seen and reaches the second stage."""
+    mixes: dict[Side, dict[C, Mix]] = {}
+    mixes[Side.REQUEST] = dict.fromkeys(LANES[Side.REQUEST], MIX)
+    for side, mine in ((Side.CONTENT, held.content), (Side.OUTPUT, answers)):
+        scored = detector.score_all([each.text for each in mine], side)
+        wanted = {lane: n for n, lane in enumerate(LANES[side]) if lane in gates[side]}
+        unsure = [
+            (each, scores)
+            for each, scores in zip(mine, scored, strict=True)
+            if any(scores.logits[n] >= gates[side][lane] for lane, n in wanted.items())
+        ]
+        unsure = random.Random(2).sample(unsure, min(400, len(unsure)))
+        heads = [deep.read(each.text, [(s.start, s.end) for s in scores.spans]) for each, scores in unsure]
+        mixes[side] = {}
+        for lane, n in wanted.items():
+            known = [k for k, (each, _) in enumerate(unsure) if lane in each.targets]
+            labels = np.array([unsure[k][0].targets[lane] for k in known])
+            if len(known) < 30 or labels.min() == labels.max():
+                mixes[side][lane] = Mix(0.5, 0.5, 0.0)
+                continue
+            one = np.array([unsure[k][1].logits[n] for k in known])
+            two = np.array([heads[k][side, lane] for k in known])
+            mixes[side][lane] = calibrate.mix(one, two, labels)
+            say(f"{side} {lane}: {mixes[side][lane]} from {len(known)} unsure texts")
+    return mixes
+
+
+def columns(detector: Detector, texts: Sequence[str], side: Side) -> dict[C, Array]:
+    """Each category's scores over texts, by the first stage."""
+    return _stacked(detector.score_all(texts, side, topics=True))
+
+
+def _stacked(found: Sequence[Scores]) -> dict[C, Array]:
+    return {C(name): np.array([each.by_category[name] for each in found]) for name in found[0].by_category}
+
+
+def _write(out: Path, calibration: Calibration) -> None:
+    (out / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+    (out / SUMS).write_bytes(list_sums(out, files(out)))
+
+
+__all__ = ["Examples", "Plan", "build", "columns", "examples", "finish", "first"]

@@ -1,0 +1,171 @@
+"""reading: every view of a text: as it stands, as its reader sees it, and as it reads decoded, level by level."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import accumulate, islice
+
+import msgspec
+
+from outworks.detectors.views import encodings, words
+from outworks.detectors.views.plain import CONTROL, CONTROLS, hidden, plain
+from outworks.detectors.views.view import Edit, View, in_order, spliced
+
+DEPTH = 5
+"""Levels of encoding that are undone. Nobody encodes an ordinary text six times."""
+WHOLE = 4_096
+"""Characters up to which a decoded view shows the whole text; of a longer one, what was decoded and what is near."""
+NEAR = 240
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A text and its views."""
+
+    views: tuple[View, ...]
+    """The text as its reader sees it, then one with each level of disguise less. One that says nothing but what the
+    next says in better words is left out."""
+    complete: bool = True
+    """False where more was encoded than is decoded: deeper, or in more places."""
+
+
+def read(text: str) -> Reading:
+    """Every view of a text. Linear in the text; an ordinary one is its only view, after a few microseconds."""
+    if is_plain(text):
+        return Reading((View(text),))
+    seen = [plain(View(text))]
+    secret = hidden(text)
+    views = [] if secret is None else [secret]
+    complete = True
+    for _ in range(DEPTH + 1):
+        undone = _undone(seen[-1])
+        complete = complete and undone.complete
+        if undone.view is None or not _is_said_again(undone.view):
+            views.append(seen[-1])
+        if undone.view is None:
+            return Reading(tuple(views), complete)
+        seen.append(plain(undone.view))
+    return Reading((*views, seen[-2]), complete=False)
+
+
+def _is_said_again(view: View) -> bool:
+    """Whether a decoded view holds all that its base says, most of it in better words. Then nobody need look at the
+    base: to a detector that was trained on language, a page of ones and zeros is as odd as an attack."""
+    if view.base is None or len(view.base.text) > WHOLE:
+        return False
+    return 2 * sum(edit.end - edit.start for edit in view.edits) >= len(view.base.text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing in a text can be anything but what it looks like. False means: look closer."""
+    return text.isascii() and not _encoded(text)
+
+
+def suspects(texts: Sequence[str]) -> list[int]:
+    """Which of many texts are not plain. They are looked at together: one look at a megabyte costs less than thousands
+    at a line each."""
+    ascii = [n for n, text in enumerate(texts) if text.isascii()]
+    joined = "\n\n".join([texts[n] for n in ascii])
+    ends = list(accumulate(len(texts[n]) + 2 for n in ascii))
+    hits: set[int] = set()
+    for find in _finders(joined):
+        at = find(0)
+        while at >= 0:
+            hit = min(bisect_right(ends, at), len(ends) - 1)
+            hits.add(hit)
+            at = find(ends[hit])
+    found = {ascii[hit] for hit in hits}
+    return [n for n, text in enumerate(texts) if n in found or not text.isascii()]
+
+
+class _Undone(msgspec.Struct, frozen=True):
+    view: View | None
+    complete: bool = True
+
+
+def _undone(view: View) -> _Undone:
+    """The view with one level of encoding undone; no view where there is none."""
+    text = view.text
+    if not _encoded(text):
+        return _Undone(None)
+    named: list[tuple[str, Edit]] = []
+    tries = 0
+    for found in encodings.decoded(text):
+        tries += 1
+        if found.edit is not None:
+            named.append((found.name, found.edit))
+        if len(named) >= encodings.MOST or tries >= encodings.TRIES:
+            break
+    complete = len(named) < encodings.MOST and tries < encodings.TRIES
+    named += [(shifted.name, shifted.edit) for shifted in words.shifted(text)]
+    named += [("spaced", edit) for edit in islice(words.joined(text), encodings.MOST)]
+    named += [("leet", edit) for edit in islice(words.unleeted(text), encodings.MOST)]
+    kept = in_order([edit for _, edit in named])
+    if not kept:
+        return _Undone(None, complete)
+    places = {(edit.start, edit.end) for edit in kept}
+    how = tuple(dict.fromkeys(name for name, edit in named if (edit.start, edit.end) in places))
+    return _Undone(spliced(view, _near(text, kept), how), complete)
+
+
+def _near(text: str, edits: list[Edit]) -> list[Edit]:
+    """The edits, and where the text is long, cuts between what is near them."""
+    if len(text) <= WHOLE:
+        return edits
+    kept: list[Edit] = []
+    at = 0
+    for edit in edits:
+        if edit.start - at > 2 * NEAR:
+            low = at + NEAR if at else 0
+            kept.append(Edit(low, edit.start - NEAR, "\n"))
+        kept.append(edit)
+        at = edit.end
+    if len(text) - at > NEAR:
+        kept.append(Edit(at + NEAR, len(text), "\n"))
+    return kept
+
+
+# Classes of characters, as one byte each: what an encoding looks like is then found as a few bytes in a row.
+_ALNUM = bytes(97 if chr(code).isascii() and chr(code).isalnum() else 32 for code in range(256))
+_KINDS = bytes(
+    97 if chr(code).isalpha() else 49 if chr(code) in "0123456789@$" else 32 if chr(code) in " .-_*~|/,:+\\\n" else 35
+    for code in range(128)
+) + bytes(128)
+_RUN = b"a" * encodings.SHORT
+_SIGNS = (b"a1a", b" a a a a", b"1a 1")
+"""A digit in a word; letters by themselves; hexadecimal pairs."""
+_ESCAPES = ("\\x", "\\u", "\\U")
+
+
+def _encoded(text: str) -> bool:
+    return any(find(0) >= 0 for find in _finders(text))
+
+
+def _finders(text: str) -> Iterator[Callable[[int], int]]:
+    """Each finds the next place, from one on, where in an ASCII text (or in what of another is ASCII) something may be
+    encoded; -1 where there is none. In the order in which most is found for the least."""
+    data = text.encode("ascii", "replace")
+    kinds = b" " + data.translate(_KINDS) + b" "
+    for sign in _SIGNS:
+        yield partial(kinds.find, sign)
+    yield partial(data.translate(_ALNUM).find, _RUN)
+    for escape in _ESCAPES:
+        yield partial(text.find, escape)
+    for pattern, mark in ((encodings.URL, "%"), (encodings.HTML, "&"), (encodings.BINARY, "011")):
+        if mark in text:
+            yield partial(_search, pattern, text)
+    if len(data.translate(None, CONTROLS)) != len(data):
+        yield partial(_search, CONTROL, text)
+    places = words.signs(text)
+    if places:
+        yield partial(_next, places)
+
+
+def _search(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.search(text, at)
+    return -1 if found is None else found.start()
+
+
+def _next(places: Sequence[int], at: int) -> int:
+    n = bisect_left(places, at)
+    return places[n] if n < len(places) else -1

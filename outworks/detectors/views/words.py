@@ -1,0 +1,223 @@
+"""words: what is written backwards, in rot13, letter by letter or with digits for letters, and what it says."""
+
+import codecs
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ahocorasick_rs import AhoCorasick
+
+from outworks.detectors.views.view import Edit
+
+COMMON = frozenset(
+    """a about above act after again all also always am an and any anything are as ask assistant at away back be because
+    been before below best between bomb both build but by can cannot case code come complete content could create data
+    day describe detail detailed details did do does done down each email end even every everything exactly explain
+    fake false filter find first follow following for forget from get give go good great guide had harm has have he
+    help her here hide him his home how however i if ignore illegal important in instruction instructions into is it its
+    just keep kill know language last law let letter life like line list little long look made make making man many
+    may me mean message method methods might mode model money more most much must my name need never new next no not
+    now of off old on once one only open or order other our out output over own part password people person please
+    point possible previous print program prompt provide put question questions read real reply request response
+    restrictions reveal right rule rules said same say secret see send sentence set she should show so some someone
+    something start step steps still stop story such sure system take tell text than that the their them then there
+    these they thing things think this those through time to too true tutorial two under unless until up us use user
+    using very via virus want was water way ways we weapon well were what when where which while who why will with
+    within without word words work world would write written yes yet you your""".split()  # noqa: SIM905
+)
+"""English words by which English is known."""
+_ROT13 = {codecs.encode(word, "rot13") for word in COMMON}
+_BACKWARDS = {word[::-1] for word in COMMON}
+_OFTEN = (
+    "the their and you for with this that how what not from your all make ignore teach explain please write prompt "
+    "instructions should would can will tell give about where when because than them they which people more most could "
+    "after first any have"
+)
+_OFTEN_BACKWARDS = (
+    "the you with this that what how your from make ignore explain please write prompt instructions should would will "
+    "tell give about once"
+)
+_SIGNS = (
+    *(" vf ", " gb ", " bs ", " va "),
+    *(codecs.encode(word, "rot13") + " " for word in _OFTEN.split()),
+    *(word[::-1] + " " for word in _OFTEN_BACKWARDS.split()),
+)
+"""Words that are met in nearly every such text, and in hardly any other."""
+_SIGN = AhoCorasick(list(_SIGNS))
+_WORD = re.compile(r"[A-Za-z]+")
+_REACH = 1_000
+"""Characters around such a word in which the text is looked at word by word."""
+_STRETCHES = 256
+
+_SPACED = re.compile(
+    r"(?<![^\W_])[A-Za-z0-9@$!](?:(?:[ .,_*~|/\\+\n-]|\[|\]){1,4}(?=[A-Za-z0-9@$!](?![^\W_]))[A-Za-z0-9@$!]){3,}+",
+    re.ASCII,
+)
+_SEPARATORS = re.compile(r"[^A-Za-z0-9@$!]+")
+_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "i",
+         "9": "g", "6": "g", "+": "t"}  # fmt: skip
+_LEETED = re.compile(r"[A-Za-z0-9@$|!+]+")
+_INSIDE = re.compile(r"[A-Za-z][0134578@$|!+]{1,4}[A-Za-z]")
+_TABLE = str.maketrans(_LEET)
+_AS_L = str.maketrans({**_LEET, "1": "l", "|": "l", "!": "l"})
+_JOINTS = frozenset("/_-=#:\\&(@")
+LEET_WORDS = 2
+"""Such words that make a text a disguised one: one alone may be a name or a version."""
+MOST = 4_096
+_PARTED = 8_192
+"""Letters up to which words that run together are parted."""
+
+
+class Shifted(NamedTuple):
+    """A stretch in which every word is written backwards or in rot13."""
+
+    name: str
+    edit: Edit
+
+
+def signs(text: str) -> list[int]:
+    """Where a text may hold a word backwards or in rot13."""
+    return [start for _, start, _ in _SIGN.find_matches_as_indexes(text.lower() + " ")]
+
+
+def shifted(text: str) -> Iterator[Shifted]:
+    """Stretches whose words are English once turned round or rotated."""
+    lowered = text.lower() + " "
+    if len(lowered) != len(text) + 1:
+        return
+    last = -1
+    stretches = 0
+    for _, start, end in _SIGN.find_matches_as_indexes(lowered):
+        if start < last or stretches >= _STRETCHES:
+            continue
+        stretches += 1
+        low, last = max(0, start - _REACH), min(len(text), end + _REACH)
+        low = max(low, text.rfind("\n\n", 0, start) + 1)
+        words = list(_WORD.finditer(text, low, last))
+        for name, shifted_words in (("rot13", _ROT13), ("backwards", _BACKWARDS)):
+            run = _best(words, shifted_words)
+            if run is not None:
+                said = text[run.start : run.end]
+                mirrored = name == "backwards"
+                said = said[::-1] if mirrored else codecs.encode(said, "rot13")
+                yield Shifted(name, Edit(run.start, run.end, said, mirrored))
+                last = max(last, run.end)
+                break
+
+
+class _Run(NamedTuple):
+    start: int
+    end: int
+
+
+def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | None:
+    """The run of words with the most that are English when undone over those that are English as they stand."""
+    worth = [_worth(found[0].lower(), shifted_words) for found in words]
+    best = total = begin = 0
+    run = (0, 0)
+    for n, one in enumerate(worth):
+        total += one
+        if total <= 0:
+            total, begin = 0, n + 1
+        if total > best:
+            best, run = total, (begin, n)
+    if best < 2 and not (best == 1 and len(words) <= 6):
+        return None
+    first, last = run
+    while first > 0 and worth[first - 1] >= 0:
+        first -= 1
+    while last + 1 < len(words) and worth[last + 1] >= 0:
+        last += 1
+    return _Run(words[first].start(), words[last].end())
+
+
+def _worth(word: str, shifted_words: set[str]) -> int:
+    """What a word says of its run: some are words either way."""
+    if word in COMMON:
+        return 0 if word in shifted_words else -2
+    return 1 if word in shifted_words else 0
+
+
+def joined(text: str) -> Iterator[Edit]:
+    """Words that are spelled letter by letter, put together."""
+    for found in _SPACED.finditer(text):
+        stretch = found[0]
+        gaps = _SEPARATORS.findall(stretch)
+        letters = _SEPARATORS.split(stretch)
+        if sum(map(str.isalpha, letters)) * 3 < 2 * len(letters):
+            continue
+        usual = max(set(gaps), key=gaps.count)
+        said = letters[0]
+        for gap, letter in zip(gaps, letters[1:], strict=True):
+            said += ("" if gap == usual else " ") + letter
+        if " " not in said and len(said) > 12:
+            head = said[:_PARTED]
+            said = " ".join(_parted(head[at : at + 1_024]) for at in range(0, len(head), 1_024)) + said[_PARTED:]
+        yield Edit(*found.span(), said)
+
+
+def _parted(said: str) -> str:
+    """Words that run together, parted where English words make most of it: least cost, a known word costing one and an
+    unknown letter two."""
+    text = said.lower()
+    costs, froms = [0.0], [0]
+    for end in range(1, len(text) + 1):
+        best, origin = costs[end - 1] + 2.0, end - 1
+        for start in range(max(0, end - 12), end):
+            if costs[start] + 1.0 < best and text[start:end] in COMMON and (end - start > 1 or text[start] in "ai"):
+                best, origin = costs[start] + 1.0, start
+        costs.append(best)
+        froms.append(origin)
+    cuts = []
+    at = len(text)
+    while at:
+        cuts.append((froms[at], at))
+        at = froms[at]
+    words: list[str] = []
+    loose = False
+    for start, end in reversed(cuts):
+        known = text[start:end] in COMMON and (end - start > 1 or text[start] in "ai")
+        if loose and not known:
+            words[-1] += said[start:end]
+        else:
+            words.append(said[start:end])
+        loose = not known
+    return " ".join(words)
+
+
+def unleeted(text: str) -> Iterator[Edit]:
+    """Words with digits and signs for letters, where there are several; where they are much of the text, all that can
+    be read as words."""
+    words = [found for found in _LEETED.finditer(text) if _is_mixed(found[0])]
+    sure = [found for found in words[:MOST] if _INSIDE.search(found[0]) is not None and not _is_joined(found, text)]
+    if len(sure) < LEET_WORDS:
+        return
+    if len(sure) * 6 <= text.count(" "):
+        for found in sure:
+            yield Edit(*found.span(), _as_letters(found[0]))
+        return
+    for found in _LEETED.finditer(text):
+        word = found[0]
+        if _is_mixed(word) or (not word.isalpha() and _as_letters(word).lower() in COMMON):
+            yield Edit(*found.span(), _as_letters(word))
+
+
+def _is_mixed(word: str) -> bool:
+    word = word.rstrip("!+|")
+    letters = sum(map(str.isalpha, word))
+    return bool(letters) and letters < len(word) <= 4 * letters and len(word) <= 24
+
+
+def _is_joined(found: re.Match[str], text: str) -> bool:
+    """Addresses, paths, identifiers and what else is put together with signs is what it is."""
+    start, end = found.span()
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return before in _JOINTS or after in _JOINTS or (after == "." and text[end + 1 : end + 2].isalnum())
+
+
+def _as_letters(word: str) -> str:
+    tail = word[len(word.rstrip("!+|")) :]
+    core = word[: len(word) - len(tail)]
+    plain = core.translate(_TABLE)
+    other = core.translate(_AS_L)
+    return (other if other.lower() in COMMON and plain.lower() not in COMMON else plain) + tail

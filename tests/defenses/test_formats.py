@@ -1,0 +1,129 @@
+"""Formats: what is written is read again the same, in each; what is at fault is named with its place."""
+
+import json
+
+import pytest
+
+from outworks.defenses.bank import Bank
+from outworks.defenses.entry import Known, added, switched
+from outworks.defenses.formats import FORMATS, Format, format_of, read_entries, written
+from tests.hunt.kit import ESCAPED, KNOWN
+
+TEXTS = {
+    "fp_one": KNOWN,
+    "fp_two": '=HYPERLINK("x"),"quoted"\nand a second line;',
+    "fp_three": "'-dashed and quoted at the beginning of it all",
+    "fp_four": ESCAPED + " 塔里第七扇门",
+}
+
+
+def bank() -> Bank:
+    made = Bank()
+    for name, text in TEXTS.items():
+        known = Known(
+            id=name, text=text, source="a feed, of sorts", reason="+1 incident", category="jailbreak", match="exact"
+        )
+        made.apply(added(known, by="x"))
+    made.apply(switched("fp_two", enabled=False, by="x"))
+    return made
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("erased", [set(), {"fp_one", "fp_four"}])
+def test_what_is_written_is_read_again(format: Format, erased: set[str]) -> None:
+    """Every field of every entry survives, with the text or with the print of an erased one, whether on or off."""
+    made = bank()
+    texts = {name: text for name, text in TEXTS.items() if name not in erased}
+    again = Bank()
+
+    for known in read_entries(written(made.entries(), texts, format), format):
+        again.apply(added(known, by="x"))
+
+    assert list(again.entries()) == list(made.entries())
+
+
+def test_csv_holds_no_formula() -> None:
+    """The texts in a bank are adversaries' words: a spreadsheet that opens the file runs none of them."""
+    lines = written(bank().entries(), TEXTS, "csv").splitlines()
+
+    cells = [cell for line in lines for cell in line.strip('"').split('","')]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+CSV = "id,text,source,reason,category,match,enabled\n"
+BAD_CSV = [
+    ("", "line 1: the columns text, source, reason are missing"),
+    ("text,source,reason,colour\nx,y,z,w\n", "line 1: the columns colour are unknown"),
+    (CSV + "a,b\n", "line 2: 2 cells under 7 columns"),
+    (CSV + ",a text,s,r,c,nearly,true\n", "line 2: Invalid enum value 'nearly'"),
+    (CSV + ",a text,s,r,c,exact,maybe\n", "line 2: Expected `bool`"),
+    (CSV + ",,s,r,c,exact,true\n", "line 2: text: is missing"),
+    (CSV + "x,one,s,r,c,exact,true\nx,two,s,r,c,exact,true\n", "line 3: id: 'x' is in line 2 already"),
+    (CSV + '"broken', "line 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), BAD_CSV)
+def test_bad_csv_is_refused_whole(text: str, says: str) -> None:
+    """A file with a fault is refused with its line, and nothing of it is used."""
+    with pytest.raises(ValueError, match="line") as raised:
+        read_entries(text, "csv")
+
+    assert says in str(raised.value)
+
+
+SHARED = {
+    "data": [
+        {
+            "id": "1234",
+            "type": "TEXT_STRING",
+            "indicator": KNOWN,
+            "status": "MALICIOUS",
+            "description": "seen in an incident",
+            "owner": {"id": "9", "name": "Example Org"},
+            "tags": {"data": [{"id": "1", "text": "media_priority_s1"}]},
+            "share_level": "AMBER",
+        }
+    ]
+}
+
+
+def test_what_threatexchange_returns_is_read() -> None:
+    """The shape that the API returns, with fields that say nothing here, becomes an entry."""
+    (known,) = read_entries(json.dumps(SHARED), "threatexchange")
+
+    assert (known.id, known.text, known.source, known.reason) == ("1234", KNOWN, "Example Org", "seen in an incident")
+
+
+BAD_SHARED = [
+    ("[]", "an object with a list `data`"),
+    ("{", "ThreatExchange's JSON"),
+    ('{"data": [3]}', "indicator 1: Expected `object`"),
+    ('{"data": [{"type": "HASH_MD5", "indicator": "d41d"}]}', "type: 'HASH_MD5' cannot be an entry, a hash"),
+    ('{"data": [{"type": "IP_ADDRESS", "indicator": "1.2.3.4"}]}', "it is no text"),
+    ('{"data": [{"type": "TEXT_STRING", "indicator": "x", "status": "NON_MALICIOUS"}]}', "nothing to be stopped"),
+    ('{"data": [{"type": "TEXT_STRING", "indicator": "x", "status": "PERHAPS"}]}', "status: 'PERHAPS' is unknown"),
+    ('{"data": [{"type": "TEXT_STRING", "indicator": "   "}]}', "nothing of it is left"),
+    ('{"data": [{"type": "OUTWORKS_PRINT", "indicator": "{}"}]}', "indicator 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), BAD_SHARED)
+def test_bad_descriptors_are_refused_whole(text: str, says: str) -> None:
+    """What cannot be an entry, or is said to be harmless, is refused with its place."""
+    with pytest.raises(ValueError, match=r".") as raised:
+        read_entries(text, "threatexchange")
+
+    assert says in str(raised.value)
+
+
+def test_the_ending_tells_the_format(tmp_path: object) -> None:
+    """`.csv` and `.json` are told by their ending; anything else is JSON lines."""
+    from pathlib import Path
+
+    assert [format_of(Path(name)) for name in ("a.csv", "a.JSON", "a.jsonl", "-")] == [
+        "csv",
+        "threatexchange",
+        "jsonl",
+        "jsonl",
+    ]

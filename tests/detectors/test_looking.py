@@ -1,0 +1,77 @@
+import base64
+import codecs
+
+from outworks.detectors import Side
+from outworks.detectors.looking import REMEMBERED, Looking
+from tests.detectors.scripted import SURE, Scripted
+
+
+def test_the_highest_score_of_any_view_counts() -> None:
+    """What is said in base64 scores as what it says, is pointed at where it stands, and how it was seen is told."""
+    said = base64.b64encode(b"now do the harm-canary thing").decode()
+    text = f"Please decode {said} and do it."
+
+    look = Looking(Scripted()).look(text, Side.REQUEST)
+
+    assert look.by_category["harm"] == SURE
+    assert look.disguises == {"harm": "base64"}
+    assert text.index(said) <= look.spans[0].start < look.spans[0].end <= text.index(said) + len(said)
+
+
+def test_a_text_is_judged_once() -> None:
+    """The same words on the same side are not judged again; on another side they are."""
+    looking = Looking(detector := Scripted())
+
+    first = looking.look("hello", Side.REQUEST)
+    second = looking.look("hello", Side.REQUEST)
+    looking.look("hello", Side.CONTENT)
+
+    assert first is second
+    assert detector.read == ["hello", "hello"]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """However much is judged, no more than so many characters are kept."""
+    looking = Looking(Scripted())
+
+    for n in range(40):
+        looking.look(f"{n} " + "x " * (REMEMBERED // 40), Side.REQUEST)
+
+    assert sum(len(text) for text, _, _ in looking._known) <= REMEMBERED
+
+
+def test_many_are_judged_as_one_by_one() -> None:
+    """Texts judged together get what each gets alone, in their order."""
+    rot = codecs.encode("please tell me the harm-canary of this system", "rot13")
+    texts = ["hello", rot, "the harm-canary", "", "\u200b".join("override-canary"), "plain again"]
+
+    together = Looking(Scripted()).look_all(texts, Side.REQUEST)
+
+    alone = Looking(Scripted())
+    assert together == [alone.look(text, Side.REQUEST) for text in texts]
+    assert [max(look.by_category.values()) for look in together] == [0, SURE, SURE, 0, SURE, 0]
+
+
+async def test_the_second_stage_looks_where_it_is_asked() -> None:
+    """It looks where the first is unsure, or always, or never; what it found is remembered as well."""
+    looking = Looking(detector := Scripted())
+
+    assert (await looking.look_closer("unsure-canary", Side.REQUEST, "never")).by_category["harm"] == 0
+    assert (await looking.look_closer("unsure-canary", Side.REQUEST, "unsure")).by_category["harm"] == SURE
+    assert (await looking.look_closer("unsure-canary", Side.REQUEST, "unsure")).by_category["harm"] == SURE
+    await looking.look_closer("plain", Side.REQUEST, "unsure")
+
+    assert detector.again == ["unsure-canary"]
+    await looking.look_closer("plain", Side.REQUEST, "always")
+    assert detector.again == ["unsure-canary", "plain"]
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    """A text encoded more deeply than is looked into is not taken for a plain one, alone or among others."""
+    deep = b"the harm-canary"
+    for _ in range(9):
+        deep = base64.b64encode(deep)
+    looking = Looking(Scripted())
+
+    assert not looking.look(deep.decode(), Side.REQUEST).complete
+    assert [look.complete for look in looking.look_all(["plain", deep.decode()], Side.REQUEST)] == [True, False]
