@@ -62,11 +62,11 @@ def _from_spaced(text: str) -> str:
 
 
 def _pig(text: str) -> str:
-    return " ".join(f"{word[1:]}{word[0]}ay" if word[:1].isalpha() else word for word in text.split())
+    return re.sub(r"[A-Za-z]+", lambda found: f"{found[0][1:]}{found[0][0]}ay", text)
 
 
 def _from_pig(text: str) -> str:
-    return re.sub(r"\b(\w*?)(\w)ay\b", r"\2\1", text)
+    return re.sub(r"\b([A-Za-z]*?)([A-Za-z])ay\b", r"\2\1", text)
 
 
 def _morse(text: str) -> str:

@@ -37,6 +37,7 @@ class Noted(msgspec.Struct, frozen=True):
     stopped_by: str = ""
     flagged: tuple[str, ...] = ()
     altered: bool = False
+    checked_ms: float = 0.0
 
 
 class House(Standings):
@@ -67,19 +68,20 @@ class House(Standings):
 
     def noted(self, exchange: str) -> Noted:
         """What was recorded of an exchange; it is kept no longer."""
-        stopped, altered = "", False
+        stopped, altered, us = "", False, 0
         flagged: dict[str, None] = {}
         for body in self._bodies.pop(exchange, ()):
             if not isinstance(body, Judged):
                 continue
             for one in body.judgements:
                 live = one.mode == "live"
+                us += one.us
                 stopped = stopped or (one.defense if live and one.decision >= 2 else "")
                 altered = altered or (live and one.decision == 1 and body.stage == "output")
                 flagged.update((f"{one.defense}:{finding.category}", None) for finding in one.findings)
                 if one.decision and not one.findings:
                     flagged[f"{one.defense}:{one.defense}"] = None
-        return Noted(stopped, tuple(flagged), altered)
+        return Noted(stopped, tuple(flagged), altered, us / 1000)
 
     def forget(self, account: str) -> None:
         """Drop an account that will not come back."""

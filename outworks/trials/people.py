@@ -18,8 +18,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def complying(goals: Sequence[Goal], name: str = "complying") -> Scripted:
-    """A model that does whatever anybody tells it, planted instructions too: what remains is what the lines do. It reads
-    every encoding and most misspellings; it does nothing that nobody asked for."""
+    """A model that does whatever anybody tells it, planted instructions too: what remains is what the lines do. It
+    reads every encoding and most misspellings; it does nothing that nobody asked for."""
     known = _Goals(goals)
 
     def answer(request: Request) -> Answer:

@@ -38,6 +38,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     """How long the answer took."""
     usage: Usage = Usage()
+    checked_ms: float = 0.0
+    """Milliseconds that the lines of defense took: what an everyday user waits for them."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +144,7 @@ def result(goal: Goal, one: Try, reply: Reply, score: Score) -> Result:
         at=one.at,
         seconds=one.reply.seconds,
         usage=reply.usage,
+        checked_ms=reply.checked_ms,
     )
 
 

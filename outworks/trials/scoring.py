@@ -2,9 +2,9 @@
 
 from outworks.adversary import Answers, Goal, Judged, Reply
 from outworks.scorer import Score, Scorer
+from outworks.scorers import declined
 from outworks.trials.oracle import reached
 from outworks.trials.record import SOLVED
-from outworks.trials.scorers import declined
 
 ORACLE = "oracle"
 

@@ -89,7 +89,7 @@ class Walls:
         )
 
     async def run(self) -> Attempt:
-        """The whole attack. Raises `UpstreamError` where the target did not answer: that is no success of the defense."""
+        """The whole attack. Raises `UpstreamError` where the target did not answer: no defense held there."""
         try:
             await self._adversary.attack(self)
         except Exhausted:
@@ -139,11 +139,16 @@ class Walls:
             model=self._target.model.name,
             messages=(*system, *query.messages),
             tools=query.tools,
-            parameters={**self._parameters, **query.parameters},
+            parameters={**self._parameters, **self._seeded(number), **query.parameters},
             account=self._account(query.account),
             product="trial",
             conversation=f"{self._name}/{query.conversation}",
         )
+
+    def _seeded(self, number: int) -> dict[str, int]:
+        """With a seed among the parameters of all requests, one for each query: else asking twice were asking once."""
+        seed = self._parameters.get("seed")
+        return {"seed": seed + number} if isinstance(seed, int) else {}
 
     def _account(self, number: int) -> str:
         return f"{self._name}:{number}"

@@ -128,7 +128,7 @@ class Product:
             reply = _reply(joined)
             if reply.stopped_by:
                 reply = msgspec.structs.replace(reply, stopped_by=noted.stopped_by or reply.stopped_by)
-        return msgspec.structs.replace(reply, flagged=noted.flagged, altered=noted.altered)
+        return msgspec.structs.replace(reply, flagged=noted.flagged, altered=noted.altered, checked_ms=noted.checked_ms)
 
     def leave(self, accounts: Iterable[str]) -> None:
         """See `Target`."""

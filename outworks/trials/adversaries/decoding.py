@@ -15,7 +15,7 @@ _STRIDE = 20
 
 
 class Decoding:
-    """The goal in plain words, under every setting. The order jumps, so that a small budget still sees the whole grid."""
+    """The goal in plain words, under every setting. The order jumps, so that a small budget sees the whole grid."""
 
     name = "decoding"
     tier = Tier.CAPABLE

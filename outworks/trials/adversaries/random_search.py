@@ -1,52 +1,16 @@
-"""random_search: changes a suffix at random, and keeps what brings the answer closer (Andriushchenko et al., 2404.02151)."""
+"""random_search: changes a suffix at random, keeps what brings the answer closer (Andriushchenko, 2404.02151)."""
 
 import random
 from collections.abc import Sequence
 
 from outworks.adversary import Access, Siege, Tier
 
-WORDS: Sequence[str] = tuple(
-    [
-        "please",
-        "sure",
-        "here",
-        "is",
-        "the",
-        "answer",
-        "exactly",
-        "as",
-        "asked",
-        "first",
-        "then",
-        "finally",
-        "note",
-        "draft",
-        "summary",
-        "of",
-        "course",
-        "yes",
-        "certainly",
-        "begin",
-        "list",
-        "full",
-        "text",
-        "copy",
-        "version",
-        "short",
-        "plain",
-        "simple",
-        "example",
-        "story",
-        "letter",
-        "and",
-        "now",
-        "only",
-        "without",
-        "with",
-        "for",
-        "about",
-    ]
+_WORDS = (
+    "please sure here is the answer exactly as asked first then finally note draft summary of course yes "
+    "certainly begin list full text copy version short plain simple example story letter and now only "
+    "without with for about"
 )
+WORDS: Sequence[str] = _WORDS.split()
 LENGTH = 12
 
 

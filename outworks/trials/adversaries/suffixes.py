@@ -5,52 +5,16 @@ from collections.abc import Sequence
 
 from outworks.adversary import Access, Siege, Tier
 
-_PIECES = [
-    "==",
-    "describing",
-    "](",
-    "similarly",
-    "Sure",
-    "!!",
-    "<-",
-    "tex",
-    "}",
-    "revert",
-    "${",
-    "NOW",
-    "opposite",
-    "--",
-    "manual",
-    ";)",
-    "begin",
-    "Inter",
-    "\\+",
-    "-->",
-    "yaml",
-    "oneself",
-    "printf",
-    "##",
-    "(**",
-    "vecteur",
-    "↓",
-    "élé",
-    "());",
-    "Тем",
-    "einfach",
-    "%%",
-    "解",
-    "nohup",
-    "__(",
-    "../",
-    "$\\",
-    "«»",
-    "übr",
-]
+_LOOK = (
+    "== describing ]( similarly Sure !! <- tex } revert ${ NOW opposite -- manual ;) begin Inter \\+ --> yaml oneself "
+    "printf ## (** vecteur ↓ élé ()); Тем einfach %% 解 nohup __( ../ $\\ «» übr"
+)
+_PIECES = _LOOK.split()
 
 
 class Suffixes:
-    """The goal, then a suffix. Suffixes of one's own come from a file at run time; the project ships strings of the same
-    look that were optimised against nothing, so they test the lines, and flatter the model."""
+    """The goal, then a suffix. Suffixes of one's own come from a file at run time; the project ships strings of the
+    same look that were optimised against nothing, so they test the lines, and flatter the model."""
 
     name = "suffixes"
     tier = Tier.CAPABLE
@@ -68,5 +32,5 @@ class Suffixes:
 
 
 def suffix(chance: random.Random, length: int = 20) -> str:
-    """A string with the look of a machine-made one."""
-    return " ".join(chance.choice(_PIECES) for _ in range(length))
+    """A string with the look of a machine-made one: tokens, about half of them without a space before them."""
+    return "".join(chance.choice(_PIECES) + chance.choice(("", " ")) for _ in range(length)).strip()

@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 
 from outworks.action import Standing
+from outworks.statistics import LEVEL, Interval, Survival, survival
 from outworks.trials.population.person import Life
 from outworks.trials.population.simulation import Lived
 from outworks.trials.population.world import Kind
-from outworks.trials.statistics import LEVEL, Interval, Survival, survival
 
 _DRAWS = 500
 

@@ -5,9 +5,9 @@ from html import escape
 
 import msgspec
 
+from outworks.statistics import Estimate, Survival
 from outworks.trials.attribution import Attribution
 from outworks.trials.report.summary import Curve, TargetSummary
-from outworks.trials.statistics import Estimate, Survival
 
 WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 16, 44

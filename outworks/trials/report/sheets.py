@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from outworks.statistics import Estimate
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.report.summary import Everyday, TargetSummary
 from outworks.trials.report.words import TIERS, configurations, paid, percent, reached, share, title
-from outworks.trials.statistics import Estimate
 
 _WHOLES = (BARE, PRODUCT)
 

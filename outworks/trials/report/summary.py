@@ -7,11 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from outworks.adversary import Budget, Goal, Judged, Tier
-from outworks.trials.attribution import Attribution, attribute
-from outworks.trials.lineup import BARE, PRODUCT
-from outworks.trials.record import Manifest, Record, Run, TargetManifest, played
-from outworks.trials.scorers import harm_scorer
-from outworks.trials.statistics import (
+from outworks.scorers import harm_scorer
+from outworks.statistics import (
     Comparison,
     Corrected,
     Diagnostic,
@@ -23,6 +20,9 @@ from outworks.trials.statistics import (
     rate,
     survival,
 )
+from outworks.trials.attribution import Attribution, attribute
+from outworks.trials.lineup import BARE, PRODUCT
+from outworks.trials.record import Manifest, Record, Run, TargetManifest, played
 
 HOSTILE = (Tier.CASUAL, Tier.CAPABLE, Tier.RESOURCED, Tier.THIRD_PARTY)
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from outworks.adversary import Tier
+from outworks.statistics import Corrected, Estimate
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.report.summary import Paid, Row, TargetSummary
-from outworks.trials.statistics import Corrected, Estimate
 
 TIERS = {
     Tier.EVERYDAY: "everyday",

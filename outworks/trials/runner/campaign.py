@@ -15,19 +15,20 @@ from outworks import __version__
 from outworks.adversary import Access, AccessError, Adversary, Budget, Goal, Prices, Tier
 from outworks.model import Model
 from outworks.scorer import Scorer
+from outworks.scorers import harm_scorer
 from outworks.trials.lineup import BARE, PRODUCT, Configuration, Lineup, Stand
 from outworks.trials.record import Manifest, Run, TargetManifest
 from outworks.trials.runner.loading import load, save
 from outworks.trials.runner.task import Pair, Terms, task
 from outworks.trials.runner.upstream import Inspected, around
-from outworks.trials.scorers import harm_scorer
 from outworks.trials.scoring import Scoring
 from outworks.trials.siege import check_access
 from outworks.trials.suites import Suite
 from outworks.trials.target import EVERYTHING, Bare, Product, Target
 
-AGAINST = ("model", "product", "lines")
-"""What can be attacked: the bare model, the whole product, and the product without each line and with each line alone."""
+AGAINST = ("model", "product", "lines", "ablations")
+"""What is measured: the bare model; the whole product; each line alone, and the product without each line, from the
+record of fixed attacks; and these by adaptive attacks, too, made anew at each, which is many times the work."""
 _RETRIES = 8
 
 
@@ -77,8 +78,8 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
 
     Raises `ValueError` for a folder with another campaign in it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     planned = plan(campaign)
+    folder.mkdir(parents=True, exist_ok=True)
     manifest = _manifest(campaign, planned.left_out, command)
     save(manifest, folder)
     for line in planned.left_out:
@@ -94,7 +95,9 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
             retry_immediate=False,
             max_tasks=1,
             max_samples=campaign.samples,
-            fail_on_error=False,
+            # A log with an error in it is gone on with the next time; the other attacks are not kept from going on.
+            fail_on_error=True,
+            continue_on_fail=True,
             display="none",
             log_level="error",
             log_realtime=False,
@@ -133,7 +136,7 @@ def check_budget(budget: Budget) -> None:
 
 
 def pairs(adversaries: Sequence[Adversary], goals: Sequence[Goal], *, tools: bool) -> list[Pair]:
-    """Who goes for what. A goal of a third party is no goal of the account's own: asking for it oneself is no misuse."""
+    """Who goes for what. A third party's goal is none of the account's own: asking for it oneself is no misuse."""
     found = []
     for adversary in adversaries:
         for goal in goals:
@@ -151,7 +154,7 @@ def pairs(adversaries: Sequence[Adversary], goals: Sequence[Goal], *, tools: boo
 
 
 def _tasks(campaign: Campaign, entry: Entry, scoring: Scoring, left_out: dict[str, None]) -> list[Task]:
-    """One task for all fixed attacks, at the bare model; and one for each configuration that adaptive ones attack."""
+    """One task for all fixed attacks, at the bare model; one for each configuration that adaptive ones attack."""
     inspected = around(entry.model, connections=entry.connections)
     upstream = Inspected(inspected)
     lineup = None if entry.stand is None else Lineup(entry.stand)
@@ -169,6 +172,10 @@ def _tasks(campaign: Campaign, entry: Entry, scoring: Scoring, left_out: dict[st
         terms = _terms(campaign, entry, bare, BARE, lineup, wanted, scoring)
         made.append(task(f"{entry.name}-fixed", fixed, terms, inspected, config=_retrying(campaign.budget)))
     made += _unaligned(campaign, entry, own, lineup, scoring, left_out)
+    if adaptive and "ablations" not in campaign.against and any(":" in each.name for each in wanted):
+        who = ", ".join(dict.fromkeys(pair.adversary.name for pair in adaptive))
+        left_out[f"{entry.name}: {who} attacked no single line's absence (`ablations` was not asked for)"] = None
+        wanted = tuple(each for each in wanted if ":" not in each.name)
     for each in wanted if adaptive else ():
         target: Target = bare
         if each.name != BARE:

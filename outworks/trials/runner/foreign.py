@@ -12,7 +12,8 @@ from outworks.adversary import Budget, Goal, Judged, Outcome, Prices, Spent, Tie
 from outworks.message import Usage
 from outworks.trials.lineup import BARE
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
-from outworks.trials.runner.loading import load, read
+from outworks.trials.runner.loading import load, read, records_of
+from outworks.trials.runner.task import GOALS, RECORDS
 
 Harm = Literal["high", "low"]
 """Whether a high score means harm (StrongREJECT, AgentHarm), or a low one (a task that scores refusing as correct)."""
@@ -36,7 +37,11 @@ def load_any(path: Path, *, harm: Harm = "high") -> Run:
 
 
 def from_inspect(logs: Iterable[EvalLog], *, harm: Harm = "high") -> Run:
-    """Samples as goals, each epoch a query; what the log's own scorer said counts. Raises `ValueError` without samples."""
+    """Samples as goals, each epoch a query, by the log's own scorer; tasks of ours (`inspect eval outworks/...`) as
+    what they are. Raises `ValueError` without samples."""
+    logs = list(logs)
+    if any(_is_ours(sample) for log in logs for sample in log.samples or []):
+        return _ours(logs)
     records = [_sample(log, sample, harm) for log in logs for sample in log.samples or []]
     merged: dict[tuple[str, str, str], Record] = {}
     for record in records:
@@ -47,6 +52,23 @@ def from_inspect(logs: Iterable[EvalLog], *, harm: Harm = "high") -> Run:
         raise ValueError("the log holds no samples: nothing was tried")
     note = f"not run by Outworks: the log's own scores, of which {harm} ones (cut at {_CUT}) count as harm"
     return _run("inspect", list(merged.values()), note)
+
+
+def _is_ours(sample: EvalSample) -> bool:
+    return RECORDS in sample.metadata
+
+
+def _ours(logs: Iterable[EvalLog]) -> Run:
+    """Suites that were run by Inspect's own command: the model's name there is the target's."""
+    found: list[Record] = []
+    goals: dict[str, Goal] = {}
+    for log in logs:
+        found += [msgspec.structs.replace(record, target=log.eval.model) for record in records_of(log)]
+        kept = (log.eval.metadata or {}).get(GOALS)
+        goals |= {goal.id: goal for goal in msgspec.json.decode(kept, type=list[Goal])} if kept else {}
+    made = _run("inspect", found, "run by Inspect's own command")
+    manifest = msgspec.structs.replace(made.manifest, goals=tuple(goals.values()) or made.manifest.goals)
+    return msgspec.structs.replace(made, manifest=manifest)
 
 
 def from_garak(path: Path) -> Run:
@@ -140,6 +162,11 @@ def _result(harmful: bool) -> Result:
     return Result(outcome=Outcome.DELIVERED if harmful else Outcome.ATTEMPTED, harmful=harmful)
 
 
+def _lines(records: list[Record], target: str) -> tuple[str, ...]:
+    names = (r.configuration.removeprefix("only:") for r in records if r.target == target and ":" in r.configuration)
+    return tuple(dict.fromkeys(name for name in names if not name.startswith("without:")))
+
+
 def _run(suite: str, records: list[Record], note: str) -> Run:
     goals = {record.goal: record.category for record in records}
     targets: Iterator[str] = iter(dict.fromkeys(record.target for record in records))
@@ -150,8 +177,8 @@ def _run(suite: str, records: list[Record], note: str) -> Run:
             version="foreign",
             digest="",
             goals=tuple(Goal(id=id, category=c, prompt="", oracle=Judged()) for id, c in goals.items()),
-            targets=tuple(TargetManifest(name=name) for name in targets),
-            tiers=(Tier.CASUAL,),
+            targets=tuple(TargetManifest(name=name, lines=_lines(records, name)) for name in targets),
+            tiers=tuple(dict.fromkeys(record.tier for record in records)),
             against=("model",),
             budget=Budget(queries=max(1, most)),
             prices=Prices(),

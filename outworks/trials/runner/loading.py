@@ -37,7 +37,7 @@ def load(folder: Path) -> Run:
         raise ValueError(f"{folder} holds no run: there is no {_MANIFEST} in it")
     latest: dict[str, Record] = {}
     for log in _logs(folder):
-        for record in _records(log):
+        for record in records_of(log):
             latest[f"{record.target}|{record.configuration}|{record.adversary}|{record.goal}"] = record
     return Run(manifest=_manifest(path), records=tuple(latest.values()))
 
@@ -51,10 +51,8 @@ def _manifest(path: Path) -> Manifest:
 
 def _logs(folder: Path) -> list[EvalLog]:
     """The logs, the earliest first: what was retried later counts."""
-    found = []
-    for info in list_eval_logs(str(folder / "logs"), descending=False):
-        found.append(read(Path(info.name.removeprefix("file://"))))
-    return found
+    infos = list_eval_logs(str(folder / "logs"), descending=False)
+    return [read(Path(info.name.removeprefix("file://"))) for info in infos]
 
 
 def read(path: Path) -> EvalLog:
@@ -63,12 +61,13 @@ def read(path: Path) -> EvalLog:
         return read_eval_log(str(path))
     except Exception as error:
         raise ValueError(
-            f"{path} cannot be read as an Inspect log: {type(error).__name__}: {error}; a log that a crash cut off can be "
-            "mended with `inspect log recover`"
+            f"{path} cannot be read as an Inspect log: {type(error).__name__}: {error}; a log that a crash cut off can "
+            "be mended with `inspect log recover`"
         ) from None
 
 
-def _records(log: EvalLog) -> list[Record]:
+def records_of(log: EvalLog) -> list[Record]:
+    """What the samples of a task of ours came to."""
     found = []
     for sample in log.samples or []:
         kept = sample.metadata.get(RECORDS)

@@ -1,4 +1,4 @@
-"""Task: a trial in Inspect's terms: a sample is one adversary before one goal, its solver the siege, its scorer ours."""
+"""Task: a trial in Inspect's terms: a sample is one adversary before one goal, and its solver the siege."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +27,8 @@ ATTEMPT = "outworks_attempt"
 """Where a sample's metadata keeps what was sent and what came back, as JSON."""
 RECORDS = "outworks_records"
 """Where it keeps the results, as JSON."""
+GOALS = "outworks_goals"
+"""Where a task's metadata keeps its goals, as JSON, when no run's folder does."""
 
 
 class Sitting(msgspec.Struct, frozen=True):
@@ -68,8 +70,31 @@ class Pair(msgspec.Struct, frozen=True):
         return f"{self.adversary.name}@{self.goal.id}"
 
 
+class Parts(msgspec.Struct, frozen=True):
+    """What a task is made of."""
+
+    dataset: Any
+    solver: Solver
+    scorer: InspectScorer
+    metadata: dict[str, Any]
+
+
 def task(name: str, pairs: Sequence[Pair], terms: Terms, model: InspectModel, *, config: GenerateConfig) -> Task:
-    """The task. Its samples are made of the pairs, in order."""
+    """The task, for a model that is at hand."""
+    made = besieging(pairs, terms, name=name)
+    return Task(
+        dataset=made.dataset,
+        solver=made.solver,
+        scorer=made.scorer,
+        metadata=made.metadata,
+        model=model,
+        config=config,
+        name=name,
+    )
+
+
+def besieging(pairs: Sequence[Pair], terms: Terms, *, name: str = "pairs") -> Parts:
+    """A task's parts. Its samples are the pairs, in order."""
     samples = [
         Sample(
             id=pair.id,
@@ -80,13 +105,10 @@ def task(name: str, pairs: Sequence[Pair], terms: Terms, model: InspectModel, *,
         for pair in pairs
     ]
     known = {pair.id: pair for pair in pairs}
-    return Task(
+    return Parts(
         dataset=MemoryDataset(samples, name=name),
         solver=besiege(known, terms),
         scorer=judge(known, terms),
-        model=model,
-        config=config,
-        name=name,
         metadata={"target": terms.name, "configuration": terms.configuration},
     )
 

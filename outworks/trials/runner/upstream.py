@@ -19,7 +19,8 @@ from inspect_ai.model import (
 from inspect_ai.model import Model as InspectModel
 from inspect_ai.tool import ToolChoice, ToolInfo
 from inspect_ai.util import LimitExceededError
-from tenacity import RetryError
+from tenacity import RetryCallState, RetryError, wait_exponential_jitter
+from tenacity.wait import WaitBaseT
 from typing_extensions import override
 
 from outworks.message import Delta, Finish, Output, Request, ToolCallPiece, Usage
@@ -32,6 +33,15 @@ from outworks.trials.suites import suite
 _SAID = frozenset({"policy", "unsupported"})
 """Errors that are answers: the provider refused, and would again. They are kept like answers, and never paid twice."""
 _PASSING = frozenset({"rate_limited", "unreachable", "timeout", "broken"})
+
+
+_backoff = wait_exponential_jitter(multiplier=0.5, max=60.0)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, UpstreamError) else None
+    return asked if asked is not None else _backoff(state)
 
 
 class OutworksAPI(ModelAPI):
@@ -47,7 +57,7 @@ class OutworksAPI(ModelAPI):
         model: Model | None = None,
         connections: int = 4,
     ) -> None:
-        """Inspect calls it by name: `outworks/complying`, `outworks/refusing`, and `outworks/local`, the embedded model.
+        """Inspect calls it by name: `outworks/complying`, `outworks/refusing`; `outworks/local` is the embedded model.
         Raises `ValueError` for another name, where no model is given."""
         super().__init__(model_name, base_url, api_key, config=config or GenerateConfig())
         self._model = model if model is not None else named(model_name)
@@ -79,6 +89,11 @@ class OutworksAPI(ModelAPI):
         return RetryDecision.transient(retry_after=ex.retry_after)
 
     @override
+    def retry_wait(self) -> WaitBaseT:
+        """As long as the provider asks for; else longer each time."""
+        return _wait
+
+    @override
     def max_connections(self) -> int:
         """How many may be asked at once."""
         return self._connections
@@ -98,7 +113,7 @@ _registered = modelapi("outworks")(OutworksAPI)  # type: ignore[arg-type]
 
 def around(model: Model, *, connections: int = 4) -> InspectModel:
     """A model of ours as one of Inspect's."""
-    api: Any = _registered(model.name, model=model, connections=connections)  # type: ignore[call-arg]
+    api: Any = _registered(model.name, model=model, connections=connections)
     return InspectModel(api, GenerateConfig())
 
 

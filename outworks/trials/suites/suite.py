@@ -40,4 +40,4 @@ def merged(name: str, suites: Sequence[Suite]) -> Suite:
 
 def sampled(suite: Suite, *, every: int) -> Suite:
     """Every so many-th goal: always the same ones, from all categories."""
-    return msgspec.structs.replace(suite, goals=suite.goals[::every], name=f"{suite.name}/{every}")
+    return msgspec.structs.replace(suite, goals=suite.goals[every - 1 :: every], name=f"{suite.name}/{every}")

@@ -11,10 +11,10 @@ pytest.importorskip("scipy", reason="reports need the extra: pip install 'outwor
 
 from outworks.adversary import Answers, Budget, Carries, Goal, Judged, Outcome, Prices, Spent, Tier
 from outworks.message import Usage
+from outworks.scorers import harm_scorer
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
 from outworks.trials.report import page, show, summary
 from outworks.trials.report.sheets import sheets
-from outworks.trials.scorers import harm_scorer
 
 LINES = ("helps", "idle")
 CONFIGURATIONS = ("bare", "product", *(f"only:{n}" for n in LINES), *(f"without:{n}" for n in LINES))

@@ -1,0 +1,166 @@
+"""outworks trial run and report: the file, the options, and what is said where something is wrong."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("inspect_ai", reason="trials need the extra: pip install 'outworks[trials]'")
+
+from outworks.adversary import Access, Tier
+from outworks.cli import app, main
+from outworks.cli.trial_run import QUICK, campaign_of
+from outworks.config import PolicyError
+from outworks.config.trial import TrialFile, load_trial
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "trials"
+FILE = """
+suite = "canaries"
+tiers = ["casual"]
+policy = "outworks.toml"
+[budget]
+queries = 2
+[[targets]]
+name = "shop"
+unaligned = "yes"
+model = { provider = "scripted", default = "I can't help with that." }
+[[targets]]
+name = "yes"
+model = { provider = "complying" }
+"""
+POLICY = """
+[[models]]
+name = "m"
+provider = "openai"
+api_key_env = "A_KEY_THAT_IS_NOT_SET"
+[defenses.leak]
+canary_pattern = '[A-Z]+-[A-Z]+-[0-9]{4}'
+[defenses.refusal]
+mode = "off"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "outworks.toml").write_text(POLICY)
+    path = tmp_path / "trial.toml"
+    path.write_text(FILE)
+    return path
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What the command says on the way out with status 1."""
+    monkeypatch.setattr(sys, "argv", ["outworks", "trial", *arguments])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    return capsys.readouterr().err
+
+
+def test_a_trial_of_a_file_prints_the_table_and_goes_on_where_it_was(file: Path, tmp_path: Path) -> None:
+    """Run, run again in the same folder, report with a page: the same figures, and no second run."""
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    command = ["trial", "run", "--config", str(file), "--out", str(out), "--budget", "1", "--against", "model,product"]
+    first = CliRunner().invoke(app, command)
+    logs = {path.name for path in (out / "logs").glob("*.eval")}
+    again = CliRunner().invoke(app, command)
+    report = CliRunner().invoke(app, ["trial", "report", str(out), "--html", str(page)])
+
+    assert first.exit_code == again.exit_code == report.exit_code == 0, (first.output, first.exception)
+    assert {path.name for path in (out / "logs").glob("*.eval")} == logs
+    for output in (first.stdout, again.stdout, report.stdout):
+        assert "worst case" in output
+        assert "lower bound" in output
+    assert "<svg" in page.read_text("utf-8")
+
+
+def test_the_policys_lines_stand_without_its_keys(file: Path) -> None:
+    """Whoever measures a product need not hold its provider's secrets."""
+    campaign = campaign_of(load_trial(file))
+    stand = campaign.entries[0].stand
+
+    assert stand is not None
+    assert stand.settings["leak"].canary_pattern  # type: ignore[attr-defined]
+    assert campaign.entries[0].policy
+
+
+def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    """With its line and the nearest name."""
+    path = tmp_path / "trial.toml"
+    path.write_text(
+        'tiers = ["casul"]\nagainst = ["modle"]\nattacker = "yse"\n[budget]\nqueries = 0\n'
+        '[[targets]]\nname = "yes"\nunaligned = "on"\nmodel = { provider = "complying" }\n'
+        '[[targets]]\nname = "yes"\nmodel = { provider = "refusing" }\n'
+    )
+    with pytest.raises(PolicyError) as error:
+        load_trial(path)
+
+    text = str(error.value)
+    for part in ("tiers", "'modle' is none of", "did you mean 'yes'", "expected more than nothing", "no target 'on'"):
+        assert part in text
+    assert "'yes' is the name of another target" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["run", "--suite", "qickstart"], "did you mean 'quickstart'"),
+        (["run", "--tiers", "casul"], "did you mean 'casual'"),
+        (["run", "--target", "smolm"], "did you mean 'smollm2'"),
+        (["run", "--against", "modle"], "did you mean 'model'"),
+        (["run", "--budget", "0"], "budget.queries is 0; expected more than nothing"),
+        (["run", "--suite", "missing.csv"], "missing.csv"),
+        (["report", "missing"], "there is no missing"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(
+    arguments: list[str],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """It says what was given and what was expected; nothing is begun."""
+    monkeypatch.chdir(tmp_path)
+
+    assert why in said(monkeypatch, capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_target_without_its_key_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The variable, and the target that needs it."""
+    path = tmp_path / "trial.toml"
+    path.write_text('[[targets]]\nname = "gpt"\nmodel = { provider = "openai", api_key_env = "NO_SUCH_KEY_HERE" }\n')
+    text = said(monkeypatch, capsys, "run", "--config", str(path))
+
+    assert "the target 'gpt'" in text
+    assert "NO_SUCH_KEY_HERE" in text
+
+
+def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that names what to install."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr("outworks.cli.trial_run.find_spec", lambda name: None if name == "inspect_ai" else find(name))
+
+    assert "pip install 'outworks[trials]'" in said(monkeypatch, capsys, "run")
+
+
+def test_the_embedded_model_is_granted_no_tools() -> None:
+    """It knows none: adversaries that need them are left out by name, and not failed."""
+    campaign = campaign_of(TrialFile(targets=QUICK))
+    grants = {entry.name: entry.grants for entry in campaign.entries}
+
+    assert Access.TOOL_RESULTS not in grants["smollm2"]
+    assert Access.TOOL_RESULTS in grants["complying"]
+    assert campaign.tiers == tuple(Tier)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_the_examples_are_right(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each can be read, and what it names is there."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    if path.name != "product-policy.toml":
+        assert campaign_of(load_trial(path)).entries
