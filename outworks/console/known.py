@@ -1,0 +1,49 @@
+"""Known texts: the bank as the ledger has it, folded as it grows."""
+
+import contextlib
+import threading
+from collections.abc import Mapping
+
+from outworks.defenses.bank import Bank, Hit
+from outworks.event import Changed
+from outworks.ledger import Reader
+
+WHAT = "fingerprint"
+
+
+class KnownTexts:
+    """The bank of known bad texts; used from any thread."""
+
+    def __init__(self, ledger: Reader) -> None:
+        self._ledger = ledger
+        self._bank = Bank()
+        self._seq = 0
+        self._turn = threading.Lock()
+
+    def bank(self) -> Bank:
+        """The bank, as far as the ledger goes now. Its entries are not to be looked through while it is fed."""
+        with self._turn:
+            head = self._ledger.head().seq
+            if head != self._seq:
+                for recorded in self._ledger.events(self._seq, kinds=("changed",), with_content=True):
+                    body = recorded.event.body
+                    if isinstance(body, Changed) and body.what == WHAT:
+                        # An event that cannot be read, or that switches what is not there, is passed over.
+                        with contextlib.suppress(ValueError, LookupError):
+                            self._bank.apply(body, recorded.event.content)
+                self._seq = head
+            return self._bank
+
+    def match(self, text: str) -> list[Hit]:
+        """The entries that a text matches, the surest first."""
+        return self.bank().match(text)
+
+    def texts(self) -> Mapping[str, str]:
+        """The texts that are not erased, by id."""
+        return {
+            recorded.event.body.name: recorded.event.content
+            for recorded in self._ledger.events(kinds=("changed",), with_content=True)
+            if isinstance(recorded.event.body, Changed)
+            and recorded.event.body.what == WHAT
+            and recorded.event.content is not None
+        }

@@ -1,0 +1,272 @@
+"""Cases in the console: what a page gives away, what is recorded, and that the next case follows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from outworks.action import Standing
+from outworks.console.console import Console
+from outworks.console.settings import Settings, Wellness
+from outworks.enforcement import golden, lookup, queues
+from outworks.enforcement.cases import Outcome, State
+from outworks.enforcement.clerk import step
+from outworks.enforcement.openings import Findings
+from outworks.enforcement.roles import Reviewer, Role
+from outworks.event import CaseDecided, Event, Reported, Viewed
+from tests.console.kit import Somebody, opened, setup
+from tools.console_data import exchange
+
+LEAD = Reviewer("lena.lead", Role.LEAD)
+SECRET_WORDS = "PLACEHOLDER of what somebody said"
+
+
+def _case(console: Console, account: str = "shop:ann", *, queue: str = "manual") -> str:
+    seqs = console.ledger.append_now(
+        list(
+            exchange(
+                account,
+                console.desk.clock() - 60,
+                SECRET_WORDS,
+                "",
+                defense="fingerprint",
+                category="known_bad",
+                seed=abs(hash(account)) % 10_000,
+            )
+        )
+    )
+    return queues.open_case(console.desk, LEAD, account, queue=queue, evidence=seqs[-1:], why="For tests.").id
+
+
+def _outcome(somebody: Somebody, case: str, outcome: str, **fields: Any) -> Any:
+    return somebody.post(f"/cases/{case}/decide", {"outcome": outcome, "policy": "1", **fields})
+
+
+def test_the_page_gives_no_content_away(console: Console) -> None:
+    """What was said is nowhere in the page of a case, an account, an exchange or an event until it is asked for."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    (row,) = console.search.exchanges("shop:ann")
+
+    for path in (f"/cases/{case}", "/accounts/shop:ann", f"/exchanges/{row.exchange}", f"/events/{row.seq}", "/"):
+        page = eva.get(path)
+        assert page.status_code == 200
+        assert "PLACEHOLDER" not in page.text, path
+    assert eva.events(Viewed) == []
+
+
+@pytest.mark.parametrize("where", ["case", "account", "exchange"])
+def test_a_look_is_recorded_before_it_is_given(console: Console, where: str) -> None:
+    """Showing content records who saw which events, and of which case."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    (row,) = console.search.exchanges("shop:ann")
+    path = {"case": f"/cases/{case}", "account": "/accounts/shop:ann", "exchange": f"/exchanges/{row.exchange}"}[where]
+
+    page = eva.post(f"{path}/content", hx_request="true")
+
+    assert "PLACEHOLDER" in page.text
+    (viewed,) = eva.events(Viewed)
+    assert viewed.by == "eva"
+    assert row.seq in viewed.events
+    assert viewed.case == (case if where == "case" else "")
+    assert viewed.category == "known_bad"
+
+
+def test_nothing_is_shown_that_cannot_be_recorded(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the ledger takes no event, the page shows no content."""
+    from outworks.event import RecordError
+
+    case = _case(console)
+
+    def full(events: object) -> None:
+        raise RecordError("the disk is full")
+
+    monkeypatch.setattr(console.ledger, "append_now", full)
+    page = Somebody(console, "eva").post(f"/cases/{case}/content", hx_request="true")
+
+    assert page.status_code == 503
+    assert "PLACEHOLDER" not in page.text
+
+
+def test_a_report_is_shown_with_the_case_only_when_asked(console: Console) -> None:
+    """What a reporter wrote is content, too."""
+    body = Reported(id="rep_1", category="harassment")
+    console.ledger.append_now(
+        [Event(body=body, at=console.desk.clock(), account="shop:ann", content="They wrote WORDS")]
+    )
+    findings = Findings(console.desk)
+    while step(console.desk, findings):
+        pass
+    (case,) = lookup.cases(console.desk, state=State.OPEN)
+    eva = Somebody(console, "eva")
+
+    assert "WORDS" not in eva.get(f"/cases/{case.id}").text
+    assert "WORDS" in eva.post(f"/cases/{case.id}/content").text
+    assert eva.events(Viewed)
+
+
+def test_the_daily_limit_stands_before_content(tmp_path: Path) -> None:
+    """At the limit of a category the content is refused, kindly, and nothing is recorded as seen."""
+    said = setup(settings=Settings(wellness=Wellness(daily_limits={"known_bad": 1})))
+    with opened(tmp_path, said) as console:
+        first, second = _case(console), _case(console, "shop:bob")
+        eva = Somebody(console, "eva")
+        assert eva.post(f"/cases/{first}/content", hx_request="true").status_code == 200
+
+        answer = eva.post(f"/cases/{second}/content", hx_request="true")
+
+        assert answer.status_code == 429
+        assert "your limit" in answer.text
+        assert "PLACEHOLDER" not in answer.text
+        assert len(eva.events(Viewed)) == 1
+
+
+def test_content_comes_at_once_for_who_chose_so(console: Console) -> None:
+    """Without the veil, the page asks for the content by itself, and it is recorded all the same."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    assert 'hx-trigger="load, submit"' not in eva.get(f"/cases/{case}").text
+
+    eva.post("/settings/wellness", {"shortcuts": "yes"})
+
+    assert 'hx-trigger="load, submit"' in eva.get(f"/cases/{case}").text
+
+
+def test_deciding_leads_to_the_next_case(console: Console) -> None:
+    """After a decision the next case of the same queue is the reviewer's; after the last one, the queues."""
+    for n in range(2):
+        _case(console, f"shop:u{n}", queue="mine")
+    _case(console, "shop:other", queue="others")
+    eva = Somebody(console, "eva")
+    first = eva.post("/cases/next", {"queue": "mine"}).headers["location"]
+    case = re.findall(r"/cases/(\w+)\?queue=mine", first)[0]
+
+    second = _outcome(eva, case, "warn", queue="mine").headers["location"]
+
+    assert "/cases/" in second
+    assert case not in second
+    last = _outcome(eva, re.findall(r"/cases/(\w+)", second)[0], "dismiss", queue="mine")
+    assert last.headers["location"] == "/"
+    assert [body.outcome for body in eva.events(CaseDecided)] == ["warn", "dismiss"]
+
+
+def test_a_decision_is_taken_back_by_the_button_of_the_notice(console: Console) -> None:
+    """The page after a decision offers to undo it, and the account's standing is as before."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+    _outcome(eva, case, "suspend", lasts="2d")
+    assert console.standing("shop:ann").standing is Standing.SUSPENDED
+    decision = re.findall(r"/decisions/(\w+)/undo", eva.get("/").text)[0]
+
+    assert eva.post(f"/decisions/{decision}/undo").headers["location"] == f"/cases/{case}"
+
+    assert console.standing("shop:ann").standing is Standing.GOOD
+    assert lookup.case(console.desk, case).state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "standing", "lasts"),
+    [("warn", Standing.WARNED, 30), ("limit", Standing.LIMITED, 7), ("suspend", Standing.SUSPENDED, 7)],
+)
+def test_one_key_is_enough(console: Console, outcome: str, standing: Standing, lasts: int) -> None:
+    """A decision with nothing filled in lasts as usual, cites the passage, and tells the account why in plain words."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+
+    assert _outcome(eva, case, outcome).status_code == 303
+
+    action = console.standing("shop:ann")
+    assert action.standing is standing
+    assert action.expires is not None
+    assert round((action.expires - action.at) / 86_400) == lasts
+    assert action.reason
+    assert action.policy == "1"
+    assert "{" not in action.reason
+
+
+def test_a_ban_waits_for_a_second_person(console: Console) -> None:
+    """Who proposed a ban cannot confirm it; another person's same decision puts it in force."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+    assert _outcome(eva, case, "ban").status_code == 303
+    assert console.standing("shop:ann").standing is Standing.GOOD
+    assert _outcome(eva, case, "ban").status_code == 422
+
+    lena = Somebody(console, "lena.lead")
+    assert "Confirm the ban" not in lena.get(f"/cases/{case}").text
+    lena.post(f"/cases/{case}/claim")
+    assert "Confirm the ban" in lena.get(f"/cases/{case}").text
+    _outcome(lena, case, "ban")
+
+    assert console.standing("shop:ann").standing is Standing.BANNED
+
+
+def test_somebody_elses_case_cannot_be_decided(console: Console) -> None:
+    """A case that one reviewer has is refused to another, and the page offers him no decision."""
+    case = _case(console)
+    Somebody(console, "eva").post(f"/cases/{case}/claim")
+    lena = Somebody(console, "lena.lead")
+
+    assert "with eva" in lena.get(f"/cases/{case}").text
+    assert 'name="outcome"' not in lena.get(f"/cases/{case}").text
+    assert lena.post(f"/cases/{case}/claim").status_code == 422
+    assert _outcome(lena, case, "dismiss").status_code == 422
+
+
+def test_a_copy_that_measures_looks_like_any_case(tmp_path: Path) -> None:
+    """Nothing on the page of a golden copy tells it from its original: no word, no link, no source."""
+    with opened(tmp_path) as console:
+        case = _case(console)
+        lena = Somebody(console, "lena.lead")
+        lena.post(f"/cases/{case}/claim")
+        _outcome(lena, case, "dismiss")
+        golden.set_golden(console.desk, LEAD, case, Outcome.DISMISS)
+        _case(console, "shop:bob")
+        eva = Reviewer("eva", Role.REVIEWER)
+        console.desk.office = console.setup().office
+        rate = type(console.desk.office.cases)(golden_rate=0.5)
+        console.desk.office = msgspec.structs.replace(console.desk.office, cases=rate)
+        copy = queues.claim(console.desk, eva, chance=lambda: 0.0)
+
+        assert copy is not None
+        assert copy.golden == case
+        page = Somebody(console, "eva").get(f"/cases/{copy.id}").text
+        assert "golden" not in page.lower()
+        assert case not in page
+
+
+def test_notes_handing_over_and_escalating(console: Console) -> None:
+    """A note is there for the next reader; a case can be handed to somebody, and escalated to a lead."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+    assert eva.post(f"/cases/{case}/note", {"text": "Look at <b>this</b>."}).status_code == 303
+    assert "Look at &lt;b&gt;this&lt;/b&gt;." in eva.get(f"/cases/{case}").text
+    assert eva.post(f"/cases/{case}/hand-over", {"to": "nobody", "why": "x"}).status_code == 422
+
+    assert eva.post(f"/cases/{case}/hand-over", {"to": "lena.lead", "why": "You know them."}).status_code == 303
+
+    assert lookup.case(console.desk, case).assigned_to == "lena.lead"
+    lena = Somebody(console, "lena.lead")
+    lena.post(f"/cases/{case}/claim")
+    assert lena.post(f"/cases/{case}/escalate", {"why": "Too big for me."}).status_code == 303
+    assert lookup.case(console.desk, case).escalated
+
+
+def test_an_auditor_reads_and_changes_nothing(console: Console) -> None:
+    """An auditor sees the case and its content, recorded; the page offers no decision."""
+    case = _case(console)
+    auditor = Somebody(console, "aud.itor")
+
+    page = auditor.get(f"/cases/{case}").text
+
+    assert "Take this case" not in page
+    assert "<textarea" not in page
+    assert "PLACEHOLDER" in auditor.post(f"/cases/{case}/content", hx_request="true").text
+    assert [body.by for body in auditor.events(Viewed)] == ["aud.itor"]

@@ -1,0 +1,224 @@
+"""Forms: those of another site, of another session, too large, malformed; and what every answer carries."""
+
+import random
+
+import pytest
+
+from outworks.console.console import Console
+from outworks.console.pages import PAGES
+from outworks.console.protection import POLICY, hosts_of
+from outworks.console.web import FORM_BYTES, Page
+from tests.console.kit import HOST, Somebody
+
+_FORMS = [page for page in PAGES if page.method == "POST" and not page.open]
+_IDS = [page.path for page in _FORMS]
+_FIELDS = (
+    "account",
+    "accounts",
+    "again",
+    "blur",
+    "case",
+    "category",
+    "comment",
+    "days",
+    "description",
+    "expires",
+    "file",
+    "format",
+    "greyscale",
+    "lasts",
+    "limits",
+    "match",
+    "mode",
+    "name",
+    "new",
+    "old",
+    "outcome",
+    "policy",
+    "queue",
+    "rate",
+    "reason",
+    "role",
+    "rule",
+    "source",
+    "system",
+    "temperature",
+    "text",
+    "to",
+    "token",
+    "user",
+    "violating",
+    "when",
+    "why",
+    "model",
+)
+_VALUES = (
+    "",
+    "x",
+    "0",
+    "-1",
+    "9" * 400,
+    "\x00",
+    "é\u202e\ud7ff",
+    "<script>",
+    "[]",
+    "{}",
+    "ban",
+    "live",
+    "NaN",
+    "7d",
+    "a\nb" * 50,
+)
+
+
+def _path(page: Page) -> str:
+    return page.path.replace("{account:path}", "nobody:x").replace("{", "no-").replace("}", "")
+
+
+@pytest.mark.parametrize("page", _FORMS, ids=_IDS)
+def test_a_form_needs_the_token_of_its_session(populated: Console, page: Page) -> None:
+    """Without the token, or with another session's, a form is refused, whoever sends it."""
+    ada = Somebody(populated, "ada.admin")
+    other = Somebody(populated, "ada.admin")
+
+    assert ada.post(_path(page), csrf="").status_code == 403
+    assert ada.post(_path(page), csrf=other.csrf).status_code == 403
+
+
+@pytest.mark.parametrize("page", _FORMS, ids=_IDS)
+def test_a_form_of_another_site_is_refused(populated: Console, page: Page) -> None:
+    """A browser that says where a form comes from is believed, even if the form has the token."""
+    ada = Somebody(populated, "ada.admin")
+
+    assert ada.post(_path(page), origin="https://evil.example").status_code == 403
+    assert ada.post(_path(page), origin="null").status_code == 403
+    assert ada.post(_path(page), sec_fetch_site="cross-site").status_code == 403
+
+
+def test_the_sign_in_form_of_another_site_is_refused(console: Console) -> None:
+    """Nobody is signed in, as somebody else, by a form on another site."""
+    answer = Somebody(console).post("/signin", {"name": "x", "password": "y"}, origin="https://evil.example")
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("page", _FORMS, ids=_IDS)
+def test_malformed_forms_never_hurt(populated: Console, page: Page) -> None:
+    """Whatever stands in a form, the answer is a page that says so, or the form was good: never a fault of ours."""
+    chance = random.Random(page.path)
+    for _ in range(12):
+        ada = Somebody(populated, "ada.admin")
+        fields = {name: chance.choice(_VALUES) for name in chance.sample(_FIELDS, 8)}
+        fields.pop("role", None)
+        if page.path in ("/reviewers", "/settings/password"):
+            fields.pop("new", None), fields.pop("name", None)
+        answer = ada.post(_path(page), fields)
+        assert answer.status_code < 500, (fields, answer.text[-400:])
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/json", b"{}", 415),
+        ("", b"csrf=x", 415),
+        ("text/plain", b"csrf=x", 415),
+        ("multipart/form-data", b"nothing", 400),
+        ("multipart/form-data; boundary=x", b"--x\r\nbroken", 403),
+        ("application/x-www-form-urlencoded", b"%ff%fe=%zz&&&=", 403),
+        ("application/x-www-form-urlencoded", b"a=" + b"x" * (2 * FORM_BYTES + 1), 413),
+        ("application/x-www-form-urlencoded", b"&".join(b"a=1" for _ in range(5000)), 400),
+    ],
+)
+def test_bodies_that_are_no_forms(populated: Console, kind: str, body: bytes, status: int) -> None:
+    """Other media types, broken ones, too large ones and those of too many fields are refused as what they are."""
+    ada = Somebody(populated, "ada.admin")
+    headers = {"content-type": kind} if kind else {}
+
+    answer = ada.client.post("/settings/wellness", content=body, headers=headers)
+
+    assert answer.status_code == status, answer.text[-300:]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?x=%ff",
+        "/queues/%00",
+        "/queues/x?before=nan&state=zzz",
+        "/queues/x?before=abc",
+        "/cases/case_x",
+        "/accounts/%F0%9F%A6%8A?before=1e400",
+        "/accounts?q=" + "a" * 301,
+        "/accounts?q=%00",
+        "/events/0",
+        "/events/-1",
+        "/events/99999999999999999999",
+        "/events/x",
+        "/exchanges/%00",
+        "/audit?before=x",
+        "/audit?before=99999999999999999999999",
+        "/audit?kind=zzz&by=%00",
+        "/bulk/blk_x",
+        "/rules/zzz",
+        "/rules/zzz/progress",
+        "/fingerprints?page=-1",
+        "/fingerprints?page=1e9",
+        "/fingerprints-export?format=zzz",
+        "/playground?user=%00",
+        "/playground?user=" + "a" * 200,
+        "/start/zzz",
+        "/appeals?state=zzz",
+        "/signin/openid",
+        "/signin/openid/callback?state=x&code=y",
+        "/static/../console.py",
+        "/static/%2e%2e/web.py",
+        "/nope",
+    ],
+)
+def test_malformed_addresses_never_hurt(populated: Console, path: str) -> None:
+    """Addresses that nobody would write by hand get a page that says so."""
+    answer = Somebody(populated, "ada.admin").get(path)
+
+    assert answer.status_code < 500
+    assert b"class Console" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/", "/signin", "/nope", "/static/console.css", "/accounts", "/fingerprints-export"])
+def test_every_answer_is_protected(populated: Console, path: str) -> None:
+    """Pages, files and refusals all forbid foreign scripts, frames and requests."""
+    headers = Somebody(populated, "ada.admin").get(path).headers
+
+    assert headers["content-security-policy"] == POLICY
+    assert "unsafe" not in POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert ("no-store" in headers["cache-control"]) == (not path.startswith("/static/"))
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8601", "127.0.0.1.evil.example", "", "[::2]:8601"])
+def test_other_hosts_are_not_answered(populated: Console, host: str) -> None:
+    """A name that somebody else made point here gets nothing, not even the sign-in form."""
+    answer = Somebody(populated).client.get(f"{HOST}/signin", headers={"host": host})
+
+    assert answer.status_code == 421
+    assert "password" not in answer.text
+
+
+def test_loopback_has_three_names() -> None:
+    """A console on one loopback address answers for the others; one elsewhere does not."""
+    assert hosts_of(["127.0.0.1:8601"]) == {"127.0.0.1", "localhost", "[::1]"}
+    assert hosts_of(["10.0.0.5:8601", "https://review.example.com"]) == {"10.0.0.5", "review.example.com"}
+
+
+def test_a_fault_of_ours_tells_nothing(populated: Console, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """Neither the page nor the log quotes what the fault was about: it may be content."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("what somebody said")
+
+    monkeypatch.setattr(populated, "restricted", broken)
+    answer = Somebody(populated, "eva").get("/accounts")
+
+    assert answer.status_code == 500
+    assert "what somebody said" not in answer.text + caplog.text
+    assert "RuntimeError" in caplog.text
