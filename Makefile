@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 POLICY ?= examples/quickstart/outworks.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers docs reference bench clean
+.PHONY: help run test check format lint types layers docs reference table bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,14 @@ docs: $(VENV)/develops
 
 reference: $(VENV)/develops  ## write docs/reference anew from the code
 	$(BIN)/python tools/reference.py
+
+$(VENV)/tries: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[local,trials]'
+	@touch $@
+
+table: $(VENV)/tries  ## the README's table: what each line of defense is worth, on the embedded model
+	$(BIN)/outworks trial run --config examples/trials/table.toml --out trials/table
+	$(BIN)/outworks trial report trials/table --html trials/table.html
 
 bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and the bare upstream
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -7,9 +7,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import checks, flow, hold, memory, throughput
+from benchmarks import checks, detectors, flow, hold, hunt, memory, population, throughput
+from benchmarks import console as review
 
-PARTS = {"throughput": throughput.run, "checks": checks.run, "flow": flow.run, "hold": hold.run, "memory": memory.run}
+PARTS = {
+    "throughput": throughput.run,
+    "checks": checks.run,
+    "console": review.run,
+    "detectors": detectors.run,
+    "flow": flow.run,
+    "hold": hold.run,
+    "hunt": hunt.run,
+    "memory": memory.run,
+    "population": population.run,
+}
 
 
 def main() -> None:

@@ -175,6 +175,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The upstream itself marked this as its refusal."""
     usage: Usage = Usage()
     seconds: float = 0.0
+    checked_ms: float = 0.0
+    """Milliseconds that the lines of defense took."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ import msgspec
 
 from outworks.defense import InForce, Mode
 from outworks.event import Judgement
-from outworks.judge import Judged, judge
+from outworks.judge import Judged, Pending, begin, strictest
 from outworks.message import Finish, Output, Request, ToolCall
 from outworks.model import Draft
 from outworks.verdict import ALLOW, Decision, Edit, Finding, Notice
@@ -61,18 +61,19 @@ class Gate:
         """Ask every defense about the choice so far; None while nothing can leave yet."""
         output = self._draft.output(released=self._released)
         judged = await self._judge(output)
-        stops = [one for one in judged if _stops(one)]
+        # Most verdicts are plain ALLOW: they cover everything and alter nothing.
+        telling = [one for one in judged if one.verdict is not ALLOW and one.mode is Mode.LIVE]
+        stops = [one for one in telling if one.verdict.decision >= Decision.ESCALATE] if telling else []
         if stops:
             first = await self._first_stop(output, judged)
             output, judged = first.output, first.judged
-            stops = [one for one in judged if _stops(one)]
+            telling = [one for one in judged if one.verdict is not ALLOW and one.mode is Mode.LIVE]
+            stops = [one for one in telling if one.verdict.decision >= Decision.ESCALATE]
         self._cleared = end = len(output.text)
-        # Most verdicts are plain ALLOW: they cover everything and alter nothing.
-        live = [one for one in judged if one.verdict is not ALLOW and one.mode is Mode.LIVE]
         edits: list[Edit] = []
-        if live:
-            end = min(_covered(one, output) for one in live)
-            edits = _merge([e for one in live for e in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
+        if telling:
+            end = min(_covered(one, output) for one in telling)
+            edits = _merge([e for one in telling for e in one.verdict.edits if one.verdict.decision is Decision.MODIFY])
             end = min([end, *(edit.start for edit in edits if edit.start < end < edit.end)])
         self.stopped = bool(stops)
         self.closed = self.stopped or output.done
@@ -81,16 +82,20 @@ class Gate:
         return self._release(output, judged, stops, edits, end)
 
     async def _judge(self, output: Output) -> list[Judged]:
-        judged = [
-            await judge(each, each.defense.check_output(self._request, self._as_seen_by(each, output)))
-            for each in self._defenses
-            if each.defense.checks_output
-        ]
-        return [_sound(one, output) for one in judged + _undeclared(self._request, output)]
+        judged: list[Judged] = []
+        for each in self._defenses:
+            defense = each.defense
+            if not defense.checks_output:
+                continue
+            seen = output if each.settings.mode is Mode.LIVE else self._as_seen_by(each, output)
+            one = begin(each, defense.check_output(self._request, seen))
+            if isinstance(one, Pending):
+                one = await one.end()
+            judged.append(one if one.verdict is ALLOW else _sound(one, output))
+        return judged + _undeclared(self._request, output) if output.tool_calls else judged
 
     def _as_seen_by(self, each: InForce, output: Output) -> Output:
-        if each.settings.mode is Mode.LIVE:
-            return output
+        """What a shadow has covered need not be what has left."""
         return msgspec.structs.replace(output, released=self._shadows.get(each.defense.name, 0))
 
     async def _first_stop(self, output: Output, judged: list[Judged]) -> "_Look":
@@ -117,15 +122,15 @@ class Gate:
         self, output: Output, judged: list[Judged], stops: list[Judged], edits: list[Edit], end: int
     ) -> Release:
         start, self._released = self._released, end
-        self._shadows = {one.name: _reach(one, output) for one in judged if one.mode is Mode.SHADOW}
-        applied = [edit for edit in edits if edit.end <= end]
-        stop = max(stops, key=lambda one: one.verdict.decision, default=None)
+        self._shadows = {one.name: _reach(one, output) for one in judged if one.mode is not Mode.LIVE}
+        applied = [edit for edit in edits if edit.end <= end] if edits else edits
+        stop = max(stops, key=lambda one: one.verdict.decision) if stops else None
         told = None
         if stop is not None:
             told = stop.verdict.notice or Notice(message="The rest of this answer was held back.")
         return Release(
-            judgements=tuple(self._judgement(one, applied) for one in judged),
-            decision=max((one.verdict.decision for one in judged if one.mode is Mode.LIVE), default=Decision.ALLOW),
+            judgements=tuple([self._judgement(one, applied) for one in judged]),
+            decision=strictest(judged),
             length=len(output.text),
             start=start,
             end=end,
@@ -213,8 +218,6 @@ def _apply(text: str, start: int, end: int, edits: list[Edit]) -> str:
 
 def _undeclared(request: Request, output: Output) -> list[Judged]:
     """A block, where the model calls a function that the request does not offer: no match means deny."""
-    if not output.tool_calls:
-        return []
     offered = {tool.name for tool in request.tools}
     if all(call.name in offered for call in output.tool_calls):
         return []

@@ -4,7 +4,7 @@ import asyncio
 import os
 import traceback
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterable
 from math import isfinite
 from time import perf_counter_ns
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ T = TypeVar("T")
 _FAULT = Notice(code="defense_unavailable", message="The request could not be checked, so it was stopped.", status=503)
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """A verdict with whose it is and how it came about."""
 
     name: str
@@ -31,13 +31,16 @@ class Judged(msgspec.Struct, frozen=True):
 
     def record(self, findings: tuple[Finding, ...]) -> Judgement:
         """What the ledger keeps of it."""
+        verdict = self.verdict
+        if verdict is ALLOW:
+            return Judgement(defense=self.name, mode=self.mode._value_, decision=Decision.ALLOW, us=self.us)
         return Judgement(
             defense=self.name,
-            mode=self.mode.value,
-            decision=self.verdict.decision,
-            reason=self.verdict.reason,
+            mode=self.mode._value_,
+            decision=verdict.decision,
+            reason=verdict.reason,
             findings=findings,
-            covered=self.verdict.covered,
+            covered=verdict.covered,
             error=self.error,
             us=self.us,
         )
@@ -53,28 +56,88 @@ class Judged(msgspec.Struct, frozen=True):
         return Judged(name, Mode.LIVE, Verdict(decision=Decision.BLOCK, reason=reason, covered=covered))
 
 
-async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
-    """Run one check. One that raises, overruns its time, or returns no verdict blocks, unless the policy says otherwise
-    for it by name; the failure is recorded either way."""
-    settings = each.settings
-    error, reason = "", ""
+def strictest(judged: Iterable[Judged]) -> Decision:
+    """The strictest decision of those that count."""
+    decision = Decision.ALLOW
+    for one in judged:
+        if one.verdict is not ALLOW and one.mode is Mode.LIVE and one.verdict.decision > decision:
+            decision = one.verdict.decision
+    return decision
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A check that waits for something."""
+
+    each: InForce
+    check: Coroutine[Any, Any, Verdict]
+    waiting: Any
+    """What it waits for."""
+    began: int
+    """Nanoseconds, by the clock that never goes back."""
+
+    async def end(self) -> Judged:
+        """Run it to its end, or to the end of its time."""
+        each = self.each
+        try:
+            async with asyncio.timeout(each.settings.time_limit_ms / 1000):
+                verdict = await _resume(self.check, self.waiting)
+        except Exception as fault:
+            return _failed(each, fault, _since(self.began))
+        return _judged(each, verdict, _since(self.began))
+
+
+def begin(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged | Pending:
+    """Run one check as far as it goes without waiting, which is nearly always to its end.
+
+    One that raises, overruns its time, or returns no verdict blocks, unless the policy says otherwise for it by name;
+    the failure is recorded either way.
+    """
     began = perf_counter_ns()
     try:
-        verdict = await bounded(check, settings.time_limit_ms / 1000)
-        if verdict is not ALLOW:
-            _check(verdict)
-    except TimeoutError:
-        verdict, error, reason = ALLOW, "overran", f"took longer than {settings.time_limit_ms:g} ms"
-    except _UnsoundError as fault:
-        verdict, error, reason = ALLOW, "raised", str(fault)
+        return Pending(each, check, check.send(None), began)
+    except StopIteration as stop:
+        us = (perf_counter_ns() - began) // 1000
+        settings = each.settings
+        if stop.value is ALLOW and us <= settings.time_limit_ms * 1000:
+            return Judged(each.defense.name, settings.mode, ALLOW, "", us)
+        return _judged(each, stop.value, us)
     except Exception as fault:
-        verdict, error, reason = ALLOW, "raised", _where(fault)
-    us = (perf_counter_ns() - began) // 1000
-    if not error and us > settings.time_limit_ms * 1000:
-        error, reason = "overran", f"took {us / 1000:.0f} ms, longer than {settings.time_limit_ms:g} ms"
-    if error:
-        decision = Decision.BLOCK if settings.on_error == "block" else Decision.ALLOW
-        verdict = Verdict(decision=decision, reason=reason, notice=_FAULT)
+        return _failed(each, fault, _since(began))
+
+
+async def judge(each: InForce, check: Coroutine[Any, Any, Verdict]) -> Judged:
+    """Run one check to its end; see `begin`."""
+    one = begin(each, check)
+    return await one.end() if type(one) is Pending else one  # type: ignore[return-value]
+
+
+def _since(began: int) -> int:
+    return (perf_counter_ns() - began) // 1000
+
+
+def _judged(each: InForce, verdict: Verdict, us: int) -> Judged:
+    settings = each.settings
+    if us > settings.time_limit_ms * 1000:
+        why = f"took {us / 1000:.0f} ms, longer than {settings.time_limit_ms:g} ms"
+        return _fallen(each, "overran", why, us)
+    if verdict is not ALLOW:
+        try:
+            _check(verdict)
+        except _UnsoundError as fault:
+            return _fallen(each, "raised", str(fault), us)
+    return Judged(each.defense.name, settings.mode, verdict, "", us)
+
+
+def _failed(each: InForce, fault: Exception, us: int) -> Judged:
+    if isinstance(fault, TimeoutError):
+        return _fallen(each, "overran", f"took longer than {each.settings.time_limit_ms:g} ms", us)
+    return _fallen(each, "raised", _where(fault), us)
+
+
+def _fallen(each: InForce, error: str, reason: str, us: int) -> Judged:
+    settings = each.settings
+    decision = Decision.BLOCK if settings.on_error == "block" else Decision.ALLOW
+    verdict = Verdict(decision=decision, reason=reason, notice=_FAULT)
     return Judged(each.defense.name, settings.mode, verdict, error, us)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,10 +12,13 @@ from outworks import event
 from outworks.defense import InForce, Mode
 from outworks.event import Body, Ended, Event, Received, Recorder, RecordError, UpstreamFailed
 from outworks.gate import Gate, Release
-from outworks.judge import Judged, judge
-from outworks.message import Delta, Message, Request, Tool, ToolCall, ToolCallPiece, Usage
+from outworks.judge import Judged, Pending, begin, strictest
+from outworks.message import Delta, Message, Opaque, Request, Tool, ToolCall, ToolCallPiece, Usage
 from outworks.model import Blocked, Model, UpstreamError
-from outworks.verdict import Decision, Notice
+from outworks.verdict import ALLOW, Decision, Notice, Verdict
+
+RECEIVED_WITHIN = 0.05
+"""Seconds within which a request is recorded. Most answers come sooner, and one transaction holds both."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,24 +39,60 @@ class DefendedModel:
         *,
         pseudonym: Callable[[str], str] = lambda account: "",
         issue: Callable[[Request, ToolCall], str] = lambda request, call: f"call_{secrets.token_hex(12)}",
+        admits: Collection[str] = (),
     ) -> None:
         """`pseudonym` is what the upstream is told in place of an account's id; `issue` gives the ids under which tool
-        calls are released."""
+        calls are released; `admits` are the kinds of content that may pass though no defense can read them."""
         self.name = model.name
         self._model = model
         self._defenses = tuple(each for each in defenses if each.settings.mode is not Mode.OFF)
         self._recorder = recorder
         self._pseudonym = pseudonym
         self._issue = issue
+        self._admits = frozenset(admits)
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
         """The output that every defense in force has covered, each piece recorded before it is yielded."""
         request, recorded = await self._admit(request)
         gates: dict[int, Gate] = {}
+        choices = _choices(request)
+        usage = recorded_usage = None
         upstream = self._model.generate(msgspec.structs.replace(request, account=self._pseudonym(request.account)))
         try:
-            async for delta in self._guard(request, upstream, gates, recorded):
-                yield delta
+            async for delta in upstream:
+                usage = delta.usage or usage
+                gate = gates.get(delta.choice)
+                if gate is None:
+                    if delta.choice not in choices:
+                        continue
+                    gate = gates[delta.choice] = Gate(request, self._defenses, delta.choice)
+                if gate.closed:
+                    continue
+                gate.draft.add(delta)
+                if not request.stream and delta.finish is None:
+                    continue  # nobody waits for the first words of an answer that leaves whole
+                release = await gate.check()
+                if release is None:
+                    continue
+                calls = release.tool_calls
+                if calls:
+                    calls = tuple(msgspec.structs.replace(call, id=self._issue(request, call)) for call in calls)
+                if recorded.done():
+                    recorded.result()
+                # A request that is not written yet goes with this, before it, in one transaction.
+                await self._recorder.append(_released(request, delta.choice, release, calls, usage))
+                await recorded
+                recorded_usage = usage
+                for piece in _deltas(delta.choice, release, calls):
+                    yield piece
+                if gate.stopped and len(gates) == len(choices) and all(gate.stopped for gate in gates.values()):
+                    break
+            if not _all_closed(gates):
+                raise UpstreamError("the model's answer broke off before its end", kind="broken")
+            if usage is not None:
+                if usage is not recorded_usage:
+                    self._append(request, Ended(why="complete", usage=usage))
+                yield Delta(usage=usage)
         except UpstreamError as error:
             await self._append(request, UpstreamFailed(error=error.kind, message=error.message, status=error.status))
             if not _all_closed(gates):
@@ -70,71 +109,54 @@ class DefendedModel:
     async def _admit(self, request: Request) -> "_Admitted":
         """Judge the request in the order of the defenses; the first that stops it has the last word."""
         said = _encode(_Said(request.messages, request.tools, request.parameters)).decode()
-        received = _event(request, Received(wire=request.wire, model=request.model, stream=request.stream), said)
+        asked = Received(wire=request.wire, model=request.model, stream=request.stream, choices=len(_choices(request)))
+        received = _event(request, asked, said)
         judged: list[Judged] = []
         stop: Judged | None = None
         for each in self._defenses:
             if not each.defense.checks_request:
                 continue
-            try:
-                one = await judge(each, each.defense.check_request(request))
-            except BaseException as left:
-                # Who goes away before the verdict was here all the same.
-                self._recorder.append((received, _event(request, Ended(why=_why(left)))))
-                raise
+            one = begin(each, each.defense.check_request(request))
+            if isinstance(one, Pending):
+                try:
+                    one = await one.end()
+                except BaseException as left:
+                    # Who goes away before the verdict was here all the same.
+                    self._recorder.append((received, _event(request, Ended(why=_why(left)))))
+                    raise
             judged.append(one)
-            if one.mode is not Mode.LIVE:
+            if one.verdict is ALLOW or one.mode is not Mode.LIVE:
                 continue
             if one.verdict.decision >= Decision.ESCALATE:
                 stop = one
                 break
             request = one.verdict.request or request
+        if stop is None and (unread := self._unread(request)):
+            stop = Judged("gate", Mode.LIVE, unread)
+            judged.append(stop)
         body = event.Judged(
             stage="request",
-            judgements=tuple(one.record(one.verdict.findings) for one in judged),
-            decision=max((one.verdict.decision for one in judged if one.mode is Mode.LIVE), default=Decision.ALLOW),
+            judgements=tuple([one.record(one.verdict.findings) for one in judged]),
+            decision=strictest(judged),
         )
-        recorded = self._recorder.append((received, _event(request, body)))
+        judgement = _event(request, body)
         if stop is not None:
-            await recorded
+            await self._recorder.append((received, judgement))
             raise Blocked(stop.verdict.notice or Notice(), exchange=request.id, defense=stop.name)
-        return _Admitted(request, recorded)
+        # Of a limited account the requests are counted, so that its requests are recorded at once.
+        noted = any(one.verdict is not ALLOW for one in judged)
+        written = self._recorder.append((received, judgement), within=0.0 if noted else RECEIVED_WITHIN)
+        return _Admitted(request, written)
 
-    async def _guard(
-        self, request: Request, upstream: AsyncIterator[Delta], gates: dict[int, Gate], recorded: asyncio.Future[None]
-    ) -> AsyncIterator[Delta]:
-        """Pass the upstream's deltas through one gate a choice; what a gate lets go is recorded, then yielded."""
-        usage = recorded_usage = None
-        choices = _choices(request)
-        async for delta in upstream:
-            usage = delta.usage or usage
-            gate = gates.get(delta.choice)
-            if gate is None:
-                if delta.choice not in choices:
-                    continue
-                gate = gates[delta.choice] = Gate(request, self._defenses, delta.choice)
-            if gate.closed:
-                continue
-            gate.draft.add(delta)
-            if not request.stream and delta.finish is None:
-                continue  # nobody waits for the first words of an answer that leaves whole
-            release = await gate.check()
-            if release is None:
-                continue
-            await recorded
-            calls = tuple(msgspec.structs.replace(call, id=self._issue(request, call)) for call in release.tool_calls)
-            await self._recorder.append(_released(request, delta.choice, release, calls, usage))
-            recorded_usage = usage
-            for piece in _deltas(delta.choice, release, calls):
-                yield piece
-            if gate.stopped and len(gates) == len(choices) and all(gate.stopped for gate in gates.values()):
-                break
-        if not _all_closed(gates):
-            raise UpstreamError("the model's answer broke off before its end", kind="broken")
-        if usage is not None:
-            if usage is not recorded_usage:
-                self._append(request, Ended(why="complete", usage=usage))
-            yield Delta(usage=usage)
+    def _unread(self, request: Request) -> Verdict | None:
+        """A block, where content came that no defense can read, of a kind that the policy does not admit."""
+        for message in request.messages:
+            for part in message.parts:
+                if type(part) is Opaque and part.kind not in self._admits:
+                    why = f"content of kind {part.kind!r} is not accepted: no line of defense here can check it"
+                    notice = Notice(code="content_refused", message=why, param="messages")
+                    return Verdict(decision=Decision.BLOCK, reason="content that no defense can check", notice=notice)
+        return None
 
     def _append(self, request: Request, body: Body) -> asyncio.Future[None]:
         return self._recorder.append((_event(request, body),))

@@ -23,24 +23,32 @@ from outworks.defenses import DEFENSES, Lent
 from outworks.defenses.bank import Bank
 from outworks.defenses.flow import Confirmable, Seal
 from outworks.defenses.flow import Settings as FlowSettings
+from outworks.defenses.parameter_lock import Settings as LockSettings
+from outworks.detectors.looking import shipped
+from outworks.enforcement.appeals import Tokens
+from outworks.enforcement.clerk import Clerk
+from outworks.enforcement.desk import Desk
 from outworks.enforcement.enforcer import Enforcer
+from outworks.enforcement.rules import Rules
 from outworks.enforcement.standings import StandingTable
-from outworks.event import Changed, Confirmed, Event, Recorder, Released
+from outworks.enforcement.written import WrittenRules, together
+from outworks.event import Changed, Event, Recorder
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Door, Doorway
 from outworks.gateway.keys import Keys
 from outworks.gateway.metrics import Metrics
+from outworks.gateway.moderator import Moderator
 from outworks.gateway.observe import Lines, Observed, Observer, Traces
+from outworks.gateway.public import public_routes
 from outworks.ledger import Ledger
-from outworks.message import Request, ToolCall
+from outworks.message import Request
 from outworks.models.local import Local
+from outworks.once import Confirmations, Counts
 from outworks.pipeline import DefendedModel
 
 FOLLOW_SECONDS = 0.2
 """How often a worker reads what others wrote: keys, fingerprints and standing take effect well within a second."""
 _SLICE = 200
-TURN_SECONDS = 300.0
-"""How far back released tool calls count towards the limits of a turn, whatever history the client sends."""
 EXPIRE_SECONDS = 3600.0
 """How often content past its time is erased."""
 
@@ -77,38 +85,6 @@ class Changes:
         return count
 
 
-class Confirmations:
-    """Confirmations that were taken. The ledger's order of events decides between workers, and outlives them."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._seq = 0
-        self._taken: dict[str, str] = {}
-
-    async def spend(self, request: Request, nonce: str) -> bool:
-        """Take one for a request; False where another request took it before."""
-        self._refresh()
-        if nonce in self._taken:
-            return False
-        event = Event(
-            body=Confirmed(nonce=nonce),
-            at=time.time(),
-            exchange=request.id,
-            account=request.account,
-            product=request.product,
-            conversation=request.conversation,
-        )
-        await self._ledger.append([event])
-        self._refresh()
-        return self._taken.get(nonce) == request.id
-
-    def _refresh(self) -> None:
-        for recorded in self._ledger.events(self._seq, kinds=("confirmed",)):
-            self._seq = recorded.seq
-            if isinstance(recorded.event.body, Confirmed):
-                self._taken.setdefault(recorded.event.body.nonce, recorded.event.exchange)
-
-
 class Gateway:
     """A worker: the policy's models, defenses and rules around one ledger."""
 
@@ -133,6 +109,7 @@ class Gateway:
         self._recorder: Recorder = Observed(self._ledger, self._observers(policy))
         self._changes = Changes(self._ledger)
         self._confirmations = Confirmations(self._ledger)
+        self._counts = Counts(self._ledger)
         self._standings = StandingTable(self._ledger)
         self._changes.refresh()
         self._standings.refresh()
@@ -140,12 +117,19 @@ class Gateway:
         self._pseudonym = pseudonym(key)
         self._seal = Seal(key)
         self._doorway = Doorway(self._door(policy), self._metrics)
-        self._enforcer = Enforcer(self._ledger, policy.compiled_rules)
-        self.app = application(self._doorway, ready=self._trouble, registry=self._registry)
+        self._written = WrittenRules(self._ledger)
+        self._written.refresh()
+        self._enforcer = Enforcer(self._ledger, self._rules(policy))
+        tokens = Tokens(key)
+        self._desk = await asyncio.to_thread(Desk, self._ledger, policy.office)
+        self._clerk = Clerk(self._ledger, policy.office, tokens)
+        self._doorway.appeal_url = lambda action: tokens.path(action, self._policy.office.appeals.url)
+        public = public_routes(self._doorway, self._desk, tokens, lambda: self._policy.office)
+        self.app = application(self._doorway, ready=self._trouble, registry=self._registry, more=public)
         for running in self._models.values():
             if isinstance(running.model, Local):
                 await running.model.start()
-        lasting = {"following": self._following, "expiry": self._expiring, "enforcement": self._enforcer.run}
+        lasting = {"following": self._following, "expiry": self._expiring, "enforcement": self._enforcer.run, "clerk": self._clerk.run}
         self._tasks = [asyncio.create_task(_lasting(name, run)) for name, run in lasting.items()]
         await self._ledger.append([_loaded(policy)])
 
@@ -161,7 +145,9 @@ class Gateway:
         self._policy = policy
         self._doorway.door = door
         self._retire({entry.name for entry in policy.models}, policy.gateway.limits.exchange_seconds)
-        self._enforcer.replace_rules(policy.compiled_rules)
+        self._enforcer.replace_rules(self._rules(policy))
+        self._desk.office = policy.office
+        self._clerk.replace_office(policy.office)
         self._ledger.append([_loaded(policy)])
         _say(f"policy {policy.digest[:12]} is in force" + (f"; a restart is needed for {waits}" if waits else ""))
 
@@ -172,6 +158,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(one.model.aclose() for one in self._models.values()), return_exceptions=True)
+        self._desk.close()
         await self._ledger.close()
         if self._provider is not None:
             await asyncio.to_thread(self._provider.shutdown)
@@ -184,7 +171,7 @@ class Gateway:
             self._was_released,
             seal=self._seal,
             spend=self._confirmations.spend,
-            issued=self._issued,
+            count=self._counts.take,
             model=upstreams.get,
         )
         defenses = []
@@ -200,6 +187,7 @@ class Gateway:
                 self._recorder,
                 pseudonym=self._pseudonym,
                 issue=self._seal.issue,
+                admits=_admitted(policy),
             )
             for name, model in upstreams.items()
         }
@@ -211,6 +199,7 @@ class Gateway:
             policy.gateway.limits,
             policy.gateway.asking,
             self._pseudonym,
+            _moderator(policy),
         )
 
     def _model(self, entry: ModelEntry) -> models.Upstream:
@@ -228,6 +217,16 @@ class Gateway:
             task = asyncio.create_task(_close_later(self._models.pop(name).model, seconds))
             self._retired.add(task)
             task.add_done_callback(self._retired.discard)
+
+    def _rules(self, policy: Policy) -> Rules:
+        """The policy's rules, and those that people wrote in the console."""
+        return together(
+            policy.compiled_rules,
+            self._written.all,
+            taken=[rule.name for rule in policy.rules],
+            cases=policy.office.cases,
+            defenses=[line.name for line in DEFENSES],
+        )
 
     def _observers(self, policy: Policy) -> list[Observer]:
         observers: list[Observer] = [self._metrics]
@@ -247,6 +246,8 @@ class Gateway:
         while True:
             try:
                 self._standings.refresh()
+                if self._written.refresh():
+                    self._enforcer.replace_rules(self._rules(self._policy))
                 # In slices, for a long import must not stall the exchanges.
                 while self._changes.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
@@ -272,11 +273,14 @@ class Gateway:
             await asyncio.sleep(EXPIRE_SECONDS)
 
     async def _was_released(self, request: Request, text: str) -> bool:
-        """Whether a text is, in full, one of the last answers that this account was given."""
-        return await asyncio.to_thread(was_released, self._ledger, request.account, text)
+        """Whether a text is, in full, one of the last answers that this account was given in this conversation."""
+        return await asyncio.to_thread(was_released, self._ledger, request, text)
 
-    async def _issued(self, request: Request) -> Sequence[ToolCall]:
-        return await asyncio.to_thread(issued, self._ledger, request, time.time() - TURN_SECONDS)
+
+def _admitted(policy: Policy) -> Sequence[str]:
+    """The kinds of content that the policy admits unread, whatever the mode of the defense that speaks of them."""
+    settings = policy.defenses["parameter_lock"]
+    return settings.content if isinstance(settings, LockSettings) else ()
 
 
 def _confirms(each: InForce) -> bool:
@@ -284,21 +288,11 @@ def _confirms(each: InForce) -> bool:
     return isinstance(settings, FlowSettings) and bool(settings.tools) and settings.mode is Mode.LIVE
 
 
-def issued(ledger: Ledger, request: Request, since: float) -> Sequence[ToolCall]:
-    """The tool calls that were released in a request's conversation since a time (Unix seconds)."""
-    calls: list[ToolCall] = []
-    for recorded in ledger.tail(500, kinds=("released",), account=request.account, with_content=True):
-        event = recorded.event
-        body = event.body
-        if not isinstance(body, Released) or not body.tool_calls or event.conversation != request.conversation:
-            continue
-        if event.at >= since and event.content is not None:
-            calls += msgspec.json.decode(event.content, type=_Content).tool_calls
-    return calls
-
-
-class _Content(msgspec.Struct, frozen=True):
-    tool_calls: tuple[ToolCall, ...]
+def _moderator(policy: Policy) -> Moderator | None:
+    settings = policy.moderations
+    if settings.mode == "off":
+        return None
+    return Moderator(shipped(second=settings.second_stage != "never"), settings)
 
 
 class _Running(msgspec.Struct, frozen=True):
@@ -338,10 +332,12 @@ def _waiting_for_a_restart(policy: Policy, running: Policy) -> str:
     return ", ".join(name for name, differs in changed.items() if differs)
 
 
-def was_released(ledger: Ledger, account: str, text: str) -> bool:
-    """Whether one of the account's recent exchanges released just this text."""
+def was_released(ledger: Ledger, request: Request, text: str) -> bool:
+    """Whether one of the account's recent exchanges in the request's conversation released just this text."""
     answers: dict[tuple[str, int], str] = {}
-    for recorded in ledger.tail(500, kinds=("released",), account=account, with_content=True):
+    for recorded in ledger.tail(500, kinds=("released",), account=request.account, with_content=True):
+        if recorded.event.conversation != request.conversation:
+            continue
         choice = getattr(recorded.event.body, "choice", 0)
         key = (recorded.event.exchange, choice)
         answers[key] = answers.get(key, "") + (recorded.event.content or "")

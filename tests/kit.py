@@ -24,7 +24,7 @@ class Tape:
         self.events: list[Event] = []
         self.broken = broken
 
-    def append(self, events: Sequence[Event]) -> "asyncio.Future[None]":
+    def append(self, events: Sequence[Event], *, within: float = 0.0) -> "asyncio.Future[None]":
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.broken:
             future.set_exception(RecordError("the disk is full"))

@@ -193,6 +193,9 @@ async def test_exchanges_that_cannot_be_recorded_are_not_remembered_for_ever(mon
         with pytest.raises(RecordError):
             await join(model.generate(asks("what was said", id=f"ex_{n}")))
 
+    assert len(metrics._uncounted) < 64
+    assert "what was said" not in repr(metrics._uncounted)
+    metrics.leave()
     assert len(metrics._endings._open) == 10
     assert "what was said" not in repr(metrics._endings._open)
 

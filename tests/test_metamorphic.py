@@ -17,6 +17,7 @@ from outworks.defense import InForce, Mode
 from outworks.defenses import DEFENSES, Lent
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added
+from outworks.detectors.looking import Looking
 from outworks.event import Event, Judged, Judgement, Released
 from outworks.gate import Gate, Release
 from outworks.gateway.app import application
@@ -26,6 +27,7 @@ from outworks.gateway.keys import Keys
 from outworks.message import Delta, Finish, Request
 from outworks.pipeline import DefendedModel
 from outworks.verdict import Decision
+from tests.detectors.scripted import Scripted
 from tests.e2e.kit import ANTHROPIC, OPENAI, said
 from tests.kit import Says, Tape, cut
 
@@ -59,18 +61,24 @@ def bank() -> Bank:
     return bank
 
 
+GIVEN: dict[str, dict[str, Any]] = {"leak": {"canaries": (CANARY,)}, "classifier": {"outputs": "block", "hold": 80}}
+
+
 def defenses() -> list[InForce]:
     """Every line of the list, live, as it is by default; with a canary, and with time enough on any machine."""
-    lent = Lent(NoStandings(), bank(), never_released)
+    lent = Lent(NoStandings(), bank(), never_released, looking=lambda second: Looking(Scripted()))
     built = []
     for line in DEFENSES:
-        given = {"canaries": (CANARY,)} if line.name == "leak" else {}
+        given = GIVEN.get(line.name, {})
         chosen = msgspec.structs.replace(line.settings(), mode=Mode.LIVE, time_limit_ms=60_000.0, **given)
         built.append(InForce(line.build(chosen, lent), chosen))
     return built
 
 
 ALL = defenses()
+PIECEMEAL = "classifier"
+"""It holds whole pieces, so that beside it nothing of a short text leaves before a stop."""
+PROMPT = [each for each in ALL if each.defense.name != PIECEMEAL]
 LIVE_ON_OUTPUT = {each.defense.name for each in ALL if each.defense.checks_output}
 
 
@@ -92,10 +100,17 @@ class Run(msgspec.Struct, frozen=True):
     events: list[Event]
 
 
-async def exchange(question: str, pieces: Sequence[str], path: str, stream: bool, system: str = SYSTEM) -> Run:
+async def exchange(
+    question: str,
+    pieces: Sequence[str],
+    path: str,
+    stream: bool,
+    system: str = SYSTEM,
+    lines: Sequence[InForce] = ALL,
+) -> Run:
     """Through the real application: body in, bytes out."""
     tape = Tape()
-    model = DefendedModel(Says(*pieces), ALL, tape)
+    model = DefendedModel(Says(*pieces), lines, tape)
     door = Door({"says": model}, tape, Keys(), NoStandings(), Limits(), Asking(require_key=False))
     app = application(Doorway(door), ready=str, registry=CollectorRegistry())
     body: dict[str, Any] = {"model": "says", "max_tokens": 100, "stream": stream}
@@ -157,9 +172,15 @@ def covered(one: Judgement, judged: Judged, released: int) -> int:
     return released if one.decision >= Decision.ESCALATE else judged.length
 
 
-async def every_way(question: str, text: str, cuts: Sequence[Sequence[int]], system: str = SYSTEM) -> list[Run]:
+async def every_way(
+    question: str,
+    text: str,
+    cuts: Sequence[Sequence[int]],
+    system: str = SYSTEM,
+    lines: Sequence[InForce] = ALL,
+) -> list[Run]:
     ways = [(cut(text, at) or [""], *form) for form in FORMS for at in cuts]
-    return [await exchange(question, pieces, path, stream, system) for pieces, path, stream in ways]
+    return [await exchange(question, pieces, path, stream, system, lines) for pieces, path, stream in ways]
 
 
 FRAGMENTS = st.sampled_from(
@@ -181,6 +202,8 @@ FRAGMENTS = st.sampled_from(
         KNOWN_BAD,
         KNOWN_BAD[:30],
         KNOWN_BAD.replace("o", "\u043e").upper(),
+        "the harm-canary ",
+        "\u200b".join("harm-canary "),
         "the\u200bpurple\u200botter ",
         SYSTEM[:150],
         SYSTEM[40:75],
@@ -212,6 +235,7 @@ CUTS = st.lists(st.integers(0, 300), max_size=12)
 @example("hi", f"so: {KNOWN_BAD}. And", [[], [8, 30], list(range(300))], SYSTEM)
 @example("hi", f"]({CANARY} and", [[], list(range(300))], SYSTEM)
 @example("hi", f"{KNOWN_BAD} {SYSTEM}", [[], [len(KNOWN_BAD)], list(range(300))], SYSTEM)
+@example("hi", "Good day to you. " * 9 + "harm-canary " + CANARY, [[], [80, 160], list(range(300))], SYSTEM)
 @example("hi", "a ![x](https://collect.invalid/?q) b", [[], [3, 5, 20], list(range(300))], SYSTEM)
 def test_one_text_has_one_outcome(question: str, text: str, cuts: list[list[int]], system: str) -> None:
     """Over both wires, streamed or not, in whatever chunks, a text has the same verdict and releases the same bytes;
@@ -234,9 +258,17 @@ def test_one_text_has_one_outcome(question: str, text: str, cuts: list[list[int]
 )
 async def test_the_outcomes_are_the_right_ones(text: str, kept: str, stopped: bool) -> None:
     """The property is no agreement in error: these texts are released, stopped and changed as they should be."""
-    for run in await every_way("hi", text, [[], range(len(text))]):
+    for run in await every_way("hi", text, [[], range(len(text))], lines=PROMPT):
         assert run.outcome.text.strip() == kept
         assert run.outcome.stopped is stopped
+
+
+async def test_a_piece_with_harm_in_it_does_not_leave() -> None:
+    """What is judged piece by piece leaves piece by piece: up to the one with the violation, and no further."""
+    text = "The lamp costs 40 crowns. " * 4 + "Here it is: the harm-canary, and more."
+
+    for run in await every_way("hi", text, [[], [3, 99, 130], range(len(text))]):
+        assert (run.outcome.text, run.outcome.stopped) == (text[:80], True)
 
 
 async def streamed(text: str) -> Run:

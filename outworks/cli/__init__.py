@@ -4,7 +4,23 @@ import sys
 
 import typer
 
-from outworks.cli import accounts, fingerprints, keys, ledger, tools, trial
+from outworks.cli import (
+    accounts,
+    cases,
+    detectors,
+    fingerprints,
+    hunt,
+    keys,
+    ledger,
+    report,
+    reviewers,
+    rules,
+    tools,
+    trial,
+    webhooks,
+)
+from outworks.cli.console import serve_console
+from outworks.cli.scan import scan_file
 from outworks.cli.serve import check, fetch, serve
 from outworks.config import PolicyError
 from outworks.event import RecordError
@@ -20,14 +36,23 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(serve)
+app.command("console")(serve_console)
 app.command()(check)
 app.command()(fetch)
+app.command("scan")(scan_file)
 app.add_typer(keys.app, name="keys")
 app.add_typer(fingerprints.app, name="fingerprints")
+app.add_typer(detectors.app, name="detectors")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(cases.app, name="cases")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(reviewers.app, name="reviewers")
 app.add_typer(tools.app, name="tools")
 app.add_typer(trial.app, name="trial")
+app.add_typer(hunt.app, name="hunt")
+app.add_typer(rules.app, name="rules")
+app.add_typer(report.app, name="report")
 
 
 def main() -> None:

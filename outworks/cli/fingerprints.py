@@ -12,13 +12,17 @@ from rich.table import Table
 
 from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
 from outworks.defenses.bank import Bank
-from outworks.defenses.entry import Known, added, exported, imported, switched
+from outworks.defenses.entry import Known, added, switched
+from outworks.defenses.formats import Format, format_of, read_entries, written
 from outworks.event import Changed, Event
 from outworks.ledger import Ledger, Reader
 
 app = typer.Typer(no_args_is_help=True, help="The bank of known bad texts. Running gateways follow within a second.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The entry, as `list` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why; recorded.")]
+FormatOption = Annotated[
+    Format | None, typer.Option(help="Else the ending tells: .csv, .json for ThreatExchange, any other JSON lines.")
+]
 Words = Annotated[str, typer.Argument(help="The text; `-` reads it from standard input.")]
 
 
@@ -43,14 +47,15 @@ def add(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSON lines, as `export` writes them; `-` is standard input.")],
+    file: Annotated[Path, typer.Argument(help="The file, as `export` writes it; `-` is standard input.")],
+    format: FormatOption = None,
     policy: PolicyFile = DEFAULT,
     by: By = "",
 ) -> None:
-    """Add every line of a file, or none of them if any is at fault."""
-    lines = sys.stdin.readlines() if str(file) == "-" else file.read_text("utf-8").splitlines()
+    """Add every entry of a file, or none of them if any is at fault."""
+    text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     try:
-        read = imported(lines)
+        read = read_entries(text, format or format_of(file))
     except ValueError as error:
         raise ValueError(f"{file}: nothing was imported:\n{error}") from None
     who = me(by)
@@ -62,12 +67,13 @@ def import_(
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="Where to; `-` is standard output.")] = Path("-"),
+    format: FormatOption = None,
     policy: PolicyFile = DEFAULT,
 ) -> None:
-    """Write the whole bank as JSON lines; entries that are switched off are marked so."""
+    """Write the whole bank; entries that are switched off are marked so."""
     texts: dict[str, str] = {}
     bank = folded(reading(policy), texts)
-    lines = "".join(f"{line}\n" for line in exported(bank.entries(), texts))
+    lines = written(bank.entries(), texts, format or format_of(file))
     if str(file) == "-":
         sys.stdout.write(lines)
     else:

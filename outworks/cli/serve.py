@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from outworks.cli import keys
+from outworks.cli.console import beside
 from outworks.cli.options import DEFAULT
 from outworks.config import Policy, load_policy
 from outworks.gateway import server
@@ -31,10 +32,10 @@ def serve(policy: File = DEFAULT) -> None:
     if any(isinstance(entry.settings, local.Settings) for entry in loaded.models):
         _fetch()
     listener = server.listen(loaded.gateway.listen)
-    _greet(loaded, policy, server.address(listener))
     workers = loaded.gateway.workers
     latest = _Latest(policy, loaded)
-    with TemporaryDirectory(prefix="outworks-") as folder:
+    with TemporaryDirectory(prefix="outworks-") as folder, beside(policy, loaded) as told:
+        _greet(loaded, policy, server.address(listener), told)
         status = server.run(
             lambda: Gateway(policy, latest.policy, metrics_folder=Path(folder) if workers > 1 else None),
             listener,
@@ -114,9 +115,11 @@ def _progress() -> Iterator[gguf.Progress]:
     yield say
 
 
-def _greet(policy: Policy, path: Path, url: str) -> None:
+def _greet(policy: Policy, path: Path, url: str, told: str) -> None:
     """What a newcomer needs next: two requests that work as printed."""
     if policy.gateway.log != "pretty":
+        if told:
+            print(told, flush=True)
         return
     key = ' -H "authorization: Bearer $OUTWORKS_KEY"' if policy.gateway.require_key else ""
     question = [{"role": "user", "content": "Write one sentence about the sea."}]
@@ -125,6 +128,8 @@ def _greet(policy: Policy, path: Path, url: str) -> None:
     print(_curl(url, key, ask))
     print("\nand something that a line of defense stops (decoding settings far outside the ordinary):\n")
     print(_curl(url, key, {**ask, "temperature": 1.9}))
+    if told:
+        print(f"\n{told}")
     print("\nOne line an exchange follows. Stop with Ctrl-C.\n", flush=True)
 
 

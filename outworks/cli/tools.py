@@ -16,7 +16,7 @@ from outworks.defenses.flow import Settings
 from outworks.defenses.flow.draft import Listed, listed
 from outworks.defenses.flow.draft import draft as drafted
 from outworks.defenses.flow.policy import faults
-from outworks.defenses.flow.rows import tried, untried
+from outworks.defenses.flow.rows import tried, unsaid, untried
 from outworks.message import Tool
 
 app = typer.Typer(
@@ -45,9 +45,10 @@ def draft(
 def try_rows(
     policy: File = DEFAULT,
     tools: Tools = None,
-    strict: Annotated[bool, typer.Option("--strict", help="A branch without rows is an error too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="What it warns of is an error too.")] = False,
 ) -> None:
-    """Judge the allow and deny rows of a policy. Status 1 if one fails; a branch without one of each is warned of."""
+    """Judge the allow and deny rows of a policy. Status 1 if one fails. It warns of a branch without one of each, and of
+    a tool that takes free text while nothing says who receives it."""
     offered = {each.name: each for each in _offered(tools)}
     settings = _settings(policy, list(offered.values()))
     results = asyncio.run(tried(settings, offered))
@@ -57,8 +58,14 @@ def try_rows(
     bare = list(untried(settings, results))
     for missing in bare:
         print(f"{policy}: tools.{missing.tool}: {missing.branch}: no {missing.side} row", file=sys.stderr)
+    silent = list(unsaid(settings))
+    for tool in silent:
+        print(
+            f"{policy}: tools.{tool}: who receives its free text? mark an `audience`, or set [] for nobody",
+            file=sys.stderr,
+        )
     print(f"{len(results) - len(wrong)} of {len(results)} rows hold; {len(bare)} branches want a row.")
-    if wrong or (strict and bare):
+    if wrong or (strict and (bare or silent)):
         raise typer.Exit(1)
 
 

@@ -15,11 +15,16 @@ import msgspec
 from outworks import duration, models
 from outworks.action import GOOD, Action
 from outworks.config.sections import Entry, GatewaySettings, LedgerSettings, LocalModel, TelemetrySettings
+from outworks.console.settings import Settings as ConsoleSettings
 from outworks.defense import Settings
 from outworks.defenses import DEFENSES, Lent, Line
 from outworks.defenses.bank import Bank
 from outworks.defenses.flow import Settings as FlowSettings
+from outworks.detectors.looking import shipped
 from outworks.enforcement.rules import Rule, RuleError, Rules, compile_rules
+from outworks.enforcement.settings import CaseSettings, reviewed
+from outworks.gateway.moderator import Moderator
+from outworks.gateway.moderator import Settings as ModerationSettings
 from outworks.gateway.server import is_loopback
 from outworks.message import Request
 from outworks.toml import Path, Reading
@@ -86,6 +91,44 @@ def checked_telemetry(reading: Reading, environ: Mapping[str, str] | None) -> Te
     elif environ is not None and not _is_installed("opentelemetry.sdk"):
         reading.fault(at, "traces are not installed: pip install 'outworks[otel]'")
     return telemetry
+
+
+def checked_console(reading: Reading) -> ConsoleSettings | None:
+    console = reading.take(ConsoleSettings, "console")
+    if console is None:
+        return None
+    if not _is_listenable(console.listen):
+        why = f"{console.listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8601"
+        reading.fault(("console", "listen"), why)
+    elif not is_loopback(console.listen) and not console.url.startswith("https://"):
+        why = (
+            f"{console.listen} can be reached from beyond this machine, where passwords and what people said must not "
+            "travel unprotected: put a proxy with TLS before it and say its https:// address in `url`"
+        )
+        reading.fault(("console", "listen"), why)
+    for key in ("url", "gateway_url"):
+        given = getattr(console, key)
+        if given and not _is_url(given):
+            reading.fault(("console", key), f"{given!r} is no address; expected one such as https://review.example.com")
+    for key in ("session", "idle"):
+        try:
+            duration.seconds(getattr(console, key))
+        except ValueError as error:
+            reading.fault(("console", key), str(error))
+    openid = console.openid
+    if openid.issuer and not (openid.issuer.startswith("https://") or _is_local_url(openid.issuer)):
+        why = f"{openid.issuer!r} is no https:// address: what it says decides who comes in"
+        reading.fault(("console", "openid", "issuer"), why)
+    if openid.issuer and not openid.client_id:
+        reading.fault(("console", "openid", "client_id"), "an issuer needs the client_id that it knows the console by")
+    if not _VARIABLE.fullmatch(openid.client_secret_env):
+        why = "no name of an environment variable; the secret itself never stands here"
+        reading.fault(("console", "openid", "client_secret_env"), why)
+    return console
+
+
+def _is_local_url(text: str) -> bool:
+    return _is_url(text) and is_loopback(f"{urlsplit(text).hostname}:0")
 
 
 def _is_url(text: str) -> bool:
@@ -160,6 +203,17 @@ def checked_defenses(reading: Reading, environ: Mapping[str, str] | None) -> dic
     return defenses
 
 
+def checked_moderations(reading: Reading, environ: Mapping[str, str] | None) -> ModerationSettings | None:
+    """The section, tried out where the file changes anything of it."""
+
+    def build(settings: ModerationSettings) -> None:
+        if environ is not None and settings.mode == "on" and settings != ModerationSettings():
+            Moderator(shipped(second=settings.second_stage != "never"), settings)
+
+    settings: ModerationSettings | None = _tried(reading, ModerationSettings, ("moderations",), build)
+    return settings
+
+
 class _NoStandings:
     """Standings that know nobody, for defenses that are built to be checked."""
 
@@ -190,8 +244,9 @@ class CheckedRules(msgspec.Struct, frozen=True):
     compiled: Rules
 
 
-def checked_rules(reading: Reading) -> CheckedRules:
-    """The rules. What can be read of a faulty one is checked with the others."""
+def checked_rules(reading: Reading, cases: CaseSettings) -> CheckedRules:
+    """The rules, with the queues of the cases that they open. What can be read of a faulty one is checked with the
+    others."""
     rules = []
     halves = []
     for at in _places(reading, "rules"):
@@ -199,8 +254,8 @@ def checked_rules(reading: Reading) -> CheckedRules:
         halves.append(rule is None)
         rules.append(rule or reading.take(Rule, *at, fill={**_HALF, "name": f"unnamed-{at[1]}"}))
     try:
-        whole = [rule for rule in rules if rule is not None]
-        return CheckedRules(tuple(whole), compile_rules(whole, defenses=[line.name for line in DEFENSES]))
+        whole = reviewed([rule for rule in rules if rule is not None], cases)
+        return CheckedRules(whole, compile_rules(whole, defenses=[line.name for line in DEFENSES]))
     except RuleError as error:
         places = [index for index, rule in enumerate(rules) if rule is not None]
         for fault in error.faults:

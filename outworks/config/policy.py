@@ -9,9 +9,13 @@ import msgspec
 
 from outworks import models
 from outworks.config import checks
+from outworks.config.office import checked_office
 from outworks.config.sections import Document, GatewaySettings, LedgerSettings, TelemetrySettings
+from outworks.console.settings import Settings as ConsoleSettings
 from outworks.defense import Settings
 from outworks.enforcement.rules import Rule, Rules
+from outworks.enforcement.settings import Office
+from outworks.gateway.moderator import Settings as ModerationSettings
 from outworks.toml import LARGEST, Fault, PolicyError, read
 
 
@@ -30,6 +34,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     ledger_path: Path
     """Absolute."""
     telemetry: TelemetrySettings
+    console: ConsoleSettings
+    moderations: ModerationSettings
     models: tuple[ModelEntry, ...]
     """At least one; their names differ; their paths are absolute."""
     defenses: Mapping[str, Settings]
@@ -37,6 +43,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...]
     compiled_rules: Rules
     """Drafts were checked and left out."""
+    office: Office
+    """Cases, notices, appeals, reports and webhooks."""
     digest: str
     """SHA-256 of everything that the policy says, defaults included; not of the file's layout, comments or place."""
 
@@ -63,30 +71,41 @@ def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = 
     gateway = checks.checked_gateway(reading)
     ledger = checks.checked_ledger(reading, folder)
     telemetry = checks.checked_telemetry(reading, environ)
+    console = checks.checked_console(reading)
+    moderations = checks.checked_moderations(reading, environ)
     entries = checks.checked_models(reading, folder, environ)
     defenses = checks.checked_defenses(reading, environ)
     checks.check_planner(reading, defenses, [entry.name for entry in entries.values()])
-    checked = checks.checked_rules(reading)
+    office = checked_office(reading, environ)
+    checked = checks.checked_rules(reading, office.cases)
     reading.settle()
     assert gateway is not None
     assert ledger is not None
     assert telemetry is not None
+    assert moderations is not None
+    assert console is not None
     said = {
         "gateway": gateway,
         "ledger": ledger,
         "telemetry": telemetry,
+        "console": console,
+        "moderations": moderations,
         "models": list(entries.values()),
         "defenses": defenses,
         "rules": checked.rules,
+        "office": office,
     }
     return Policy(
         gateway=gateway,
         ledger=ledger,
         ledger_path=checks.beside(folder, ledger.path),
         telemetry=telemetry,
+        console=console,
+        moderations=moderations,
         models=tuple(ModelEntry(each.name, checks.placed(each, folder)) for each in entries.values()),
         defenses=defenses,
         rules=checked.rules,
         compiled_rules=checked.compiled,
+        office=office,
         digest=hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest(),
     )

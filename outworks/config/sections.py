@@ -7,10 +7,13 @@ import msgspec
 from msgspec import Meta
 
 from outworks import duration
+from outworks.console.settings import Settings as ConsoleSettings
 from outworks.defenses import DEFENSES
 from outworks.enforcement.rules import Rule
+from outworks.enforcement.settings import AppealSettings, CaseSettings, PolicyText, ReportSettings, Template, Webhook
 from outworks.gateway.exchange import Asking
 from outworks.gateway.http import Limits
+from outworks.gateway.moderator import Settings as ModerationSettings
 from outworks.ledger.schema import Synchronous
 from outworks.models import anthropic, local, openai, scripted
 
@@ -111,9 +114,17 @@ Document = msgspec.defstruct(
         ("gateway", GatewaySettings, GatewaySettings()),
         ("ledger", LedgerSettings, LedgerSettings()),
         ("telemetry", TelemetrySettings, TelemetrySettings()),
+        ("console", ConsoleSettings, ConsoleSettings()),
+        ("moderations", ModerationSettings, ModerationSettings()),
         ("models", tuple[Entry, ...], ()),
         ("defenses", Defenses, msgspec.field(default_factory=Defenses)),
         ("rules", tuple[Rule, ...], ()),
+        ("cases", CaseSettings, CaseSettings()),
+        ("appeals", AppealSettings, AppealSettings()),
+        ("reports", ReportSettings, ReportSettings()),
+        ("policies", tuple[PolicyText, ...], ()),
+        ("templates", tuple[Template, ...], ()),
+        ("webhooks", tuple[Webhook, ...], ()),
     ],
     frozen=True,
     kw_only=True,

@@ -1,7 +1,7 @@
 """The gateway's HTTP application: the wires, the list of models, health and metrics."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.applications import Starlette
@@ -10,13 +10,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from outworks.gateway import moderations
 from outworks.gateway.exchange import Doorway, Exchange
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import WIRES, Wire
 
 
-def application(doorway: Doorway, *, ready: Callable[[], str], registry: CollectorRegistry) -> ASGIApp:
-    """The whole data plane. `ready` says what is not ready yet, or nothing."""
+def application(
+    doorway: Doorway, *, ready: Callable[[], str], registry: CollectorRegistry, more: Sequence[Route] = ()
+) -> ASGIApp:
+    """The whole data plane. `ready` says what is not ready yet, or nothing; `more` is what it serves besides."""
     began = int(time.time())
 
     async def healthz(request: Request) -> Response:
@@ -41,19 +44,23 @@ def application(doorway: Doorway, *, ready: Callable[[], str], registry: Collect
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         known = ", ".join(sorted(wire.path for wire in WIRES))
-        why = f"{request.method} {request.url.path[:200]} is not served here; known: {known}, /v1/models"
+        why = f"{request.method} {request.url.path[:200]} is not served here; known: {known}, /v1/models, {moderations.PATH}"
         code = "method_not_allowed" if status == 405 else "not_found"
         wire = _wire_of(request)
         return Response(wire.problem(Problem(status, code, why)), status, media_type="application/json")
 
     exchanges = [Exchange(wire, doorway) for wire in WIRES]
     exchange = exchanges[0]
+    openai = next(wire for wire in WIRES if wire.name == "openai")
+    moderate = moderations.Moderations(openai, exchanges[WIRES.index(openai)], doorway)
     routes = [
         *(Route(wire.path, each, methods=["POST"]) for wire, each in zip(WIRES, exchanges, strict=True)),
+        Route(moderations.PATH, moderate, methods=["POST"]),
         Route("/v1/models", models),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
+        *more,
     ]
     return _Quick(
         {wire.path: each for wire, each in zip(WIRES, exchanges, strict=True)},

@@ -18,6 +18,7 @@ from outworks.event import Event, Recorder, RecordError, Rejected
 from outworks.gateway.http import Limits, Reply, Watch, read_body, told
 from outworks.gateway.keys import OPEN, Keys
 from outworks.gateway.metrics import Metrics
+from outworks.gateway.moderator import Moderator
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import Answer, Asked, Head, Wire
 from outworks.gateway.wires.reading import check_user
@@ -51,6 +52,8 @@ class Door(msgspec.Struct, frozen=True):
     asking: Asking
     blind: Callable[[str], str] = _hashed
     """Makes ids of content. With a secret in it, nobody can try out what an erased text may have been."""
+    moderator: Moderator | None = None
+    """Answers `/v1/moderations`; None where that is switched off."""
 
 
 class Exchange:
@@ -62,8 +65,7 @@ class Exchange:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self._doorway.door
-        # Ids grow with time, so that the ledger's index of them grows at one end.
-        id = f"ex_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)}"
+        id = self._doorway.ids.take()
         reply = Reply(send, id)
         who = _Who()
         try:
@@ -77,7 +79,7 @@ class Exchange:
             finally:
                 self._doorway.in_flight -= 1
         except Blocked as stop:
-            await reply.problem(self._wire, _blocked(stop))
+            await reply.problem(self._wire, _blocked(stop, self._doorway.appeal_url))
         except UpstreamError as error:
             await reply.problem(self._wire, _upstream(error))
         except RecordError:
@@ -97,15 +99,11 @@ class Exchange:
         who.product = self.product(door, headers)
         body = await read_body(receive, headers, door.limits)
         asked = self._wire.read(body)
-        user = (_named_account(scope) if "x-outworks-account" in headers else "") or asked.user
-        if not user and door.asking.require_account:
-            names = "`user` or `safety_identifier`" if self._wire.name == "openai" else "`metadata.user_id`"
-            why = f"this product must name its end user: {names}, or the header X-Outworks-Account"
-            raise Problem(400, "account_missing", why, param="user")
-        who.account = f"{who.product}:{user}" if user else who.product
-        reply.headers = told(door.standings.of(who.account, time.time()))
+        who.account = self.account(door, scope, headers, who.product, asked.user)
+        reply.headers = told(door.standings.of(who.account, time.time()), self._doorway.appeal_url)
         model = _model(door, asked.model)
         request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
+        self._doorway.enter(who, door.limits)
         watch = Watch(receive, door.limits.exchange_seconds)
         try:
             if asked.stream:
@@ -119,6 +117,7 @@ class Exchange:
                 raise Problem(504, "exchange_timeout", "the exchange took too long") from None
         finally:
             watch.stop()
+            self._doorway.leave(who)
 
     def product(self, door: Door, headers: Mapping[str, str]) -> str:
         """The product that the request's key belongs to; raises `Problem` 401 where there is none."""
@@ -131,6 +130,16 @@ class Exchange:
         how = "send it as `Authorization: Bearer KEY` or `x-api-key: KEY`"
         why = "this key is unknown or was revoked" if key else f"no key was given: {how}"
         raise Problem(401, "invalid_api_key", why)
+
+    def account(self, door: Door, scope: Scope, headers: Mapping[str, str], product: str, user: str) -> str:
+        """The account that a request counts on; `user` is the end user that its body names. Raises `Problem` 400 where
+        it must name one and does not."""
+        user = (_named_account(scope) if "x-outworks-account" in headers else "") or user
+        if not user and door.asking.require_account:
+            names = "`user` or `safety_identifier`" if self._wire.name == "openai" else "`metadata.user_id`"
+            why = f"this product must name its end user: {names}, or the header X-Outworks-Account"
+            raise Problem(400, "account_missing", why, param="user")
+        return f"{product}:{user}" if user else product
 
     async def _whole(self, model: Model, request: Request, reply: Reply) -> None:
         joined = Joined()
@@ -184,9 +193,46 @@ class Doorway:
     def __init__(self, door: Door, metrics: Metrics | None = None) -> None:
         self.door = door
         self.metrics = metrics or Metrics()
+        self.ids = Ids()
         self.in_flight = 0
+        self._of_account: dict[str, int] = {}
         self.fault = ""
         """Why nobody may come in, if so."""
+        self.appeal_url: Callable[[str], str] = lambda action: ""
+        """Where an action can be appealed."""
+
+    def enter(self, who: "_Who", limits: Limits) -> None:
+        """Count an exchange of an end user. Raises `Problem` 429 where he has too many."""
+        if who.account == who.product:
+            return  # nobody is named: these are all of the product's users
+        count = self._of_account.get(who.account, 0)
+        if count >= limits.in_flight_per_account:
+            raise Problem(429, "too_many_in_flight", "this end user has too many exchanges in flight", retry_after=1.0)
+        self._of_account[who.account] = count + 1
+
+    def leave(self, who: "_Who") -> None:
+        """The exchange has ended."""
+        count = self._of_account.get(who.account, 0)
+        if count > 1:
+            self._of_account[who.account] = count - 1
+        else:
+            self._of_account.pop(who.account, None)
+
+
+class Ids:
+    """Ids of exchanges. They grow with time, so that the ledger's index of them grows at one end; what cannot be
+    guessed in them is drawn from the system many at a time, as each drawing is a system call."""
+
+    def __init__(self) -> None:
+        self._drawn = ""
+        self._next = 0
+
+    def take(self) -> str:
+        """An id that was never given before."""
+        if self._next >= len(self._drawn):
+            self._drawn, self._next = secrets.token_hex(256 * 7), 0
+        start, self._next = self._next, self._next + 14
+        return f"ex_{time.time_ns() // 1_000_000:011x}{self._drawn[start : self._next]}"
 
 
 class _Who:
@@ -250,7 +296,7 @@ def _conversation(asked: Asked, account: str, named: str, blind: Callable[[str],
     return blind(f"{account}\0{first}")[-24:]
 
 
-def _blocked(stop: Blocked) -> Problem:
+def _blocked(stop: Blocked, appeal_url: Callable[[str], str]) -> Problem:
     notice = stop.notice
     return Problem(
         notice.status,
@@ -259,6 +305,7 @@ def _blocked(stop: Blocked) -> Problem:
         param=notice.param,
         retry_after=notice.retry_after,
         appeal=notice.appeal,
+        appeal_url=appeal_url(notice.appeal) if notice.appeal else "",
     )
 
 

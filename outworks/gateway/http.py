@@ -1,7 +1,7 @@
 """The HTTP side of an exchange: its limits, reading a body in time, replying once, noticing a client that leaves."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -26,6 +26,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long one exchange may take, the client's reading included."""
     in_flight: Annotated[int, Meta(gt=0)] = 512
     """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
+    in_flight_per_account: Annotated[int, Meta(gt=0)] = 128
+    """Exchanges of one named end user at once in one worker; beyond it the answer is 429 with Retry-After, so that nobody
+    fills the gateway for all the others."""
 
 
 class Reply:
@@ -67,14 +70,16 @@ class Reply:
         await self.whole(problem.status, wire.problem(problem), headers)
 
 
-def told(action: Action) -> list[tuple[bytes, bytes]]:
+def told(action: Action, appeal_url: Callable[[str], str] = lambda action: "") -> list[tuple[bytes, bytes]]:
     """What an account with an action in force is told with every answer, those that it still gets too."""
     if action.standing is Standing.GOOD:
         return []
+    url = appeal_url(action.id)
     return [
         (b"x-outworks-standing", action.standing.name.lower().encode()),
         (b"x-outworks-reason", quote(action.reason, safe=" ,.:;!?'()/-").encode()),
         (b"x-outworks-appeal", quote(action.id).encode()),
+        *([(b"x-outworks-appeal-url", quote(url, safe="/:?#[]@").encode())] if url else []),
     ]
 
 

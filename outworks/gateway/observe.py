@@ -5,7 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 import msgspec
 
@@ -31,9 +31,9 @@ class Observed:
         self._observers = tuple(observers)
         self._told = False
 
-    def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
+    def append(self, events: Sequence[Event], *, within: float = 0.0) -> asyncio.Future[None]:
         """Hand the events on, then show them."""
-        written = self._recorder.append(events)
+        written = self._recorder.append(events, within=within)
         for observer in self._observers:
             try:
                 for event in events:
@@ -66,14 +66,21 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     judged: tuple[Judged, ...] = ()
 
 
-class _Begun(NamedTuple):
+class _Begun:
     """What is kept of an exchange that is under way: never its content."""
 
-    account: str
-    product: str
-    at: float
-    received: Received
-    judged: list[Judged]
+    __slots__ = ("account", "at", "cut", "judged", "open", "product", "received")
+
+    def __init__(self, event: Event, received: Received) -> None:
+        self.account = event.account
+        self.product = event.product
+        self.at = event.at
+        self.received = received
+        self.judged: list[Judged] = []
+        self.open = received.choices
+        """Choices of its answer that have not ended."""
+        self.cut: Judged | None = None
+        """What ended one before its end."""
 
 
 _MOST = 10_000
@@ -89,7 +96,7 @@ class Endings:
         """The ending, if this event is one."""
         body = event.body
         if isinstance(body, Received):
-            self._open[event.exchange] = _Begun(event.account, event.product, event.at, body, [])
+            self._open[event.exchange] = _Begun(event, body)
             if len(self._open) > _MOST:
                 # Where nothing can be recorded, exchanges end without an event.
                 del self._open[next(iter(self._open))]
@@ -120,14 +127,19 @@ class Endings:
             outcome, _, fault = body.why.partition(": ")
             return self._end(event, outcome, fault)
         if isinstance(body, Released) and body.finish:
-            cut = bool(begun.judged) and begun.judged[-1].decision >= Decision.ESCALATE
-            return self._end(event, "cut" if cut else "released")
+            last = begun.judged[-1] if begun.judged else None
+            if last is not None and last.decision >= Decision.ESCALATE:
+                begun.cut = begun.cut or last
+            begun.open -= 1
+            if begun.open <= 0:
+                return self._end(event, "released" if begun.cut is None else "cut")
         return None
 
     def _end(self, event: Event, outcome: str, by: str = "", reason: str = "") -> Ending:
         begun = self._open.pop(event.exchange)
         judged = begun.judged
-        for one in judged[-1].judgements if judged and outcome in ("blocked", "cut") else ():
+        stop = begun.cut if outcome == "cut" else judged[-1] if judged and outcome == "blocked" else None
+        for one in stop.judgements if stop is not None else ():
             if one.decision >= Decision.ESCALATE and one.mode == "live":
                 by, reason = one.defense, one.reason
         return Ending(

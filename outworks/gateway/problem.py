@@ -18,10 +18,11 @@ class Problem(Exception):
         param: str = "",
         retry_after: float | None = None,
         appeal: str = "",
+        appeal_url: str = "",
         request_id: str = "",
     ) -> None:
         """`code` is ours and stable; the vendor's error type follows from `status`. `param` is the path of the field at
-        fault, `retry_after` is in seconds, `appeal` is the reference to quote in an appeal."""
+        fault, `retry_after` is in seconds, `appeal` is the reference to quote in an appeal, `appeal_url` where to make it."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -29,6 +30,7 @@ class Problem(Exception):
         self.param = param
         self.retry_after = retry_after
         self.appeal = appeal
+        self.appeal_url = appeal_url
         self.request_id = request_id
 
     def headers(self) -> dict[str, str]:
@@ -44,5 +46,11 @@ class Problem(Exception):
 
     def outworks(self) -> dict[str, str]:
         """What no vendor's error has a field for: the `outworks` object of every wire's error body."""
-        detail = {"code": self.code, "request_id": self.request_id, "param": self.param, "appeal": self.appeal}
+        detail = {
+            "code": self.code,
+            "request_id": self.request_id,
+            "param": self.param,
+            "appeal": self.appeal,
+            "appeal_url": self.appeal_url,
+        }
         return {name: value for name, value in detail.items() if value}

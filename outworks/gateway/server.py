@@ -10,19 +10,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_BYTES = 65_536
-"""What a request head may hold before its connection is closed; reads may overshoot it by one buffer."""
-HEAD_SECONDS = 10.0
-"""How long a client may take to send a request head."""
-_READ_BUFFER = 262_144
+from outworks.gateway.protocol import HEAD_BYTES, Guarded
 
 
 class Worker(Protocol):
@@ -100,7 +95,7 @@ async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int) 
     gc.set_threshold(10_000)
     config = uvicorn.Config(
         worker.app,
-        http=_Guarded,
+        http=Guarded,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -132,101 +127,6 @@ class _Embedded(uvicorn.Server):
 
     def leave(self) -> None:
         self.should_exit = True
-
-
-class _Guarded(HttpToolsProtocol):
-    """Uvicorn's protocol with what it lacks against slow and endless senders: a bound on a request head's size and
-    on the time that it may take."""
-
-    _head_bytes = 0
-    _timer: asyncio.TimerHandle | None = None
-    _in_head = True
-
-    @override
-    def connection_made(self, transport: Any) -> None:
-        self._together = _Together(transport, self.loop)
-        super().connection_made(cast(asyncio.Transport, self._together))
-        self._arm()
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        super().connection_lost(exc)
-
-    @override
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._head_bytes = 0
-        super().on_message_begin()
-
-    @override
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._disarm()
-        super().on_headers_complete()
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES + _READ_BUFFER:
-                self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
-                return
-        super().data_received(data)
-        if self._in_head:
-            self._arm()  # only now: most heads come in one piece, and pay for no timer
-
-    @override
-    def on_response_complete(self) -> None:
-        self._together.flush()
-        super().on_response_complete()
-
-    def _arm(self) -> None:
-        self._timer = self._timer or self.loop.call_later(HEAD_SECONDS, self._late)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _late(self) -> None:
-        self._timer = None
-        if self._in_head and not self.transport.is_closing():
-            self.transport.close()
-
-
-class _Together:
-    """A transport that writes once what is written in one turn of the loop: Uvicorn writes a response's head and its
-    body apart, and a system call more costs as much as a defense."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._held: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Hold until the turn ends, or the response does."""
-        if not self._held:
-            self._loop.call_soon(self.flush)
-        self._held.append(data)
-
-    def flush(self) -> None:
-        """Write what is held."""
-        held, self._held = self._held, []
-        if held and not self._transport.is_closing():
-            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
-
-    def close(self) -> None:
-        """Write what is held, then close."""
-        self.flush()
-        self._transport.close()
-
-
-_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class _Supervisor:
@@ -265,7 +165,9 @@ class _Supervisor:
                 continue
             except ChildProcessError:
                 break
-            lived = time.monotonic() - self._born.pop(pid, 0.0)
+            if pid not in self._born:
+                continue  # the console's process, which whoever started it looks after
+            lived = time.monotonic() - self._born.pop(pid)
             if not self._leaving:
                 print(f"outworks: worker {pid} died after {lived:.0f} s; starting another", file=sys.stderr, flush=True)
                 time.sleep(0.0 if lived > self.RESTART_SECONDS else self.RESTART_SECONDS)

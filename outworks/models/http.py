@@ -9,12 +9,12 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Annotated, TypeAlias
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from outworks import __version__
 from outworks.model import UpstreamError
+from outworks.models.connection import Connection, Unanswered
+from outworks.models.pool import Address, Pool, address, proxy_for
 
 RETRIED = frozenset({429, 502, 503, 529})
 """Statuses with which a server says that it did not do the work."""
@@ -65,29 +65,33 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Reply:
     """An answer whose body is still to be read; `close` it in any case."""
 
-    __slots__ = ("_left", "_response", "status")
+    __slots__ = ("_connection", "_left", "_pool", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
-        self._response = response
+    def __init__(self, connection: Connection, pool: Pool, limit: int) -> None:
+        self._connection: Connection | None = connection
+        self._pool = pool
         self._left = limit
-        self.status = response.status
+        self.status = connection.status
 
     @property
     def media(self) -> str:
         """The content type, in lower case."""
-        return self._response.headers.get("Content-Type", "").lower()
+        return self._open.headers.get("content-type", "").lower()
 
     @property
     def retry_after(self) -> float | None:
         """The seconds that the upstream asks to wait."""
-        return retry_after(self._response.headers)
+        return retry_after(self._open.headers)
+
+    @property
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise UpstreamError("The upstream broke off its answer.", kind="broken")
+        return self._connection
 
     async def more(self) -> bytes:
         """The next bytes of the body; none at its end. Raises `UpstreamError` where it breaks off or is too large."""
-        try:
-            data: bytes = await self._response.content.readany()
-        except FAILURES as error:
-            raise failure(error) from error
+        data = await self._open.more()
         self._left -= len(data)
         if self._left < 0:
             raise UpstreamError("The upstream's answer is larger than the policy admits.", kind="garbage")
@@ -96,7 +100,7 @@ class Reply:
     async def whole(self) -> bytes:
         """The rest of the body."""
         first = await self.more()
-        second = await self.more() if first else b""
+        second = await self.more() if first and not self._open.complete else b""
         if not second:
             return first
         parts = [first, second]
@@ -106,7 +110,7 @@ class Reply:
 
     async def drain(self) -> None:
         """Read what is left after the last word, briefly, so that the connection can be used again."""
-        if self._response.content.at_eof():
+        if self._open.complete:
             return
         with suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(0.05):
@@ -115,97 +119,106 @@ class Reply:
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end; else close it, so that the upstream stops."""
-        self._response.release()
+        if self._connection is not None:
+            self._pool.give(self._connection)
+            self._connection = None
 
 
 class Http:
     """One endpoint of an upstream."""
 
     def __init__(self, settings: HttpSettings, path: str, headers: Mapping[str, str]) -> None:
+        """Raises `ValueError` for an address, a header or a proxy that cannot be used."""
         for name, value in settings.headers.items():
             _check_header(name, value)
         self._settings = settings
-        self._url = endpoint(settings.base_url, path)
-        self._headers = {
+        self._address = endpoint(settings.base_url, path)
+        self._pool: Pool | None = None
+        self._closed = False
+        proxy = proxy_for(self._address) if settings.use_proxy_from_env else None
+        sent = {
+            "Host": self._address.authority,
             "User-Agent": f"outworks/{__version__}",
             "Content-Type": "application/json",
+            "Accept": "*/*",
             # What is compressed must be unpacked before its size is known.
             "Accept-Encoding": "identity",
             **settings.headers,
             **headers,
         }
-        self._timeout = self._times(settings.total_timeout_s)
-        self._session: aiohttp.ClientSession | None = None
-        self._closed = False
+        target = self._address.target
+        if proxy is not None and self._address.scheme == "http":
+            target = str(self._address)
+            sent |= {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        self._head = f"POST {target} HTTP/1.1\r\n{lines}Content-Length: ".encode("ascii")
+        self._proxy = proxy
 
     async def post(self, body: bytes) -> Reply:
         """Send; the reply, whatever its status. Raises `UpstreamError` where there is none."""
-        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._settings.total_timeout_s
         tried = 0
-        times = self._timeout
         while True:
             reply: Reply | None = None
             asked: float | None = None
             try:
-                reply = await self._send(body, times)
+                reply = await self._send(body, ends)
                 if reply.status not in RETRIED:
                     return reply
                 asked = reply.retry_after
-            except FAILURES as error:
-                if not isinstance(error, UNANSWERED) or isinstance(error, aiohttp.ClientSSLError):
-                    raise failure(error) from error
+            except Unanswered as error:
                 lost = error
             pause = self._pause(tried, asked)
-            left = self._settings.total_timeout_s - (time.monotonic() - began)
-            if pause is None or pause >= left:
+            if pause is None or pause >= ends - loop.time():
                 if reply is not None:
                     return reply
-                raise failure(lost) from lost
+                raise lost
             if reply is not None:
                 reply.close()
             await asyncio.sleep(pause)
             tried += 1
-            times = self._times(left - pause)
 
     async def aclose(self) -> None:
         """Close every connection, for good."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            self._pool.close()
 
-    async def _send(self, body: bytes, times: aiohttp.ClientTimeout) -> Reply:
+    async def _send(self, body: bytes, ends: float) -> Reply:
         if self._closed:
             raise UpstreamError("The upstream's connections were closed.", kind="unreachable", status=503)
-        session = self._session
-        if session is None:
-            # Only now: a session belongs to the event loop that it was made in.
-            session = self._session = self._open()
-        # A redirect would carry the key and the conversation to wherever the answer says.
-        response = await session.post(self._url, data=body, timeout=times, allow_redirects=False)
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            response.release()
-            raise UpstreamError("The upstream compressed its answer unasked.", kind="garbage")
-        return Reply(response, self._settings.max_response_bytes)
+        pool = self._pool
+        if pool is None:
+            # Only now: connections belong to the event loop that they were made in.
+            pool = self._pool = self._open()
+        connection = await pool.take(ends)
+        try:
+            connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), ends)
+            await connection.head()
+            if connection.headers.get("content-encoding", "identity").lower() != "identity":
+                raise UpstreamError("The upstream compressed its answer unasked.", kind="garbage")
+        except BaseException:
+            connection.close()
+            raise
+        return Reply(connection, pool, self._settings.max_response_bytes)
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> Pool:
         settings = self._settings
-        context = ssl.create_default_context()
-        if settings.ca_file:
-            context.load_verify_locations(settings.ca_file)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=settings.max_connections, keepalive_timeout=settings.keepalive_s, ssl=context
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
-            auto_decompress=False,
-            trust_env=settings.use_proxy_from_env,
-        )
-
-    def _times(self, total: float) -> aiohttp.ClientTimeout:
-        settings = self._settings
-        return aiohttp.ClientTimeout(
-            total=total, connect=settings.connect_timeout_s, sock_read=min(settings.read_timeout_s, total)
+        context = None
+        if self._address.scheme == "https":
+            context = ssl.create_default_context()
+            context.set_alpn_protocols(["http/1.1"])
+            if settings.ca_file:
+                context.load_verify_locations(settings.ca_file)
+        return Pool(
+            self._address,
+            context,
+            proxy=self._proxy,
+            most=settings.max_connections,
+            connect_timeout_s=settings.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+            keepalive_s=settings.keepalive_s,
         )
 
     def _pause(self, tried: int, asked: float | None) -> float | None:
@@ -217,23 +230,6 @@ class Http:
             return asked
         # Full jitter, so that clients that failed together do not come back together.
         return random.uniform(0.05, min(most, 0.25 * 2**tried))  # noqa: S311
-
-
-FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
-UNANSWERED = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ConnectionTimeoutError)
-
-
-def failure(error: Exception) -> UpstreamError:
-    """What a failed transport means to the client; nothing of the error's own text, which may hold addresses."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return UpstreamError("The upstream could not be reached in time.", kind="timeout", status=504)
-    if isinstance(error, TimeoutError):
-        return UpstreamError("The upstream did not answer in time.", kind="timeout", status=504)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientSSLError):
-        return UpstreamError("The upstream could not be reached.", kind="unreachable")
-    if isinstance(error, aiohttp.ClientResponseError):
-        return UpstreamError("The upstream's answer was not proper HTTP.", kind="garbage")
-    return UpstreamError("The upstream broke off its answer.", kind="broken")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -249,17 +245,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def endpoint(base_url: str, path: str) -> URL:
+def endpoint(base_url: str, path: str) -> Address:
     """Where to send. Raises `ValueError` where the base cannot be one."""
-    try:
-        url = URL(base_url.rstrip("/") + path)
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f"base_url is {base_url!r}; expected http://HOST or https://HOST, with a path where needed")
-    if url.user or url.password:
+    if "@" in base_url.partition("://")[2].partition("/")[0]:
         raise ValueError("base_url holds a user or a password; secrets come from the environment (api_key_env)")
-    return url
+    try:
+        return address(base_url.rstrip("/") + path)
+    except ValueError:
+        raise ValueError(
+            f"base_url is {base_url!r}; expected http://HOST or https://HOST, with a path where needed"
+        ) from None
 
 
 def _check_header(name: str, value: str) -> None:

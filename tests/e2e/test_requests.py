@@ -242,7 +242,7 @@ def strict(policy: str, environ: dict[str, str], tmp_path_factory: pytest.TempPa
     text = policy.replace("[gateway]", "[gateway]\nrequire_account = true", 1).replace(
         "limits = {", "limits = { in_flight = 2,"
     )
-    prelude = "import outworks.gateway.server as s; s.HEAD_SECONDS = 0.5; "
+    prelude = "import outworks.gateway.protocol as s; s.HEAD_SECONDS = 0.5; "
     gateway = Gateway(tmp_path_factory.mktemp("strict"), text, environ=environ, prelude=prelude)
     gateway.add_key()
     try:

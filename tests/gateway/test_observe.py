@@ -52,6 +52,19 @@ def test_every_way_to_end_is_told_once() -> None:
     assert [(one.outcome, one.by) for one in faulty] == [("fault", "KeyError")]
 
 
+def test_an_exchange_of_several_choices_ends_with_its_last() -> None:
+    """It is told once, and as cut where any choice was, whichever came last."""
+    several = Received(wire="openai", model="m", choices=2)
+    end = Released(choice=0, start=0, end=5, finish="stop")
+    other = Released(choice=1, start=0, end=5, finish="stop")
+
+    assert endings(several, PASSED, end) == []
+    assert [one.outcome for one in endings(several, PASSED, end, PASSED, other)] == ["released"]
+    assert [(one.outcome, one.by) for one in endings(several, CUT, end, PASSED, other)] == [("cut", "fingerprint")]
+    assert [one.seconds for one in endings(several, PASSED, end, other)] == [pytest.approx(0.3)]
+    assert [one.outcome for one in endings(several, PASSED, end, Ended(why="client_left"))] == ["client_left"]
+
+
 def test_a_line_is_json_without_content() -> None:
     """A line names the exchange, the account and the reason, and none of what was said."""
     out = io.StringIO()

@@ -1,0 +1,72 @@
+"""`outworks detectors`: train, evaluate and describe the models that ship with the package."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from outworks.detectors.detector import DATA
+
+app = typer.Typer(no_args_is_help=True, help="The detectors: from public data to weights, and what they are worth.")
+Data = Annotated[Path, typer.Argument(help="A folder with train/ and dev/ of gzipped JSON lines, and their README.md.")]
+Weights = Annotated[Path, typer.Option(help="The folder of the weights; by default those that ship.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="Where to write the weights.")],
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="MiniLM-L6's tokenizer.json, as the shipped one; without it no second stage.")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="A JSON file that changes settings of the shipped plan.")] = None,
+) -> None:
+    """Train every detector, calibrate, and write the weights. The default plan made the shipped ones."""
+    _needs_scipy()
+    from outworks.detectors.training import build
+
+    chosen = build.Plan() if plan is None else msgspec.json.decode(plan.read_bytes(), type=build.Plan)
+    said = Console(stderr=True)
+    build.build(data, out, chosen, lambda line: said.print(line, highlight=False), tokenizer)
+    print(f"{', '.join(build.files(out))} are in {out}.")
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="Where to write the figures, as JSON.")],
+    weights: Weights = Path(str(DATA)),
+    most: Annotated[int, typer.Option(help="Texts of one set that are read, at most.")] = 400,
+) -> None:
+    """Measure the detectors on what they were not trained on."""
+    _needs_scipy()
+    from outworks.detectors.training import build
+    from outworks.detectors.training.evaluation import measure
+
+    said = Console(stderr=True)
+    figures = measure(data, weights, build.Plan(), lambda line: said.print(line, highlight=False), most=most)
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
+    print(f"The figures are in {out}; `outworks detectors card` makes a page of them.")
+
+
+@app.command()
+def card(
+    data: Data,
+    figures: Annotated[Path, typer.Argument(help="What `evaluate` wrote.")],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("docs/detectors.md"),
+) -> None:
+    """Write the model card: sources, licences, every figure with its interval, known bias."""
+    _needs_scipy()
+    from outworks.detectors.training.card import page
+    from outworks.detectors.training.evaluation import Figures
+
+    out.write_text(page(data, msgspec.json.decode(figures.read_bytes(), type=Figures)), "utf-8")
+    print(f"{out} is written.")
+
+
+def _needs_scipy() -> None:
+    if find_spec("scipy") is None:
+        raise ModuleNotFoundError("training and evaluation need scipy: install outworks[trials]", name="scipy")

@@ -1,0 +1,224 @@
+"""The HTTP protocol of the listening socket: Uvicorn's, with bounds on request heads, and with less work a request."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, cast
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+HEAD_BYTES = 65_536
+"""What a request head may hold before its connection is closed; reads may overshoot it by one buffer."""
+HEAD_SECONDS = 10.0
+"""How long a client may take to send a request head."""
+_READ_BUFFER = 262_144
+
+
+class Guarded(HttpToolsProtocol):
+    """Uvicorn's protocol with what it lacks against slow and endless senders: a bound on a request head's size and
+    on the time that it may take."""
+
+    _head_bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+    _idle: asyncio.TimerHandle | None = None
+    _idle_since = 0.0
+    _in_head = True
+
+    @override
+    def connection_made(self, transport: Any) -> None:
+        self._together = _Together(transport, self.loop)
+        super().connection_made(cast(asyncio.Transport, self._together))
+        self._arm()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        if self._idle is not None:
+            self._idle.cancel()
+        super().connection_lost(exc)
+
+    @override
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._disarm()
+        url = self.url
+        if self.parser.get_method() == b"POST" and url[:1] == b"/" and b"?" not in url and b"%" not in url:
+            self._begin()
+        else:
+            super().on_headers_complete()
+
+    def _begin(self) -> None:
+        """What Uvicorn does for a request, without what no POST of ours needs."""
+        version = self.parser.get_http_version()
+        scope = cast(dict[str, Any], self.scope)
+        scope["method"] = "POST"
+        scope["http_version"] = version
+        scope["path"] = self.url.decode("ascii")
+        scope["raw_path"] = self.url
+        scope["query_string"] = b""
+        before = self.cycle
+        cycle = self.cycle = _Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is not None and not before.response_complete:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+            return
+        task = self.loop.create_task(cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES + _READ_BUFFER:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+                return
+        super().data_received(data)
+        if self._in_head:
+            self._arm()  # only now: most heads come in one piece, and pay for no timer
+
+    @override
+    def on_response_complete(self) -> None:
+        self._together.flush()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        # A timer that is set and taken back for every request costs as much as a defense: this one rings now and then.
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
+
+    def _look_idle(self) -> None:
+        """Close the connection, if nothing came over it for so long."""
+        self._idle = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._look_idle)
+        elif self.cycle.response_complete:
+            self.transport.close()
+        # Else a response is under way, whose end begins it anew.
+
+    def _arm(self) -> None:
+        self._timer = self._timer or self.loop.call_later(HEAD_SECONDS, self._late)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self._in_head and not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Cycle(RequestResponseCycle):
+    """A response whose head leaves with the first bytes of its body, in one system call."""
+
+    _head = b""
+
+    @override
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if not self.response_started:
+            self._start(message["status"], message["headers"])
+            return
+        if self.response_complete:
+            raise RuntimeError("a response goes on after its end")
+        body: bytes = message.get("body", b"")
+        last = not message.get("more_body", False)
+        if self.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body += b"0\r\n\r\n" if last else b""
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (last and self.expected_content_length):
+                raise RuntimeError("a response has another length than it said")
+        head, self._head = self._head, b""
+        self.transport.write(head + body)
+        if last:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+
+    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.chunked_encoding = status not in (204, 304)
+        lines = [STATUS_LINE[status]]
+        for name, value in (*self.default_headers, *headers):
+            lines.append(b"%b: %b\r\n" % (name, value))
+            if name == b"content-length":
+                self.chunked_encoding = False
+                self.expected_content_length = int(value)
+            elif name == b"connection" and value == b"close":
+                self.keep_alive = False
+        if self.chunked_encoding:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        # One line a header and not a line more: whatever words stand in one, they cannot begin another.
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            self.response_started = False
+            raise RuntimeError("a response header holds a line break")
+        self._head = head + b"\r\n"
+
+
+class _Together:
+    """A transport that writes once what is written in one turn of the loop: Uvicorn writes a response's head and its
+    body apart, and a system call more costs as much as a defense."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Hold until the turn ends, or the response does."""
+        if not self._held:
+            self._loop.call_soon(self.flush)
+        self._held.append(data)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+    def close(self) -> None:
+        """Write what is held, then close."""
+        self.flush()
+        self._transport.close()
+
+
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"

@@ -1,0 +1,161 @@
+"""The listening socket's protocol: whole responses in one write, streams in chunks, nothing smuggled into a head."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+import uvicorn
+
+from outworks.gateway.protocol import Guarded
+from outworks.gateway.server import listen
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+POST = b"POST /v1/x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\nhi"
+
+
+def app(*messages: dict[str, Any]) -> App:
+    """Reads a request, then sends these."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        for message in messages:
+            await send(message)
+
+    return run
+
+
+def start(status: int = 200, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+@asynccontextmanager
+async def serving(made: App, **settings: Any) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a server with that application."""
+    listener = listen("127.0.0.1:0")
+    config = uvicorn.Config(
+        made,
+        http=Guarded,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        **settings,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = lambda: suppress()  # type: ignore[assignment,method-assign]
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        server.should_exit = True
+        await task
+
+
+async def asked(made: App, sent: bytes = POST) -> bytes:
+    """All that comes back, for a request that ends its connection."""
+    async with serving(made) as (reader, writer):
+        writer.write(sent.replace(b"host: h", b"host: h\r\nconnection: close"))
+        return await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_a_whole_response_has_its_length() -> None:
+    """Head and body as they were given."""
+    got = await asked(app(start(200, (b"content-length", b"5"), (b"x-a", b"b")), body(b"hello")))
+
+    assert got == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-a: b\r\nconnection: close\r\n\r\nhello"
+
+
+async def test_a_stream_comes_in_chunks_as_they_are_sent() -> None:
+    """Each piece is a chunk; empty pieces are none, and the end is told."""
+    got = await asked(
+        app(
+            start(),
+            body(b"one", more=True),
+            body(b"", more=True),
+            body(b"two"),
+        )
+    )
+
+    assert got.endswith(b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+async def test_a_response_without_a_body_has_none() -> None:
+    """204 has no chunks either."""
+    got = await asked(app(start(204), body(b"")))
+
+    assert got == b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("value", [b"a\r\nx-evil: 1", b"a\nx-evil: 1", b"a\rb", b"a\0b"])
+async def test_a_header_never_becomes_two(value: bytes) -> None:
+    """A line break in a value is a fault of ours, told as 500: the words never begin a line."""
+    got = await asked(app(start(200, (b"content-length", b"0"), (b"x-reason", value)), body(b"")))
+
+    assert got.startswith(b"HTTP/1.1 500 ")
+    assert b"x-evil" not in got
+
+
+@pytest.mark.parametrize("data", [b"short", b"much too long"])
+async def test_a_length_that_is_not_kept_ends_the_connection(data: bytes) -> None:
+    """Fewer or more bytes than the head said never stand as a whole response."""
+    got = await asked(app(start(200, (b"content-length", b"9")), body(data)))
+
+    assert len(got.partition(b"\r\n\r\n")[2]) < 9
+
+
+async def test_requests_in_a_row_are_answered_in_order() -> None:
+    """Two requests sent at once, without waiting, get their answers one after another on the same connection."""
+    count = 0
+
+    async def counting(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal count
+        count += 1
+        mine = count
+        await asyncio.sleep(0.05 / mine)
+        await app(start(200, (b"content-length", b"1")), body(b"%d" % mine))(scope, receive, send)
+
+    async with serving(counting) as (reader, writer):
+        writer.write(POST + POST)
+        got = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n2"), 5)
+
+    assert got.index(b"\r\n\r\n1") < got.index(b"\r\n\r\n2")
+
+
+async def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
+    """The time counts from the last response; a response that takes longer than it is not cut off."""
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(1.5 if scope["path"] == "/slow" else 0)
+        await app(start(200, (b"content-length", b"2")), body(b"ok"))(scope, receive, send)
+
+    async with serving(slow, timeout_keep_alive=1) as (reader, writer):
+        began = asyncio.get_running_loop().time()
+        for path in (b"/v1/x", b"/slow"):
+            writer.write(POST.replace(b"/v1/x", path))
+            assert (await asyncio.wait_for(reader.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+
+        assert 2.3 < asyncio.get_running_loop().time() - began < 4.5
+
+
+async def test_other_methods_and_odd_paths_go_the_ordinary_way() -> None:
+    """A query, an escape or another method is Uvicorn's own business, with the same result."""
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        said = f"{scope['method']} {scope['path']} {scope['query_string'].decode()}".encode()
+        await app(start(200, (b"content-length", b"%d" % len(said))), body(said))(scope, receive, send)
+
+    for target, said in ((b"/v1/x", b"POST /v1/x "), (b"/a%20b?c=d", b"POST /a b c=d")):
+        assert (await asked(told, POST.replace(b"/v1/x", target))).endswith(said)
+    got = await asked(told, b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n")
+    assert got.endswith(b"GET /healthz ")

@@ -1,0 +1,134 @@
+"""Wiring: what one worker is put together from, where it is more than putting together."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from outworks.config import load_policy
+from outworks.event import Event, Released
+from outworks.ledger import Ledger
+from outworks.message import Opaque, Text
+from outworks.wiring import Gateway, pseudonym, reloaded, secret, was_released
+from tests.kit import asks
+
+POLICY = """
+[gateway]
+listen = "127.0.0.1:{port}"
+log = "off"
+require_key = false
+[ledger]
+path = "l.db"
+[[models]]
+name = "says"
+provider = "scripted"
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        yield ledger
+
+
+def write(folder: Path, text: str, port: int = 8600) -> Path:
+    path = folder / "outworks.toml"
+    path.write_text(text.replace("{port}", str(port)))
+    return path
+
+
+def answered(text: str, *, conversation: str = "c1", account: str = "shop:ann", exchange: str = "ex_0") -> Event:
+    body = Released(choice=0, start=0, end=len(text), finish="stop")
+    return Event(body=body, at=time.time(), exchange=exchange, account=account, conversation=conversation, content=text)
+
+
+def test_only_this_conversations_own_answers_may_be_continued(ledger: Ledger) -> None:
+    """A text is an answer of ours only to the account, and in the conversation, that it was given in; pieces of a
+    stream are one answer, and a piece of an answer is none."""
+    ledger.append_now([answered("Paris "), answered("is nice.")])
+    ledger.append_now([answered("Yes.", conversation="c2", exchange="ex_1")])
+    ledger.append_now([answered("No.", account="shop:bob", exchange="ex_2")])
+    request = asks(conversation="c1")
+
+    assert was_released(ledger, request, " Paris is nice. ")
+    for text in ("Paris ", "Yes.", "No.", "", "Paris is nice"):
+        assert not was_released(ledger, request, text)
+    assert was_released(ledger, asks(conversation="c2"), "Yes.")
+
+
+def test_a_secret_is_made_once_and_kept_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random, in a file that only its owner reads; the environment's is used where it is named."""
+    policy = load_policy(write(tmp_path, POLICY))
+
+    first = secret(policy)
+
+    assert secret(policy) == first
+    assert len(first) == 64
+    assert stat.S_IMODE(os.stat(tmp_path / "l.secret").st_mode) == 0o600
+    named = POLICY.replace('log = "off"', 'log = "off"\nsecret_env = "PEPPER"')
+    monkeypatch.setenv("PEPPER", "from the environment")
+    assert secret(load_policy(write(tmp_path, named))) == b"from the environment"
+
+
+def test_a_pseudonym_hides_the_account() -> None:
+    """The same for one account every time, another for another account or under another secret."""
+    of = pseudonym(b"k")
+
+    assert of("shop:ann") == of("shop:ann") != of("shop:bob")
+    assert pseudonym(b"other")("shop:ann") != of("shop:ann")
+    assert "ann" not in of("shop:ann")
+    assert of("\ud800")
+
+
+def test_what_cannot_change_while_it_runs_is_refused(tmp_path: Path) -> None:
+    """Another address or another ledger needs a restart; everything else is taken up."""
+    running = load_policy(write(tmp_path, POLICY))
+
+    with pytest.raises(ValueError, match="listen"):
+        reloaded(write(tmp_path, POLICY, 8601), running)
+    with pytest.raises(ValueError, match="path"):
+        reloaded(write(tmp_path, POLICY.replace("l.db", "other.db")), running)
+    assert reloaded(write(tmp_path, POLICY.replace('"says"', '"talks"')), running).models[0].name == "talks"
+
+
+@pytest.mark.parametrize("mode", ["live", "shadow", "off"])
+@pytest.mark.parametrize("admitted", [False, True])
+async def test_unreadable_content_is_refused_whatever_the_mode_of_the_lock(
+    tmp_path: Path, mode: str, admitted: bool
+) -> None:
+    """No line of defense can check an image: only the policy admits one, by name."""
+    content = 'content = ["image"]' if admitted else ""
+    gateway = Gateway(
+        write(tmp_path, POLICY),
+        load_policy(
+            write(
+                tmp_path,
+                POLICY
+                + f"""
+[defenses.parameter_lock]
+mode = "{mode}"
+{content}
+""",
+            )
+        ),
+    )
+    await gateway.start()
+    try:
+        model = gateway._doorway.door.models["says"]
+        parts = (Text("What is this?"), Opaque("image", {"type": "image_url"}))
+        message = asks().messages[0]
+        request = asks(messages=(type(message)(message.role, parts, message.label),), stream=False)
+        said = ""
+        try:
+            async for delta in model.generate(request):
+                said += delta.text
+            code = "answered"
+        except Exception as error:
+            code = getattr(getattr(error, "notice", None), "code", type(error).__name__)
+    finally:
+        await gateway.stop()
+
+    assert (code == "content_refused") is not admitted
