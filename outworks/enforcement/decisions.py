@@ -212,7 +212,8 @@ def _stands(reviewed: TakenAction) -> bool:
 
 def undo(desk: Desk, reviewer: Reviewer, decision_id: str, *, reason: str) -> Decision:
     """Take a decision back, and exactly what it did: its action is undone, and what it had undone counts again. The
-    case waits for a reviewer as before. Raises ValueError where it is not the last word on its case."""
+    case waits as before: for a reviewer, or for the second person where a ban had been proposed. Raises ValueError
+    where it is not the last word on its case."""
     if not reason.strip():
         raise ValueError("say why it is taken back")
     with desk.change():
