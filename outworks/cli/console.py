@@ -28,6 +28,7 @@ from outworks.ledger import Ledger
 
 File = Annotated[Path, typer.Argument(metavar="POLICY", envvar="OUTWORKS_POLICY", help="The policy file.")]
 _PARTS = ("argon2", "authlib", "httpx2", "jinja2", "python_multipart")
+_PLAYGROUND = "playground"
 _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 2.0
 
@@ -143,25 +144,14 @@ def _serve(policy: Path, listener: socket.socket, hosts: tuple[str, ...], *, par
     loaded = latest.policy
     with Ledger.open(loaded.ledger_path, synchronous=loaded.ledger.synchronous) as ledger:
         by = f"process:{os.getpid()}"
-        _record_key(ledger, key, by)
+        # The playground asks with a key that only this process knows; one that a crash leaves behind nobody knows.
+        ledger.append_now([Event(body=keys.added(_PLAYGROUND, key, by), at=time.time())])
         try:
             secret = os.environ.get(loaded.console.openid.client_secret_env, "")
             serve(ledger, latest.setup, listener, hosts=hosts, openid_secret=secret, parent=parent)
         finally:
-            ledger.append_now([Event(body=keys.revoked(_PLAYGROUND, by), at=time.time())])
-
-
-_PLAYGROUND = "playground"
-
-
-def _record_key(ledger: Ledger, key: str, by: str) -> None:
-    """Let the playground ask the gateway, with a key that only this process knows, and none that an earlier one had."""
-    ledger.append_now(
-        [
-            Event(body=keys.revoked(_PLAYGROUND, by), at=time.time()),
-            Event(body=keys.added(_PLAYGROUND, key, by), at=time.time()),
-        ]
-    )
+            gone = keys.revoked(_PLAYGROUND, by, sha256=keys.digest(key))
+            ledger.append_now([Event(body=gone, at=time.time())])
 
 
 class _Latest:
@@ -235,17 +225,18 @@ def _reachable(listen: str) -> str:
 
 
 def _welcome(policy: Policy, url: str) -> str:
-    """The way in, while nobody has one: whoever can start the gateway may also open its ledger."""
+    """The way in, while nobody else was let in: whoever can start the gateway may also open its ledger."""
     if not server.is_loopback(policy.console.listen) or policy.console.openid.issuer:
         return ""
     with Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous) as ledger:
         known = Reviewers(ledger)
+        name = me("")
+        people = [person.name for person in known if person.enabled]
         with opened(policy) as store:
-            passwords = {name for (name,) in store.rows("SELECT name FROM password")}
-            if any(person.enabled and person.name in passwords for person in known):
+            has_password = bool(store.rows("SELECT 1 FROM password WHERE name = ?", (name,)))
+            if has_password or people not in ([], [name]):
                 return ""
-            name = me("")
-            if known.find(name) is None:
+            if not people:
                 add(ledger, known, name, Role.ADMIN, by=name)
             link = link_for(store, name)
     said = "The console, with a playground to chat in (the link signs you in once, within the hour):"

@@ -39,7 +39,7 @@ def evaluate(
     data: Data,
     out: Annotated[Path, typer.Argument(help="Where to write the figures, as JSON.")],
     weights: Weights = Path(str(DATA)),
-    most: Annotated[int, typer.Option(help="Texts of one set that are read, at most.")] = 400,
+    most: Annotated[int, typer.Option(help="Texts of one set that are read, at most.")] = 300,
 ) -> None:
     """Measure the detectors on what they were not trained on."""
     _needs_scipy()

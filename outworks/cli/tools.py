@@ -47,8 +47,8 @@ def try_rows(
     tools: Tools = None,
     strict: Annotated[bool, typer.Option("--strict", help="What it warns of is an error too.")] = False,
 ) -> None:
-    """Judge the allow and deny rows of a policy. Status 1 if one fails. It warns of a branch without one of each, and of
-    a tool that takes free text while nothing says who receives it."""
+    """Judge the allow and deny rows of a policy. Status 1 if one fails. It warns of a branch without one of each, and
+    of a tool that takes free text while nothing says who receives it."""
     offered = {each.name: each for each in _offered(tools)}
     settings = _settings(policy, list(offered.values()))
     results = asyncio.run(tried(settings, offered))

@@ -61,8 +61,8 @@ class TrialFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tiers: tuple[Tier, ...] = tuple(Tier)
     """Which adversaries: `everyday`, `casual`, `capable`, `resourced`, `third_party`."""
     against: tuple[str, ...] = ("model", "product", "lines", "ablations")
-    """`model` (the bare upstream), `product` (all lines), `lines` (each line alone, and all but each, from the record of
-    fixed attacks), `ablations` (these attacked anew by adaptive adversaries: many times the work)."""
+    """`model` (the bare upstream), `product` (all lines), `lines` (each line alone, and all but each, from the record
+    of fixed attacks), `ablations` (these attacked anew by adaptive adversaries: many times the work)."""
     seed: int = 0
     """The same seed, the same attacks."""
     pace_s: Annotated[float, Meta(gt=0)] = 15.0

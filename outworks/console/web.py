@@ -244,7 +244,8 @@ def _check_origin(console: "Console", request: Request) -> None:
     """A browser says which page a form comes from: from another site it is refused, whatever it carries."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin", "")
-    same = not origin or urlsplit(origin).netloc == request.headers.get("host", "")
+    own = (request.headers.get("host", ""), urlsplit(console.setup().settings.url).netloc)
+    same = not origin or urlsplit(origin).netloc in filter(None, own)
     if site not in ("same-origin", "none") or not same:
         raise Refused(403, "This form comes from another site.")
 

@@ -73,7 +73,8 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     refuse: tuple[str, ...] = ()
     """Parameters of the default list that this product does not offer."""
     content: tuple[Literal["image", "audio", "file"], ...] = ()
-    """Kinds of content to admit that no text defense can read: `image`, `audio`, `file`."""
+    """Kinds of content to admit that no text defense can read: `image`, `audio`, `file`. This holds in every mode: what
+    is not named here is refused even where `parameter_lock` is off."""
     prefill: bool = False
     """Admit a last turn in the assistant's name that the gateway did not itself release."""
     pinned: dict[str, str] = {}

@@ -104,6 +104,9 @@ class Judged(msgspec.Struct, frozen=True):
         return Verdict(decision=Decision.BLOCK, reason=f"reads as {self.over[0]}", findings=findings, notice=notice)
 
 
+_NOTHING = Judged()
+
+
 class Judge(msgspec.Struct, frozen=True):
     """One detector's eye on one kind of words."""
 
@@ -115,13 +118,14 @@ class Judge(msgspec.Struct, frozen=True):
 
     async def judge(self, passages: Iterator[Passage]) -> Judged:
         """What is in the passages."""
-        all = Judged()
-        for passage in passages:
-            look = await self.looking.look_closer(passage.text, self.side, self.stage)
-            found = self._found(passage, look)
-            if found is not None:
-                all = all.joined(found)
-        return all
+        read = list(passages)
+        if not read:
+            return _NOTHING
+        looks = await self.looking.look_each([passage.text for passage in read], self.side, self.stage)
+        found = [one for one in map(self._found, read, looks) if one is not None]
+        if not found:
+            return _NOTHING
+        return Judged(tuple(f for one in found for f in one.findings), tuple(c for one in found for c in one.over))
 
     def _found(self, passage: Passage, look: Look) -> Judged | None:
         note, stop, scores = self.thresholds.note, self.thresholds.stop, look.by_category

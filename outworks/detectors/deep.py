@@ -46,10 +46,10 @@ class Encoder:
     def load(cls, folder: Traversable, known: Mapping[str, str]) -> "Encoder":
         """Raises `ModuleNotFoundError` naming the extra, and what `content` raises."""
         try:
-            from onnxruntime import InferenceSession, SessionOptions
+            from onnxruntime import InferenceSession, SessionOptions  # type: ignore[import-untyped]
             from tokenizers import Tokenizer
 
-            model = content(resources.files(PACKAGE), MODEL, {MODEL: _SHA256})
+            content(resources.files(PACKAGE), MODEL, {MODEL: _SHA256})
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 f"the second stage needs {error.name}: install outworks[classifier], or do without it", name=error.name
@@ -62,7 +62,9 @@ class Encoder:
         tokenizer = Tokenizer.from_buffer(content(folder, TOKENIZER, known))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        return cls(InferenceSession(model, options, providers=["CPUExecutionProvider"]), tokenizer)
+        with resources.as_file(resources.files(PACKAGE) / MODEL) as file:
+            # By its name: given the bytes, the session keeps a second copy while it loads.
+            return cls(InferenceSession(str(file), options, providers=["CPUExecutionProvider"]), tokenizer)
 
     def rows(self, text: str, places: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
         """The tokens that are read of a text: all, or both ends, and those around each place."""

@@ -12,6 +12,7 @@ from outworks.detectors import surprise
 from outworks.detectors.calibration import Calibration, Weights
 from outworks.detectors.categories import MODERATION, Category, Side
 from outworks.detectors.deep import Deep
+from outworks.detectors.grams import Array
 from outworks.detectors.junctions import dense
 from outworks.detectors.linear import Table, windows
 
@@ -61,9 +62,9 @@ class Detector:
         Raises `FileNotFoundError` or `ValueError` that names the file where weights are missing or not those that the
         calibration was made with, and `ModuleNotFoundError` where `second` lacks the extra `outworks[classifier]`.
         """
-        weights = Weights.load(folder)
+        # The session needs most memory while it loads: what it frees serves the others.
         deep = Deep.load(folder) if second else None
-        return cls(weights, surprise.load(folder), deep)
+        return cls(Weights.load(folder), surprise.load(folder), deep)
 
     @property
     def second(self) -> bool:
@@ -84,13 +85,15 @@ class Detector:
         names = [str(lane) for lane in lanes]
         logits = best.tolist()
         scores = _logistics(best)
-        unsure = [False] * len(texts)
-        if self._deep:
+        unsure: list[bool] = [False] * len(texts)
+        gates = self._calibration.gates.get(side) if self._deep else None
+        if gates:
             scores *= _BELOW
-            gates = self._calibration.gates[side]
-            unsure = (best >= [gates.get(lane, math.inf) for lane in lanes]).any(axis=1).tolist()
+            passed: Array = np.greater_equal(best, [gates.get(lane, math.inf) for lane in lanes])
+            unsure = np.logical_or.reduce(passed, axis=1).tolist()
         shown = [at for at, lane in enumerate(lanes) if lane in _SHOWN]
-        pointed = (best[:, shown] > 0).any(axis=1).tolist()
+        above: Array = np.greater(best[:, shown], 0)
+        pointed = np.logical_or.reduce(above, axis=1).tolist()
         topical = _logistics(themes).tolist() if themes is not None else None
         found = []
         for n, row in enumerate(scores.tolist()):
@@ -113,14 +116,17 @@ class Detector:
 
     def look_again(self, text: str, side: Side, scores: Scores) -> Scores:
         """The second stage: tens of milliseconds. Returns `scores` as they are where it has nothing to add."""
+        mixes = self._calibration.mixes.get(side)
         if self._deep is None or not scores.unsure:
             return scores
+        if not mixes:
+            return msgspec.structs.replace(scores, unsure=False)
         places = [(each.start, each.end) for each in scores.spans if each.category in _SHOWN]
         heads = self._deep.read(text, places[:_LOOKED])
         by_category = dict(scores.by_category)
         for lane, z in zip(self._calibration.lanes[side], scores.logits, strict=True):
-            mix = self._calibration.mixes[side].get(lane)
-            if mix and (side, lane) in heads:
+            mix = mixes.get(lane)
+            if mix:
                 by_category[lane] = _BELOW + (1 - _BELOW) * _logistic(
                     mix.first * z + mix.second * heads[side, lane] + mix.bias
                 )

@@ -19,6 +19,8 @@ REMEMBERED = 1 << 22
 """Characters of texts whose scores are kept: a conversation comes again with every turn, and only what is new costs."""
 _WORTH_TELLING = 0.1
 """Score from which it is told how a category was seen."""
+_TOGETHER = 256
+"""Texts of a conversation that are judged at once."""
 _OVERHEAD = 256
 """Characters that a remembered text counts for at least."""
 
@@ -68,6 +70,22 @@ class Looking:
         reading = read(text)
         scores = [self.detector.score(view.text, side) for view in reading.views]
         return self._keep(text, side, "never", _merged(reading.views, scores, reading.complete))
+
+    async def look_each(self, texts: Sequence[str], side: Side, stage: Stage) -> list[Look]:
+        """As `look_closer`, for the texts of a conversation. What is new of them is judged together, as thousands of
+        short turns one by one would take long; between batches other exchanges get their turn."""
+        fresh = [text for text in dict.fromkeys(texts) if self._recall(text, side, "never") is None]
+        looks: dict[str, Look] = {}
+        for begin in range(0, len(fresh), _TOGETHER):
+            if begin:
+                await asyncio.sleep(0)
+            batch = fresh[begin : begin + _TOGETHER]
+            for text, look in zip(batch, self.look_all(batch, side), strict=True):
+                looks[text] = self._keep(text, side, "never", look)
+        if stage == "never":
+            # What was judged just now may be forgotten by now, if it was much.
+            return [looks.get(text) or self.look(text, side) for text in texts]
+        return [await self.look_closer(text, side, stage) for text in texts]
 
     async def look_closer(self, text: str, side: Side, stage: Stage) -> Look:
         """As `look`; then the second stage, in a thread, where `stage` asks for it."""

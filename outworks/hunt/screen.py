@@ -150,22 +150,29 @@ class _Met(msgspec.Struct, frozen=True):
     numbers: NDArray[np.int64]
 
 
-_CONTROL = re.compile(rb"\\u00[01][0-9a-f]")
+_CONTROL = re.compile(rb"\\(?:u00[01][0-9a-f]|[trbf])")
 
 
 def _form(data: bytes, *, json: bool) -> bytes:
     """The normal form of texts, or of JSON documents with their strings as they were before they were escaped."""
-    if json and b"\\" in data:
-        # The ledger's encoder escapes quotes, backslashes and control characters, and nothing else. A raw zero byte is
-        # in no JSON text: it stands for a backslash until the other escapes are gone.
-        if b"\\\\" in data:
-            data = data.replace(b"\\\\", b"\0")
-        if b"\\u" in data:
-            data = _CONTROL.sub(b"", data)
-        for escape in (b"\\n", b"\\t", b"\\r", b"\\b", b"\\f"):
-            data = data.replace(escape, b"")
-        data = data.replace(b"\\", b"").replace(b"\0", b"\\")
-    return fold_ascii(data if data.isascii() else _others_folded(data))
+    data = fold_ascii(data if data.isascii() else _others_folded(data))
+    return _unescaped(data) if json and b"\\" in data else data
+
+
+def _unescaped(data: bytes) -> bytes:
+    """JSON in normal form without its escapes: in the normal form there are fewer bytes to go over, and what is dropped
+    never stands behind a backslash that escapes something.
+
+    The ledger's encoder escapes quotes, backslashes and control characters, and nothing else.
+    """
+    # A zero byte is in no normal form: it stands for a backslash until the other escapes are gone.
+    backslashes = b"\\\\" in data
+    if backslashes:
+        data = data.replace(b"\\\\", b"\0")
+    data = data.replace(b"\\n", b"").replace(b'\\"', b'"')
+    if b"\\" in data:
+        data = _CONTROL.sub(b"", data)
+    return data.replace(b"\0", b"\\") if backslashes else data
 
 
 def _others_folded(data: bytes) -> bytes:

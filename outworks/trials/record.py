@@ -104,6 +104,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     outworks: str = ""
     command: str = ""
     parameters: dict[str, object] = {}
+    tasks: tuple[str, ...] = ()
+    """Every Inspect task of the run; one without a log that says success is not done."""
     left_out: tuple[str, ...] = ()
     """What was not run, and why: adversaries that a target grants no access, goals that need tools."""
 

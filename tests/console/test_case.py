@@ -270,3 +270,76 @@ def test_an_auditor_reads_and_changes_nothing(console: Console) -> None:
     assert "<textarea" not in page
     assert "PLACEHOLDER" in auditor.post(f"/cases/{case}/content", hx_request="true").text
     assert [body.by for body in auditor.events(Viewed)] == ["aud.itor"]
+
+
+def test_a_fingerprint_is_added_from_what_was_seen(console: Console) -> None:
+    """From an exchange the form comes filled in with the account's words, which is a look; added, they match."""
+    _case(console)
+    eva = Somebody(console, "eva")
+    (row,) = console.search.exchanges("shop:ann")
+
+    page = eva.post("/fingerprints-from", {"exchange": row.exchange}).text
+
+    assert SECRET_WORDS in page
+    assert eva.events(Viewed)
+    fields = {"text": SECRET_WORDS, "source": "case", "reason": "seen", "category": "known_bad", "match": "both"}
+    assert eva.post("/fingerprints", fields).status_code == 303
+    assert "exact" in eva.post("/fingerprints-match", {"text": SECRET_WORDS}).text
+    entry = next(iter(console.known.bank().entries()))
+    assert eva.post(f"/fingerprints/{entry.id}/disable", {"reason": "too broad"}).status_code == 303
+    assert "Nothing in the bank matches" in eva.post("/fingerprints-match", {"text": SECRET_WORDS}).text
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "threatexchange"])
+def test_the_bank_goes_out_and_comes_in_again(console: Console, tmp_path: Path, format: str) -> None:
+    """What one console gives out another takes in, whole or not at all."""
+    lena = Somebody(console, "lena.lead")
+    for n in range(3):
+        fields = {"text": f"{SECRET_WORDS} number {n}, and some more words", "source": "s", "reason": "r"}
+        lena.post("/fingerprints", fields)
+    given = lena.get(f"/fingerprints-export?format={format}")
+    assert given.headers["content-disposition"].startswith("attachment")
+    folder = tmp_path / "other"
+    folder.mkdir()
+
+    with opened(folder) as other:
+        there = Somebody(other, "lena.lead")
+        file = {"file": ("bank", given.content, "application/octet-stream")}
+        data = {"csrf": there.csrf, "format": format}
+        broken = {"file": ("bank", given.content + b"\x00{", "application/octet-stream")}
+        assert there.client.post("/fingerprints-import", data=data, files=broken).status_code == 422
+        assert len(other.known.bank()) == 0
+        assert there.client.post("/fingerprints-import", data=data, files=file).status_code == 303
+        assert len(other.known.bank()) == 3
+
+
+def test_an_open_page_keeps_the_case(console: Console) -> None:
+    """A page that is open renews the lease, and only for who has the case."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+    until = lookup.case(console.desk, case).lease_until
+
+    assert eva.post(f"/cases/{case}/renew").status_code == 204
+
+    assert lookup.case(console.desk, case).lease_until >= until
+    assert Somebody(console, "lena.lead").post(f"/cases/{case}/renew").status_code == 422
+
+
+def test_a_bulk_action_is_previewed_applied_and_taken_back(console: Console) -> None:
+    """A plan changes nothing; applied it meets everybody named; taken back it is as before."""
+    names = [f"shop:u{n}" for n in range(5)]
+    for name in names:
+        _case(console, name)
+    lena = Somebody(console, "lena.lead")
+    fields = {"accounts": "\n".join(names), "outcome": "suspend", "reason": "A ring.", "policy": "1", "lasts": "1d"}
+    where = lena.post("/bulk", fields).headers["location"]
+    assert "5 accounts" in lena.get(where).text
+    assert {console.standing(name).standing for name in names} == {Standing.GOOD}
+
+    assert lena.post(f"{where}/apply").status_code == 303
+    assert {console.standing(name).standing for name in names} == {Standing.SUSPENDED}
+    assert lena.post(f"{where}/undo", {"reason": "Wrong ring."}).status_code == 303
+
+    assert {console.standing(name).standing for name in names} == {Standing.GOOD}
+    assert lena.post("/bulk", {**fields, "accounts": " \n"}).status_code == 422

@@ -35,7 +35,7 @@ def test_what_is_remembered_is_bounded() -> None:
     looking = Looking(Scripted())
 
     for n in range(40):
-        looking.look(f"{n} " + "x " * (REMEMBERED // 40), Side.REQUEST)
+        looking.look(f"{n} " + "lake " * (REMEMBERED // 100), Side.REQUEST)
 
     assert sum(len(text) for text, _, _ in looking._known) <= REMEMBERED
 
@@ -75,3 +75,18 @@ def test_what_cannot_be_read_is_said() -> None:
 
     assert not looking.look(deep.decode(), Side.REQUEST).complete
     assert [look.complete for look in looking.look_all(["plain", deep.decode()], Side.REQUEST)] == [True, False]
+
+
+async def test_a_conversation_is_judged_together() -> None:
+    """Each of a conversation's texts gets what it gets alone; what is known is not judged again, nor a text twice."""
+    looking = Looking(detector := Scripted())
+    texts = [f"turn {n}" for n in range(600)] + ["harm-canary", "turn 3", "unsure-canary"]
+
+    looks = await looking.look_each(texts, Side.REQUEST, "unsure")
+
+    assert [look.by_category["harm"] for look in looks[600:]] == [SURE, 0, SURE]
+    assert len(looks) == len(texts)
+    read = len(detector.read)
+    assert await looking.look_each(texts, Side.REQUEST, "unsure") == looks
+    assert len(detector.read) == read
+    assert detector.again == ["unsure-canary"]

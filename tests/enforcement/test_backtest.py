@@ -21,6 +21,7 @@ RULES = [
     'blocked("1h") >= 3',
     'flagged("fingerprint", "30m") >= 2 && age > duration("10m")',
     'requests("10m") >= 7',
+    'requests("20m") >= 3 && blocked("20m") >= 2',
     'conversations("1h") >= 4 || refusals("1h") >= 2',
     'insists("1h") >= 2',
     'score("30m") >= 2.0',
@@ -107,6 +108,23 @@ def test_a_draft_is_tried_as_if_it_were_live(ledger: Ledger) -> None:
 
     assert [(hit.account, hit.seq, hit.action.standing) for hit in found.hits] == [(ANN, 2, Standing.SUSPENDED)]
     assert found.accounts == found.looked == 1
+
+
+def test_a_request_and_its_verdict_are_seen_together(ledger: Ledger) -> None:
+    """They are recorded at once, so a rule that reads both never acts on a request before its verdict is there."""
+    for ago in (30, 20, 10):
+        ledger.append_now(exchange(at=NOW - ago))
+
+    (hit,) = backtest(ledger, rule('requests("1h") >= 3 && blocked("1h") >= 2')).hits
+
+    assert (hit.seq, hit.action.evidence) == (6, (2, 4, 6))
+
+
+def test_what_the_rule_did_before_is_left_out(ledger: Ledger) -> None:
+    """A rule that has acted already, in an earlier form say, is tried as if it had not."""
+    ledger.append_now([acted(action(Standing.SUSPENDED, by="rule:repeat", at=NOW - 9, expires=NOW + 900)), *exchange()])
+
+    assert backtest(ledger, rule('blocked("1h") >= 1')).accounts == 1
 
 
 def test_the_time_is_kept_to(ledger: Ledger) -> None:

@@ -199,9 +199,7 @@ def test_samples_are_drawn_from_what_was_served(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("few", [5_000, 0])
-def test_every_answer_is_as_likely_to_be_drawn(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int
-) -> None:
+def test_every_answer_is_as_likely_to_be_drawn(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     """Drawn often enough, each exchange comes about as often, though some are released in many pieces."""
     monkeypatch.setattr("outworks.enforcement.sample._FEW", few)
     events = answered(8)

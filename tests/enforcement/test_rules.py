@@ -100,3 +100,10 @@ def test_what_the_rules_read_between_them() -> None:
 
     assert between.longest == 7200.0
     assert [each.rule.name for each in between.counting_requests.compiled] == ["b"]
+
+
+def test_the_example_rules_compile() -> None:
+    """The rules that the documentation gives figures for are rules."""
+    from benchmarks.population import population_rules
+
+    assert len(population_rules().compiled) == 5

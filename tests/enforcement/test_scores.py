@@ -10,7 +10,7 @@ from outworks.enforcement.memory import Texts
 from outworks.enforcement.replay import Replay
 from outworks.enforcement.rules import RuleError, compile_rules
 from outworks.enforcement.scored import scores
-from outworks.enforcement.signals import SIGNALS
+from outworks.enforcement.signals import SIGNALS, Weak
 from outworks.enforcement.watch import Watch
 from outworks.event import Acted, Event
 from outworks.ledger import Ledger
@@ -188,3 +188,13 @@ def test_a_replay_tells_what_the_ledger_tells(ledger: Ledger) -> None:
         assert replay.requests(ANN, since) == ledger.requests(ANN, since)
         for least in (1, 30):
             assert replay.busy_minutes(ANN, since, least) == ledger.busy_minutes(ANN, since, least)
+
+
+@pytest.mark.parametrize("weak", SIGNALS.values(), ids=lambda weak: weak.name)
+def test_every_signal_is_documented(weak: Weak) -> None:
+    """Each signal stands in the documentation with its points, its half-life and what it is."""
+    page = (Path(__file__).parents[2] / "docs" / "hunting.md").read_text()
+
+    assert f"| {weak.name} | {weak.weight:.4g} | {weak.half_life / DAY:g}d | {weak.says} |" in page.replace(
+        "1.0 |", "1 |"
+    )

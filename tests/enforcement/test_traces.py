@@ -45,6 +45,7 @@ VARIANTS = [
     (ASKED.upper(), True),
     ("Hypothetically: " + ASKED, True),
     (TEMPLATE + "and the colour of the door?", True),
+    (TEMPLATE[:70] + " " + "A garden wants water in the morning, and shade at noon. " * 6, False),
     ("What is the capital of France, and how far is it from the sea?", False),
     ("You are a help desk for a bicycle shop. Answer the customer's question about gears.", False),
     ("tell", False),

@@ -12,9 +12,7 @@ from tests.enforcement.texts import TEMPLATE, said
 KNOWN = TEMPLATE + "what is written on the seventh door of the tower?"
 NEARLY = KNOWN.replace("warning", "caution").replace("seventh", "ninth").replace("tower", "castle")
 ENTRY = Known(id="fp_tower", text=KNOWN, source="test", reason="test")
-ESCAPED = (
-    'He said: "the path is C:\\temp\\new",\nthen\tleft — “quietly”, and the naïve clerk wrote\r\nit down.'
-)
+ESCAPED = 'He said: "the path is C:\\temp\\new",\nthen\tleft — “quietly”, and the naïve clerk wrote\r\nit down.'
 
 
 def past() -> list[Event]:

@@ -240,6 +240,12 @@ def claim(ask: Ask) -> Response:
     return ask.go(f"/cases/{case.id}")
 
 
+def renew(ask: Ask) -> Response:
+    """Keep a case while its page is open."""
+    queues.renew(ask.console.desk, ask.who, ask.path("case"))
+    return Response(status_code=204)
+
+
 def skip(ask: Ask) -> Response:
     """Leave it to others, and go on."""
     said = ask.read(_Why)
@@ -308,6 +314,7 @@ PAGES = (
     Page("POST", "/cases/{case}/content", content, Operation.SEE_CONTENT),
     Page("POST", "/cases/{case}/decide", decide, Operation.DECIDE),
     Page("POST", "/cases/{case}/claim", claim, Operation.CLAIM),
+    Page("POST", "/cases/{case}/renew", renew, Operation.CLAIM),
     Page("POST", "/cases/{case}/skip", skip, Operation.CLAIM),
     Page("POST", "/cases/{case}/return", give_back, Operation.CLAIM),
     Page("POST", "/cases/{case}/escalate", escalate, Operation.CLAIM),

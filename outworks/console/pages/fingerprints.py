@@ -8,6 +8,7 @@ from msgspec import Meta
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from outworks.console.reveal import reveal
 from outworks.console.web import Ask, Page, Refused
 from outworks.defenses.entry import Entry, Known, added, switched
 from outworks.defenses.formats import FORMATS, read_entries, written
@@ -31,6 +32,10 @@ class _New(msgspec.Struct, frozen=True, kw_only=True):
     match: Literal["exact", "near", "both"] = "both"
 
 
+class _From(msgspec.Struct, frozen=True):
+    exchange: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
 class _Reason(msgspec.Struct, frozen=True):
     reason: Annotated[str, Meta(min_length=1, max_length=1000)]
 
@@ -52,7 +57,7 @@ def _overview(ask: Ask, asked: _Asked, **more: Any) -> Response:
     entries = list(ask.console.known.bank().entries())
     found = [each for each in reversed(entries) if _matches(each, asked.q)]
     shown = found[asked.page * _PAGE : (asked.page + 1) * _PAGE]
-    context: dict[str, Any] = {"hits": None, "tried": "", "prefill": ""}
+    context: dict[str, Any] = {"hits": None, "tried": "", "prefill": "", "source": ""}
     return ask.page(
         "fingerprints.html",
         entries=shown,
@@ -77,6 +82,17 @@ def add(ask: Ask) -> Response:
     body = added(known, by=f"person:{ask.name}")
     ask.console.ledger.append_now([Event(body=body, at=time.time(), content=said.text)])
     return ask.go("/fingerprints", notice=f"{body.name} is in the bank. Gateways follow within a second.")
+
+
+def from_exchange(ask: Ask) -> Response:
+    """The form, filled in with what the account last wrote in an exchange; that is a look at it, and recorded."""
+    id = ask.read(_From).exchange
+    shown = reveal(ask, [id], what=f"exchange:{id}")
+    said = [turn for one in shown.exchanges for turn in one.turns if turn.role == "user"]
+    if not said:
+        raise LookupError(f"No content of the exchange {id!r} is kept.")
+    text = "\n".join("".join(piece.text for piece in part.pieces) for part in said[-1].parts)
+    return _overview(ask, _Asked(), prefill=text, source=f"exchange {id}")
 
 
 def switch(ask: Ask, *, enabled: bool) -> Response:
@@ -137,6 +153,7 @@ def give_out(ask: Ask) -> Response:
 PAGES = (
     Page("GET", "/fingerprints", overview, Operation.SEE_FINGERPRINTS),
     Page("POST", "/fingerprints", add, Operation.WRITE_FINGERPRINTS),
+    Page("POST", "/fingerprints-from", from_exchange, Operation.WRITE_FINGERPRINTS),
     Page("POST", "/fingerprints-match", match, Operation.SEE_FINGERPRINTS),
     Page("POST", "/fingerprints-import", take_in, Operation.WRITE_FINGERPRINTS),
     Page("GET", "/fingerprints-export", give_out, Operation.EXPORT),

@@ -10,7 +10,7 @@ from msgspec import Meta
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from outworks.action import Standing
+from outworks.action import GOOD, Standing
 from outworks.console.playground import PRODUCT, Told, Turn, Watched, answers
 from outworks.console.web import Ask, Page, Refused
 from outworks.enforcement.roles import Operation
@@ -104,10 +104,12 @@ class _Conversation:
         self._seq = 0
         self._answer = ""
         self._number = len(self._turns)
+        self._before = GOOD
 
     async def parts(self) -> AsyncIterator[str]:
         """The parts, as server-sent events."""
         self._seq = (await run_in_threadpool(self._console.ledger.head)).seq
+        self._before = await run_in_threadpool(self._console.standing, self._account)
         self._turns.append(Turn("user", self._said.text))
         yield self._part("begin", text=self._said.text)
         came: asyncio.Queue[Told | None] = asyncio.Queue()
@@ -167,7 +169,6 @@ class _Conversation:
             if not self._answer:
                 # What was refused does not go back to the model: each try stands for itself.
                 self._turns[self._number] = Turn("stopped-user", self._said.text)
-        before = await run_in_threadpool(self._console.standing, self._account)
         await self._look()
         yield self._part("end", stopped=end.stopped, appeal=end.appeal, exchange=end.exchange, answer=self._answer)
         yield self._part("lines", running=False)
@@ -176,11 +177,11 @@ class _Conversation:
             await asyncio.sleep(0.2)
             waited += 0.2
             action = await run_in_threadpool(self._console.standing, self._account)
-            if action.id != before.id:
+            if action.id != self._before.id:
                 told = action.standing is not Standing.GOOD
                 yield self._part("standing", action=action, told=told)
                 return
-        yield self._part("standing", action=before, told=False)
+        yield self._part("standing", action=self._before, told=False)
 
     def _part(self, name: str, **context: Any) -> str:
         page = self._console.render(

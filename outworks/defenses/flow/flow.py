@@ -182,7 +182,7 @@ class Flow(defense.Defense):
             )
             before = await self._count(request, taken)
             if before >= most:
-                late.append(msgspec.structs.replace(ruling, broken=(rules.too_many(before, most),)))
+                late.append(msgspec.structs.replace(ruling, broken=(rules.too_many(most),)))
         return late
 
     def _planned(self, known: Provenance, given: Collection[str] | None) -> Planned:

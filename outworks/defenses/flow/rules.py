@@ -71,16 +71,17 @@ async def judged(call: Call, planned: Planned) -> Sequence[Step]:
     steps = list(_valued(call))
     if call.policy.most is not None:
         ok = call.before < call.policy.most
-        steps.append(Step(branch="per_turn", ok=True) if ok else too_many(call.before, call.policy.most))
+        steps.append(Step(branch="per_turn", ok=True) if ok else too_many(call.policy.most))
     steps += _read_by(call)
     if call.policy.effect != "read":
         steps.append(await _authorised(call, planned))
     return steps
 
 
-def too_many(before: int, most: int) -> Step:
+def too_many(most: int) -> Step:
     """The rule that a call breaks for which its turn has no room."""
-    return Step(branch="per_turn", ok=False, why=f"it was called {before} times in this turn, and {most} is the most")
+    calls = "1 call" if most == 1 else f"{most} calls"
+    return Step(branch="per_turn", ok=False, why=f"a turn has {calls} of it at most, and this one has had them")
 
 
 async def _authorised(call: Call, planned: Planned) -> Step:

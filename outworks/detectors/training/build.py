@@ -13,7 +13,7 @@ from outworks.detectors import surprise
 from outworks.detectors.calibration import CALIBRATION, FIRST, Calibration, Mix
 from outworks.detectors.categories import BLOCKING, MODERATION, Side
 from outworks.detectors.categories import Category as C
-from outworks.detectors.deep import HEAD, TOKENIZER, Deep, Encoder
+from outworks.detectors.deep import HEAD, TOKENIZER, Encoder
 from outworks.detectors.detector import Detector, Scores
 from outworks.detectors.files import SUMS, list_sums, sums
 from outworks.detectors.grams import Array
@@ -30,7 +30,7 @@ BUDGET = {C.JAILBREAK: 0.6, C.INJECTION: 0.8, C.ADVERSARIAL_STRING: 0.6, C.HARM:
 """How the false positives of a request are shared out."""
 MIX = Mix(0.7, 1.0, 0.0)
 """Of a request's two logits. Fitted on held-out groups of the training sets the second gets a tenth to a third of the
-first's weight; on dev, whose sources are other ones, as much as this (docs/design/detectors.md)."""
+first's weight; on dev, whose sources are other ones, more is right (docs/design/detectors.md)."""
 GATE = {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032}
 """Shares of ordinary traffic that each category sends to the second stage."""
 
@@ -158,28 +158,24 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
     _write(out, calibration)
     if not (out / HEAD).exists():
         return
+    # Of content and answers it was measured that the second stage adds nothing (docs/design/detectors.md): not asked.
+    side, texts = Side.REQUEST, benign[Side.REQUEST]
     traffic = [text for name in calibrate.TRAFFIC for text in requests.get(name, ())]
-    gates = {Side.REQUEST: gate(detector, traffic, Side.REQUEST, GATE)}
-    gates[Side.CONTENT] = gate(detector, benign[Side.CONTENT], Side.CONTENT, {C.INJECTION: 0.05})
-    # An answer is rarely harmful on its face: refusals need no second look, and harm gets the whole share.
-    gates[Side.OUTPUT] = gate(detector, benign[Side.OUTPUT], Side.OUTPUT, {C.HARM: 0.25})
-    answers = [each.example for each in calibrate.judged_outputs(data / "dev") if each.third is calibrate.Third.TUNED]
-    mixes = _mixes(Deep.load(out), detector, held, answers, gates, say)
-    calibration = Calibration(lanes, gates, mixes, joint, single)
-    _write(out, calibration)
+    gates = {side: gate(detector, traffic, side, GATE)}
+    mixes = {side: dict.fromkeys(LANES[side], MIX)}
+    _write(out, Calibration(lanes, gates, mixes, joint, single))
     both = Detector.load(out, second=True)
-    for side, texts in benign.items():
-        once = both.score_all(texts, side, topics=True)
-        twice = [
-            both.look_again(text, side, msgspec.structs.replace(scores, unsure=True))
-            for text, scores in zip(texts, once, strict=True)
-        ]
-        asked = [late if early.unsure else early for early, late in zip(once, twice, strict=True)]
-        for mark, seen in (("+", asked), ("*", twice)):
-            found_by = _stacked(seen)
-            joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGET)
-            single[f"{side}{mark}"] = calibrate.alone(found_by)
-        say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
+    once = both.score_all(texts, side, topics=True)
+    twice = [
+        both.look_again(text, side, msgspec.structs.replace(scores, unsure=True))
+        for text, scores in zip(texts, once, strict=True)
+    ]
+    asked = [late if early.unsure else early for early, late in zip(once, twice, strict=True)]
+    for mark, seen in (("+", asked), ("*", twice)):
+        found_by = _stacked(seen)
+        joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGET)
+        single[f"{side}{mark}"] = calibrate.alone(found_by)
+    say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
     _write(out, Calibration(lanes, gates, mixes, joint, single))
 
 
@@ -189,41 +185,6 @@ def gate(detector: Detector, texts: Sequence[str], side: Side, shares: dict[C, f
     return {
         lane: float(np.quantile(logits[:, n], 1 - shares[lane])) for n, lane in enumerate(LANES[side]) if lane in shares
     }
-
-
-def _mixes(
-    deep: Deep,
-    detector: Detector,
-    held: Examples,
-    answers: Sequence[Example],
-    gates: dict[Side, dict[C, float]],
-    say: Say,
-) -> dict[Side, dict[C, Mix]]:
-    """For content and answers, fitted on what training has not seen and reaches the second stage."""
-    mixes: dict[Side, dict[C, Mix]] = {}
-    mixes[Side.REQUEST] = dict.fromkeys(LANES[Side.REQUEST], MIX)
-    for side, mine in ((Side.CONTENT, held.content), (Side.OUTPUT, answers)):
-        scored = detector.score_all([each.text for each in mine], side)
-        wanted = {lane: n for n, lane in enumerate(LANES[side]) if lane in gates[side]}
-        unsure = [
-            (each, scores)
-            for each, scores in zip(mine, scored, strict=True)
-            if any(scores.logits[n] >= gates[side][lane] for lane, n in wanted.items())
-        ]
-        unsure = random.Random(2).sample(unsure, min(400, len(unsure)))
-        heads = [deep.read(each.text, [(s.start, s.end) for s in scores.spans]) for each, scores in unsure]
-        mixes[side] = {}
-        for lane, n in wanted.items():
-            known = [k for k, (each, _) in enumerate(unsure) if lane in each.targets]
-            labels = np.array([unsure[k][0].targets[lane] for k in known])
-            if len(known) < 30 or labels.min() == labels.max():
-                mixes[side][lane] = Mix(0.5, 0.5, 0.0)
-                continue
-            one = np.array([unsure[k][1].logits[n] for k in known])
-            two = np.array([heads[k][side, lane] for k in known])
-            mixes[side][lane] = calibrate.mix(one, two, labels)
-            say(f"{side} {lane}: {mixes[side][lane]} from {len(known)} unsure texts")
-    return mixes
 
 
 def columns(detector: Detector, texts: Sequence[str], side: Side) -> dict[C, Array]:

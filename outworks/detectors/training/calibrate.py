@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors.calibration import Curve, Mix
+from outworks.detectors.calibration import Curve
 from outworks.detectors.categories import Category as C
 from outworks.detectors.categories import Side
 from outworks.detectors.grams import Array
@@ -161,18 +161,3 @@ def _upper(scores: Array, rate: float) -> float:
     at = int(rate * len(ordered))
     limit = float(np.nextafter(ordered[at], 2.0)) if at < len(ordered) else 0.0
     return max(limit, 1e-6)
-
-
-def mix(first: Array, second: Array, wanted: Array) -> Mix:
-    """Logistic regression on two logits, each class weighing the same; neither counts against itself."""
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
-
-    share = np.where(wanted > 0.5, 0.5 / max(1, wanted.sum()), 0.5 / max(1, (1 - wanted).sum()))
-    scaled = np.stack([first, second])
-
-    def cost(point: Array) -> float:
-        logits = point[:2] @ scaled + point[2]
-        return float((share * np.logaddexp(0, -(2 * wanted - 1) * logits)).sum() + 1e-3 * (point[:2] ** 2).sum())
-
-    found = minimize(cost, np.array([0.5, 0.5, 0.0]), method="L-BFGS-B", bounds=[(0.05, 3), (0.05, 3), (-20, 20)])
-    return Mix(*map(float, found.x))

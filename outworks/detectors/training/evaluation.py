@@ -23,7 +23,7 @@ from outworks.detectors.views.ordinary import ordinary
 
 Say = Callable[[str], None]
 RATES = (0.01, 0.001)
-_ALWAYS = 60
+_ALWAYS = 40
 """Texts of a dev set on which the second stage is asked whatever the first says."""
 
 
@@ -172,7 +172,7 @@ def _any(look: Look, limits: Mapping[str, float]) -> bool:
     return any(look.by_category.get(name, 0.0) >= limit for name, limit in limits.items())
 
 
-def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int = 400) -> Figures:
+def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int = 300) -> Figures:
     """Every figure. `most` texts of a set are read."""
     rng = random.Random(11)
     everything = build.examples(data, plan)
@@ -190,11 +190,11 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
         flagged = tuple(Rate(sum(_any(look, limits) for look in looks), len(mine)) for limits in low)
         deeper, unsure = flagged, Rate(0, len(mine))
         if second:
-            doubtful = [look.unsure for look in both.look_all(mine, side)]
-            unsure = Rate(sum(doubtful), len(mine))
+            once = both.look_all(mine, side)
+            unsure = Rate(sum(look.unsure for look in once), len(mine))
             looks = [
-                both.look_twice(text, side, "unsure") if d else look
-                for text, d, look in zip(mine, doubtful, both.look_all(mine, side), strict=True)
+                both.look_twice(text, side, "unsure") if look.unsure else look
+                for text, look in zip(mine, once, strict=True)
             ]
             limits_two = [both.detector.limits(side, rate) for rate in RATES]
             deeper = tuple(Rate(sum(_any(look, limits) for look in looks), len(mine)) for limits in limits_two)
@@ -299,7 +299,7 @@ def _disguised(
     limits = looking.detector.limits(Side.REQUEST, 0.01)
     found: dict[str, dict[str, tuple[Rate, Rate]]] = {}
     for name, texts in hostile.items():
-        mine = rng.sample(texts, min(60, len(texts)))
+        mine = rng.sample(texts, min(40, len(texts)))
         plain = Rate(sum(_any(look, limits) for look in looking.look_all(mine, Side.REQUEST)), len(mine))
         found[name] = {}
         for disguise, dress in DISGUISES.items():
@@ -389,7 +389,7 @@ def _outputs(data: Path, looking: Looking) -> list[Scored]:
                 for each, third in judged
                 if category in each.targets and name in (each.source, "both") and third is not calibrate.Third.LENT
             ]
-            tuned = np.array([tunes for _, tunes in part])
+            tuned = np.array([tunes for _, tunes in part], np.bool_)
             if (~tuned).sum() < 20:
                 continue
             looks = [looking.look_twice(each.text, Side.OUTPUT, "unsure") for each, _ in part]

@@ -92,7 +92,7 @@ def _content(each: Example, data: bytes, rng: random.Random) -> list[Piece]:
 
 def matrix(data: Sequence[bytes]) -> Any:
     """[texts, BUCKETS], sparse: the counts of grams, words' divided by the root of their number, as are characters'."""
-    from scipy import sparse
+    from scipy import sparse  # type: ignore[import-untyped]
 
     places, values, ends = [], [], [0]
     for text in data:

@@ -17,14 +17,16 @@ DEPTH = 5
 WHOLE = 4_096
 """Characters up to which a decoded view shows the whole text; of a longer one, what was decoded and what is near."""
 NEAR = 240
+ALONE = 16
+"""Characters of what was decoded, and of what is around it, from which the former is read by itself too."""
 
 
 class Reading(msgspec.Struct, frozen=True):
     """A text and its views."""
 
     views: tuple[View, ...]
-    """The text as its reader sees it, then one with each level of disguise less. One that says nothing but what the
-    next says in better words is left out."""
+    """The text as its reader sees it, then with each level of disguise less, and what was decoded by itself. One that
+    says nothing but what the next says in better words is left out."""
     complete: bool = True
     """False where more was encoded than is decoded: deeper, or in more places."""
 
@@ -44,6 +46,8 @@ def read(text: str) -> Reading:
             views.append(seen[-1])
         if undone.view is None:
             return Reading(tuple(views), complete)
+        if undone.alone is not None:
+            views.append(plain(undone.alone))
         seen.append(plain(undone.view))
     return Reading((*views, seen[-2]), complete=False)
 
@@ -81,6 +85,9 @@ def suspects(texts: Sequence[str]) -> list[int]:
 class _Undone(msgspec.Struct, frozen=True):
     view: View | None
     complete: bool = True
+    alone: View | None = None
+    """What was decoded without what is around it, where that is much: a question in code is asked in few words, and
+    must not be outvoted by those that ask to decode it."""
 
 
 def _undone(view: View) -> _Undone:
@@ -105,7 +112,24 @@ def _undone(view: View) -> _Undone:
         return _Undone(None, complete)
     places = {(edit.start, edit.end) for edit in kept}
     how = tuple(dict.fromkeys(name for name, edit in named if (edit.start, edit.end) in places))
-    return _Undone(spliced(view, _near(text, kept), how), complete)
+    return _Undone(spliced(view, _near(text, kept), how), complete, _alone(view, kept, how))
+
+
+def _alone(view: View, edits: list[Edit], how: tuple[str, ...]) -> View | None:
+    said = [edit for edit in edits if len(edit.replacement) >= ALONE]
+    around = len(view.text) - sum(edit.end - edit.start for edit in said)
+    if not said or around < ALONE:
+        return None
+    kept: list[Edit] = []
+    at = 0
+    for edit in said:
+        if edit.start > at:
+            kept.append(Edit(at, edit.start, "\n" if at else ""))
+        kept.append(edit)
+        at = edit.end
+    if at < len(view.text):
+        kept.append(Edit(at, len(view.text), ""))
+    return spliced(view, kept, how)
 
 
 def _near(text: str, edits: list[Edit]) -> list[Edit]:

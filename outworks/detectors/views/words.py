@@ -54,6 +54,9 @@ _SPACED = re.compile(
     re.ASCII,
 )
 _SEPARATORS = re.compile(r"[^A-Za-z0-9@$!]+")
+_WIDER = re.compile(r"\0{2,}|\0*[^A-Za-z0-9@$!\0]+\0*")
+_SAMPLE = 2_000
+"""Characters of such a stretch that show how it is spelled."""
 _LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "i",
          "9": "g", "6": "g", "+": "t"}  # fmt: skip
 _LEETED = re.compile(r"[A-Za-z0-9@$|!+]+")
@@ -64,7 +67,7 @@ _JOINTS = frozenset("/_-=#:\\&(@")
 LEET_WORDS = 2
 """Such words that make a text a disguised one: one alone may be a name or a version."""
 MOST = 4_096
-_PARTED = 8_192
+_PARTED = 4_096
 """Letters up to which words that run together are parted."""
 
 
@@ -142,14 +145,13 @@ def joined(text: str) -> Iterator[Edit]:
     """Words that are spelled letter by letter, put together."""
     for found in _SPACED.finditer(text):
         stretch = found[0]
-        gaps = _SEPARATORS.findall(stretch)
-        letters = _SEPARATORS.split(stretch)
-        if sum(map(str.isalpha, letters)) * 3 < 2 * len(letters):
+        some = _SEPARATORS.sub("", stretch[:_SAMPLE])
+        if sum(map(str.isalpha, some)) * 3 < 2 * len(some):
             continue
+        gaps = _SEPARATORS.findall(stretch[:_SAMPLE])
         usual = max(set(gaps), key=gaps.count)
-        said = letters[0]
-        for gap, letter in zip(gaps, letters[1:], strict=True):
-            said += ("" if gap == usual else " ") + letter
+        # In a few passes over the whole, as a megabyte may be spelled so.
+        said = _WIDER.sub(" ", stretch.replace(usual, "\0")).replace("\0", "")
         if " " not in said and len(said) > 12:
             head = said[:_PARTED]
             said = " ".join(_parted(head[at : at + 1_024]) for at in range(0, len(head), 1_024)) + said[_PARTED:]
@@ -203,6 +205,8 @@ def unleeted(text: str) -> Iterator[Edit]:
 
 
 def _is_mixed(word: str) -> bool:
+    if word.isalpha() or word.isdigit():
+        return False
     word = word.rstrip("!+|")
     letters = sum(map(str.isalpha, word))
     return bool(letters) and letters < len(word) <= 4 * letters and len(word) <= 24

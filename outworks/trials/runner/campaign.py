@@ -80,7 +80,9 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
     """
     planned = plan(campaign)
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = _manifest(campaign, planned.left_out, command)
+    manifest = msgspec.structs.replace(
+        _manifest(campaign, planned.left_out, command), tasks=tuple(str(task.name) for task in planned.tasks)
+    )
     save(manifest, folder)
     for line in planned.left_out:
         tell(line)

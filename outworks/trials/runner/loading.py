@@ -35,11 +35,19 @@ def load(folder: Path) -> Run:
     path = folder / _MANIFEST
     if not path.is_file():
         raise ValueError(f"{folder} holds no run: there is no {_MANIFEST} in it")
+    manifest = _manifest(path)
     latest: dict[str, Record] = {}
-    for log in _logs(folder):
+    logs = _logs(folder)
+    for log in logs:
         for record in records_of(log):
             latest[f"{record.target}|{record.configuration}|{record.adversary}|{record.goal}"] = record
-    return Run(manifest=_manifest(path), records=tuple(latest.values()))
+    # A run that was stopped is worth reading, but never as if it were whole.
+    done = {log.eval.task for log in logs if log.status == "success"}
+    missing = [name for name in manifest.tasks if name not in done]
+    if missing:
+        said = f"NOT COMPLETE: {', '.join(missing)} did not come to an end; the same command with --out goes on with it"
+        manifest = msgspec.structs.replace(manifest, left_out=(said, *manifest.left_out))
+    return Run(manifest=manifest, records=tuple(latest.values()))
 
 
 def _manifest(path: Path) -> Manifest:

@@ -108,13 +108,12 @@ class OutworksAPI(ModelAPI):
         """Whoever made the model closes it."""
 
 
-_registered = modelapi("outworks")(OutworksAPI)  # type: ignore[arg-type]
+_registered: Any = modelapi("outworks")(OutworksAPI)
 
 
 def around(model: Model, *, connections: int = 4) -> InspectModel:
     """A model of ours as one of Inspect's."""
-    api: Any = _registered(model.name, model=model, connections=connections)
-    return InspectModel(api, GenerateConfig())
+    return InspectModel(_registered(model.name, model=model, connections=connections), GenerateConfig())
 
 
 def named(name: str) -> Model:

@@ -61,7 +61,7 @@ async def test_requests_at_once_share_a_count() -> None:
 
     assert sum(map(is_released, outputs)) == 2
     held = next(output for output in outputs if not is_released(output))
-    assert "it was called 2 times in this turn" in held.notice
+    assert "a turn has 2 calls of it at most" in held.notice
     assert is_released(await office.asks(Says("x"), confirmations=held.confirm))
 
 

@@ -1,5 +1,6 @@
 """flow through the whole gateway: both wires, streamed and not, over a restart, with nothing changed in the agent."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,20 @@ async def test_calls_are_counted_by_the_ledger(tmp_path: Path, monkeypatch: pyte
 
     assert list(first.calls.values()) == ["send_mail"]
     assert second.calls == {}
+
+
+async def test_requests_at_once_get_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four requests that arrive together one gets the call that the turn has; a person may let another go."""
+    async with Running(tmp_path, Agent("send_mail", to="ann@example.com"), monkeypatch) as gateway:
+        messages = [user("Send ann@example.com the agenda")]
+        told = await asyncio.gather(*(gateway.ask(wire, messages) for wire in WIRES * 2))
+        held = [each for each in told if not each.calls]
+        token = held[0].outworks["confirm"][0]
+        confirmed = await gateway.ask("openai", messages, x_outworks_confirm=token)
+
+    assert len(held) == 3
+    assert all("a turn has 1 call of it at most" in each.outworks["message"] for each in held)
+    assert list(confirmed.calls.values()) == ["send_mail"]
 
 
 async def test_declared_actions_come_in_a_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
