@@ -7,13 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import checks, detectors, flow, hold, hunt, memory, population, throughput
+from benchmarks import checks, desk, detectors, flow, hold, hunt, memory, population, throughput
 from benchmarks import console as review
 
 PARTS = {
     "throughput": throughput.run,
     "checks": checks.run,
     "console": review.run,
+    "desk": desk.run,
     "detectors": detectors.run,
     "flow": flow.run,
     "hold": hold.run,

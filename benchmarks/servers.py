@@ -141,14 +141,20 @@ def policy(folder: Path, upstream_url: str, port: int, *, defenses: str = "") ->
 
 LIVE = "\n".join(
     f'[defenses.{name}]\nmode = "live"'
-    for name in ("standing", "parameter_lock", "adversarial_string", "fingerprint", "leak", "links", "refusal")
+    for name in ("standing", "parameter_lock", "adversarial_string", "fingerprint", "leak", "links", "flow", "refusal")
 )
+DETECTORS = f'{LIVE}\n[defenses.injection]\nmode = "live"\n[defenses.classifier]\nmode = "live"'
+"""The two lines besides that are off unless a policy names them."""
 
 
 @contextlib.contextmanager
-def outworks(folder: Path, upstream_url: str, *, defenses: str = LIVE, fingerprints: int = 1000) -> Iterator[Target]:
+def outworks(
+    folder: Path, upstream_url: str, *, defenses: str = LIVE, fingerprints: int = 1000, name: str = "Outworks"
+) -> Iterator[Target]:
     """The gateway with every default defense live, the ledger on, and a bank of fingerprints loaded."""
     port = free_port()
+    folder = folder / name.replace(" ", "-")
+    folder.mkdir()
     file = policy(folder, upstream_url, port, defenses=defenses)
     command = [sys.executable, "-m", "outworks"]
     added = subprocess.run(
@@ -167,7 +173,7 @@ def outworks(folder: Path, upstream_url: str, *, defenses: str = LIVE, fingerpri
         )
     with process([*command, "serve", str(file)], port, folder / "outworks.log") as pid:
         headers = {"Authorization": f"Bearer {key}"}
-        yield Target("Outworks", f"http://127.0.0.1:{port}/v1/chat/completions", headers, pid)
+        yield Target(name, f"http://127.0.0.1:{port}/v1/chat/completions", headers, pid)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Throughput and latency of the whole gateway, in one interleaved run beside its peers and the bare upstream."""
 
 import contextlib
+import functools
 import json
 import re
 import subprocess
@@ -13,8 +14,9 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.servers import QUESTION, Missing, Target, litellm, outworks, portkey, tool, upstream
+from benchmarks.servers import DETECTORS, QUESTION, Missing, Target, litellm, outworks, portkey, tool, upstream
 
+_DETECTING = "Outworks, detectors too"
 BODY = json.dumps({"model": "mock", "messages": [{"role": "user", "content": QUESTION}], "user": "u1"})
 
 
@@ -34,11 +36,13 @@ def run(console: Console, *, rounds: int = 3, seconds: int = 5) -> dict[str, obj
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         direct = stack.enter_context(upstream(folder))
         targets = [direct]
-        for start in (outworks, portkey, litellm):
+        detecting = functools.partial(outworks, defenses=DETECTORS, name=_DETECTING)
+        starts = {"Outworks": outworks, _DETECTING: detecting, "Portkey": portkey, "LiteLLM": litellm}
+        for name, start in starts.items():
             try:
                 targets.append(stack.enter_context(start(folder, direct.url)))
             except (Missing, RuntimeError) as why:
-                missing.append(f"{start.__name__}: {str(why).splitlines()[0]}")
+                missing.append(f"{name}: {str(why).splitlines()[0]}")
         scripts = {target.name: _script(folder, target) for target in targets}
         for target in targets:
             _warm(target)
@@ -64,7 +68,7 @@ def _show(
     for name, loads in many.items():
         rate, p99 = median(load.per_second for load in loads), median(load.p99_ms for load in loads)
         alone = median(load.p50_ms for load in one[name])
-        times = f"{ours / rate:.1f} x" if name not in ("Outworks", "direct upstream") else ""
+        times = f"{ours / rate:.1f} x" if name not in ("Outworks", _DETECTING, "direct upstream") else ""
         table.add_row(name, f"{rate:,.0f}", f"{p99:.2f}", f"{alone:.3f}", f"{alone - bare:+.3f}", times)
         figures[name] = {"per_second": rate, "p99_ms": p99, "p50_ms_alone": alone, "added_ms": alone - bare}
     console.print(table)

@@ -141,12 +141,23 @@ def scan(
     `role` is whose words they are: `user`, `tool` or `assistant`; an `Item` has its own. `false_positive_rate` is the
     share of ordinary texts that may be over a threshold. `second_stage` says when a small transformer looks too; it
     needs `outworks[classifier]`. Without `topics` the moderation categories are left out, which takes half the time.
-    Raises ValueError for an unknown role or a rate finer than the calibration can tell.
+    Raises ValueError for an unknown role or a rate finer than the calibration can tell, and TypeError for what is no
+    text.
     """
     side_of(role)
     looking = shipped(second=second_stage != "never")
     scanner = Scanner(looking, false_positive_rate=false_positive_rate, second_stage=second_stage, topics=topics)
-    return scanner.scan(text if isinstance(text, Item) else Item(text, role) for text in texts)
+    if isinstance(texts, str):
+        raise TypeError("scan takes several texts; it was given one string: put it into a list")
+    return scanner.scan(_item(text, role) for text in texts)
+
+
+def _item(text: object, role: str) -> Item:
+    if isinstance(text, Item):
+        return text
+    if isinstance(text, str):
+        return Item(text, role)
+    raise TypeError(f"scan takes strings and Items; it was given {type(text).__name__}")
 
 
 def side_of(role: str) -> Side:

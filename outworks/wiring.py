@@ -129,7 +129,12 @@ class Gateway:
         for running in self._models.values():
             if isinstance(running.model, Local):
                 await running.model.start()
-        lasting = {"following": self._following, "expiry": self._expiring, "enforcement": self._enforcer.run, "clerk": self._clerk.run}
+        lasting = {
+            "following": self._following,
+            "expiry": self._expiring,
+            "enforcement": self._enforcer.run,
+            "clerk": self._clerk.run,
+        }
         self._tasks = [asyncio.create_task(_lasting(name, run)) for name, run in lasting.items()]
         await self._ledger.append([_loaded(policy)])
 

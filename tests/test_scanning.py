@@ -223,3 +223,11 @@ def test_a_bar_is_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: p
         advance(50)
 
     assert "scanning" in capsys.readouterr().err
+
+
+def test_what_is_no_text_is_refused_by_its_type() -> None:
+    """A row of JSON, or one string in place of several, is an error that says so."""
+    with pytest.raises(TypeError, match="it was given dict"):
+        list(outworks.scan([{"text": "hello"}]))  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="put it into a list"):
+        list(outworks.scan("hello"))

@@ -23,9 +23,9 @@ _OUTPUT = (Category.HARM,)
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often ordinary traffic may be stopped; the thresholds follow from that."""
 
-    mode: Mode = Mode.SHADOW
-    """`live`, `shadow` (recorded, never enforced) or `off`. In shadow until it has shown on your own traffic that it
-    keeps to its rates: `outworks ledger tail` shows what it would have stopped."""
+    mode: Mode = Mode.OFF
+    """`live`, `shadow` (recorded, never enforced) or `off`. Off until you ask for it: a look costs about a tenth of a
+    millisecond. Begin in shadow: `outworks ledger tail` shows what it would have stopped on your own traffic."""
     time_limit_ms: Annotated[float, msgspec.Meta(gt=0)] = 1_000.0
     """Milliseconds for one check. A check that takes longer blocks, and is recorded."""
     requests: Literal["block", "record", "off"] = "block"

@@ -44,7 +44,8 @@ def application(
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         known = ", ".join(sorted(wire.path for wire in WIRES))
-        why = f"{request.method} {request.url.path[:200]} is not served here; known: {known}, /v1/models, {moderations.PATH}"
+        asked = f"{request.method} {request.url.path[:200]}"
+        why = f"{asked} is not served here; known: {known}, /v1/models, {moderations.PATH}"
         code = "method_not_allowed" if status == 405 else "not_found"
         wire = _wire_of(request)
         return Response(wire.problem(Problem(status, code, why)), status, media_type="application/json")

@@ -27,8 +27,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     in_flight: Annotated[int, Meta(gt=0)] = 512
     """Exchanges at once in one worker; beyond it the answer is 503 with Retry-After."""
     in_flight_per_account: Annotated[int, Meta(gt=0)] = 128
-    """Exchanges of one named end user at once in one worker; beyond it the answer is 429 with Retry-After, so that nobody
-    fills the gateway for all the others."""
+    """Exchanges of one named end user at once in one worker; beyond it the answer is 429 with Retry-After, so that
+    nobody fills the gateway for all the others."""
 
 
 class Reply:

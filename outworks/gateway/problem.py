@@ -22,7 +22,8 @@ class Problem(Exception):
         request_id: str = "",
     ) -> None:
         """`code` is ours and stable; the vendor's error type follows from `status`. `param` is the path of the field at
-        fault, `retry_after` is in seconds, `appeal` is the reference to quote in an appeal, `appeal_url` where to make it."""
+        fault, `retry_after` is in seconds, `appeal` is the reference to quote in an appeal, `appeal_url` where to make
+        it."""
         super().__init__(message)
         self.status = status
         self.code = code

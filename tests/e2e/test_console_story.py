@@ -149,9 +149,9 @@ def test_the_whole_story(gateway: Gateway) -> None:
 
         eva.go("/")
         wait_for(lambda: eva.go("/") and "appeals" in eva.page.inner_text("main"), 10, lambda: "the appeal's case")
-        eva.page.keyboard.press("n")
         eva.settle()
-        assert "Nothing more waits for you" in eva.page.inner_text("main")
+        eva.page.keyboard.press("n")
+        wait_for(lambda: "Nothing more waits for you" in eva.page.inner_text("main"), 10, lambda: "no case for her")
 
         ben = Watched(chromium, base)
         ben.sign_in(_link(gateway, "ben"))

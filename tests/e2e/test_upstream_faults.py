@@ -18,7 +18,8 @@ def ask_every_way(gateway: Gateway, text: str, model: str, forms: Sequence[tuple
     """Over both wires, whole and streamed, all at once."""
 
     def one(form: tuple[str, bool]) -> Answer:
-        return gateway.ask(f"{text} over {form}", form[0], model=model, stream=form[1])
+        way = f"{text} over {form[0].rpartition('/')[2]}, {'streamed' if form[1] else 'whole'}"
+        return gateway.ask(way, form[0], model=model, stream=form[1])
 
     with ThreadPoolExecutor(len(forms)) as pool:
         return list(pool.map(one, forms))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from outworks.cli import app, main, trial
+from outworks.cli import app, hijack, main
 from outworks.trials.hijack import Figures, Planner, Threat, defended, try_suite
 from tests.trials.hijack.world import SETTINGS, World
 
@@ -41,7 +41,7 @@ async def test_the_tables_tell_totals_and_what_nothing_prevents(capsys: pytest.C
     """Users, attacks in each threat model, and the goals that are words only."""
     world = await try_suite(World(), defended(SETTINGS), Planner(frozenset({"send"})))  # type: ignore[arg-type]
 
-    trial._print(Figures(target="flow over process", suites=(world,)))
+    hijack._print(Figures(target="flow over process", suites=(world,)))
 
     printed = capsys.readouterr().out
     assert all(threat.value in printed for threat in Threat)
