@@ -12,7 +12,7 @@ from outworks.detectors.detector import DATA
 
 app = typer.Typer(no_args_is_help=True, help="The detectors: from public data to weights, and what they are worth.")
 Data = Annotated[Path, typer.Argument(help="A folder with train/ and dev/ of gzipped JSON lines, and their README.md.")]
-Weights = Annotated[Path, typer.Option(help="The folder of the weights; by default those that ship.")]
+Weights = Annotated[Path | None, typer.Option(help="The folder of the weights; by default those that ship.")]
 
 
 @app.command()
@@ -38,7 +38,7 @@ def train(
 def evaluate(
     data: Data,
     out: Annotated[Path, typer.Argument(help="Where to write the figures, as JSON.")],
-    weights: Weights = Path(str(DATA)),
+    weights: Weights = None,
     most: Annotated[int, typer.Option(help="Texts of one set that are read, at most.")] = 300,
 ) -> None:
     """Measure the detectors on what they were not trained on."""
@@ -47,7 +47,9 @@ def evaluate(
     from outworks.detectors.training.evaluation import measure
 
     said = Console(stderr=True)
-    figures = measure(data, weights, build.Plan(), lambda line: said.print(line, highlight=False), most=most)
+    figures = measure(
+        data, weights or Path(str(DATA)), build.Plan(), lambda line: said.print(line, highlight=False), most=most
+    )
     out.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
     print(f"The figures are in {out}; `outworks detectors card` makes a page of them.")
 
