@@ -1,7 +1,6 @@
 """scanning: many texts judged by the detectors, outside any gateway."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from time import perf_counter_ns
 from typing import Literal
@@ -10,6 +9,7 @@ import msgspec
 
 from outworks.detectors import BLOCKING, Side
 from outworks.detectors.looking import Look, Looking, Stage, shipped
+from outworks.nearest import did_you_mean
 
 TOGETHER = 2_048
 """Texts that are judged together, at most."""
@@ -164,9 +164,8 @@ def side_of(role: str) -> Side:
     """Whose words a role speaks. Raises ValueError for one that is not known."""
     side = SIDES.get(role)
     if side is None:
-        near = get_close_matches(role, SIDES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SIDES)}"
-        raise ValueError(f"role: {role[:80]!r} is not known; {hint}")
+        hint = did_you_mean(role, SIDES, f"known: {', '.join(SIDES)}")
+        raise ValueError(f"role: {role[:80]!r} is not known{hint}")
     return side
 
 

@@ -2,7 +2,6 @@
 
 import time
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from outworks.action import Action, Standing
 from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
 from outworks.duration import seconds
 from outworks.enforcement import actions
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="Who may do what, why, and the way back.")
 Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="PRODUCT:USER, as the ledger has it.")]
@@ -90,8 +90,7 @@ def undo(
 def _standing(name: str) -> Standing:
     names = [each.name.lower() for each in Standing]
     if name.lower() not in names:
-        near = get_close_matches(name.lower(), names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name.lower(), names)
         raise ValueError(f"a standing is one of {', '.join(names)}, not {name!r}{hint}")
     return Standing[name.upper()]
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from outworks.enforcement.cases import Outcome, State
 from outworks.enforcement.desk import Desk
 from outworks.enforcement.roles import Reviewer, Role
 from outworks.ledger import Ledger, summary
+from outworks.nearest import did_you_mean
 from outworks.wiring import secret
 
 app = typer.Typer(no_args_is_help=True, help="What waits for a person to decide, what was decided, and the way back.")
@@ -135,8 +135,7 @@ def _desk(path: Path) -> Iterator[Desk]:
 
 def _one_of(given: str, names: list[str], what: str) -> str:
     if given not in names:
-        near = get_close_matches(given, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(given, names)
         raise ValueError(f"{what} is one of {', '.join(names)}, not {given!r}{hint}")
     return given
 

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +15,7 @@ from outworks.defenses.entry import Known, added, switched
 from outworks.defenses.formats import Format, format_of, read_entries, written
 from outworks.event import Changed, Event
 from outworks.ledger import Ledger, Reader
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="The bank of known bad texts. Running gateways follow within a second.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The entry, as `list` shows it.")]
@@ -144,8 +144,7 @@ def _switch(id: str, enabled: bool, reason: str, policy: Path, by: str) -> None:
 def _known(ledger: Ledger, id: str) -> None:
     ids = [entry.id for entry in folded(ledger).entries()]
     if id not in ids:
-        near = get_close_matches(id, ids, n=1)
-        raise LookupError(f"there is no fingerprint {id!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise LookupError(f"there is no fingerprint {id!r}{did_you_mean(id, ids)}")
 
 
 def _event(body: Changed, content: str | None) -> Event:

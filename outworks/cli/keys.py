@@ -2,7 +2,6 @@
 
 import time
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from outworks.event import Changed, Event
 from outworks.gateway import keys
 from outworks.gateway.keys import Keys
 from outworks.ledger import Reader
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="The keys that products hold. Only their hashes are stored.")
 _ID = 8
@@ -68,8 +68,7 @@ def revoke(
         held = folded(ledger)
         known = held.products
         if product not in known:
-            near = get_close_matches(product, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
+            hint = did_you_mean(product, known, f"known: {', '.join(known) or 'none'}")
             raise LookupError(f"no product {product!r} holds a key{hint}")
         sha = _only(held, product, key) if key else ""
         ledger.append_now([Event(body=keys.revoked(product, me(by), sha256=sha), at=time.time())])

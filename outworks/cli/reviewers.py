@@ -2,7 +2,6 @@
 
 import sys
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, policy_at, r
 from outworks.console import reviewers
 from outworks.console.reviewers import Reviewers
 from outworks.enforcement.roles import Role
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in to the console, and in which role.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The reviewer; with OpenID Connect, what the claim says.")]
@@ -97,15 +97,14 @@ def password(name: Name, policy: PolicyFile = DEFAULT) -> None:
 
 def _known(people: Reviewers, name: str) -> None:
     if people.find(name) is None:
-        near = get_close_matches(name, [one.name for one in people], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; add them first: outworks reviewers add NAME ROLE"
+        added = [one.name for one in people]
+        hint = did_you_mean(name, added, "add them first: outworks reviewers add NAME ROLE")
         raise LookupError(f"there is no reviewer {name!r}{hint}")
 
 
 def _role(name: str) -> Role:
     roles = [each.value for each in Role]
     if name not in roles:
-        near = get_close_matches(name, roles, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, roles)
         raise ValueError(f"a role is one of {', '.join(roles)}, not {name!r}{hint}")
     return Role(name)

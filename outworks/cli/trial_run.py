@@ -4,7 +4,6 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from difflib import get_close_matches
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +21,7 @@ from outworks.defenses import DEFENSES
 from outworks.defenses.entry import imported
 from outworks.model import Model
 from outworks.models import local
+from outworks.nearest import did_you_mean
 from outworks.trials.adversaries import Given, adversaries, of_tiers
 from outworks.trials.lineup import Stand
 from outworks.trials.people import complying, refusing
@@ -223,9 +223,7 @@ def _listed(text: str) -> list[str]:
 
 def _one_of(what: str, given: str, known: Sequence[str]) -> str:
     if given not in known:
-        near = get_close_matches(given, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ValueError(f"there is no {what} {given!r}; {hint}")
+        raise ValueError(f"there is no {what} {given!r}{did_you_mean(given, known, 'known: ' + ', '.join(known))}")
     return given
 
 

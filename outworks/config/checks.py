@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from outworks.gateway.moderator import Moderator
 from outworks.gateway.moderator import Settings as ModerationSettings
 from outworks.gateway.server import is_loopback
 from outworks.message import Request
+from outworks.nearest import did_you_mean
 from outworks.toml import Path, Reading
 
 
@@ -232,9 +232,8 @@ def check_planner(reading: Reading, defenses: Mapping[str, Settings], models: Se
     """Note where flow control is to plan with a model that the policy does not have."""
     flow = defenses.get("flow")
     if isinstance(flow, FlowSettings) and flow.planner and flow.planner not in models:
-        near = get_close_matches(flow.planner, models, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(models)}"
-        reading.fault(("defenses", "flow", "planner"), f"there is no model {flow.planner!r}; {hint}")
+        hint = did_you_mean(flow.planner, models, f"known: {', '.join(models)}")
+        reading.fault(("defenses", "flow", "planner"), f"there is no model {flow.planner!r}{hint}")
 
 
 class CheckedRules(msgspec.Struct, frozen=True):

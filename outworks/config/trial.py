@@ -1,7 +1,6 @@
 """A trial in a file: which suite, against whom, with which budget."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -10,6 +9,7 @@ from msgspec import Meta
 
 from outworks.adversary import Access, Budget, Prices, Tier
 from outworks.models import anthropic, local, openai, scripted
+from outworks.nearest import did_you_mean
 from outworks.toml import LARGEST, read
 
 _NAME = Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
@@ -124,5 +124,4 @@ def _placed(trial: TrialFile, folder: Path) -> Mapping[str, Any]:
 
 
 def _unknown(name: str, names: list[str]) -> str:
-    near = get_close_matches(name, names, n=1)
-    return f"there is no target {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}")
+    return f"there is no target {name!r}{did_you_mean(name, names, 'known: ' + ', '.join(names))}"

@@ -3,7 +3,6 @@
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from difflib import get_close_matches
 from itertools import starmap
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from outworks.defenses.shingles import (
     unmixed,
 )
 from outworks.event import Changed
+from outworks.nearest import did_you_mean
 from outworks.normalise import normalise
 
 NEAR = 0.4
@@ -106,8 +106,7 @@ class Bank:
         """An entry by its id. Raises LookupError, with the nearest id."""
         if name in self._by_id:
             return self._slots[self._by_id[name]]
-        near = get_close_matches(name, self._by_id, n=1)
-        raise LookupError(f"no fingerprint has the id {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise LookupError(f"no fingerprint has the id {name!r}{did_you_mean(name, self._by_id)}")
 
     def apply(self, changed: Changed, content: str | None = None) -> None:
         """Take in one `fingerprint` event, with its content where that is not erased. Its cost does not grow with the

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +9,7 @@ from typing_extensions import override
 
 from outworks import defense, label
 from outworks.message import Message, Opaque, Request, Role, Text
+from outworks.nearest import did_you_mean
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
 
@@ -163,8 +163,7 @@ class ParameterLock(defense.Defense):
         rule = self._allowed.get(name)
         if rule is None:
             # The first characters only: nobody misspells a name by hundreds, and the comparison is quadratic.
-            near = get_close_matches(name[:60], self._allowed, n=1)
-            known = f"; did you mean {near[0]!r}?" if near and name not in _KNOWN_REFUSED else ""
+            known = did_you_mean(name, self._allowed) if name not in _KNOWN_REFUSED else ""
             return f"this product does not accept the parameter {name[:100]!r}{known}"
         if not _is(rule.type, value):
             return f"{name} must be {_TYPES[rule.type]}, not {_brief(value)}"
@@ -185,8 +184,7 @@ def _check(settings: Settings) -> None:
     """Raises ValueError for settings that could never have the effect they were written for."""
     for name in settings.refuse:
         if name not in DEFAULT:
-            near = get_close_matches(name, DEFAULT, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, DEFAULT)
             raise ValueError(f"refuse: {name!r} is not among the parameters admitted by default{hint}")
     for name, rule in settings.allow.items():
         if rule.min is not None and rule.max is not None and rule.min > rule.max:

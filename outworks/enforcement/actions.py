@@ -1,8 +1,7 @@
 """Actions by people: act on an account, take an action back, and look an account up."""
 
 import time
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,6 +12,7 @@ from outworks.enforcement.taken import Taken
 from outworks.event import Acted, Event, Undone
 from outworks.ledger.ledger import Ledger
 from outworks.ledger.reader import Reader
+from outworks.nearest import did_you_mean
 
 _RECENT = 5000
 
@@ -84,7 +84,7 @@ def undo(ledger: Ledger, action_id: str, *, by: str, reason: str, now: float | N
     table = _table(ledger)
     found = table.find(action_id)
     if found is None:
-        raise LookupError(f"no action has the id {action_id!r}{_near(action_id, table.actions)}")
+        raise LookupError(f"no action has the id {action_id!r}{did_you_mean(action_id, table.actions)}")
     if found.undone is not None:
         raise ValueError(f"{action_id} was already undone by {found.undone.by}: {found.undone.reason}")
     if found.action.shadow:
@@ -149,9 +149,4 @@ def check_act(standing: Standing, by: str, reason: str, lasts: float | None, rat
 def _check_known(ledger: Reader, account: str) -> None:
     if ledger.first_seen(account) is None:
         recent = {recorded.event.account for recorded in ledger.tail(_RECENT)} - {""}
-        raise LookupError(f"no request of the account {account!r} is in the ledger{_near(account, recent)}")
-
-
-def _near(given: str, known: Iterable[str]) -> str:
-    near = get_close_matches(given, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+        raise LookupError(f"no request of the account {account!r} is in the ledger{did_you_mean(account, recent)}")

@@ -1,7 +1,6 @@
 """Decisions: what a reviewer decides of a case, what follows from it at once, and the way back."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import msgspec
 
@@ -14,6 +13,7 @@ from outworks.enforcement.ids import new_id
 from outworks.enforcement.queues import about, held
 from outworks.enforcement.roles import Forbidden, Operation, Reviewer, check_may, may
 from outworks.event import Acted, Body, CaseDecided, CaseReopened, Event, Restored, Undone
+from outworks.nearest import did_you_mean
 
 STANDINGS = {
     Outcome.WARN: Standing.WARNED,
@@ -111,9 +111,8 @@ def check_policy(desk: Desk, policy: str, *, needed: bool) -> None:
     if not policy and needed:
         raise ValueError(f"cite the passage of the usage policy that it rests on; there are: {', '.join(ids)}")
     if policy and policy not in ids:
-        near = get_close_matches(policy, ids, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(ids)}"
-        raise ValueError(f"the usage policy has no passage {policy!r}; {hint}")
+        hint = did_you_mean(policy, ids, f"there are: {', '.join(ids)}")
+        raise ValueError(f"the usage policy has no passage {policy!r}{hint}")
 
 
 def _golden(reviewer: Reviewer, case: Case, asked: Asked) -> Sequence[Body]:

@@ -7,7 +7,6 @@ once an account for all rules: evaluation then calls no Python, and what a rule 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from outworks.action import Standing
 from outworks.duration import seconds
 from outworks.enforcement.signals import SIGNALS
 from outworks.enforcement.words import HALF_LIVES, LEVELS, VALUES, WORDS, Call, Parameter, Word
+from outworks.nearest import did_you_mean
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -234,8 +234,7 @@ def _computed(source: str, taken: _Taken) -> Fault:
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
+    return did_you_mean(name, known, f"known are {', '.join(sorted(known))}")
 
 
 def _kind(name: str) -> str:

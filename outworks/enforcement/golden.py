@@ -12,9 +12,7 @@ from outworks.enforcement.desk import Desk
 from outworks.enforcement.ids import new_id
 from outworks.enforcement.roles import Operation, Reviewer, check_may
 from outworks.event import CaseDecided, CaseOpened, Event, GoldenSet
-
-_Z = 1.959963984540054
-"""The normal distribution's 97.5% quantile: intervals are of 95%."""
+from outworks.statistics import wilson
 
 
 class ReviewerScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,9 +153,7 @@ def agree(answers: Sequence[Sequence[str]]) -> Agreement:
 
 
 def _score(name: str, right: int, answered: int) -> ReviewerScore:
-    share = right / answered
-    # Wilson (1927), Journal of the American Statistical Association 22: it holds at shares of 0 and 1, too.
-    spread = _Z * math.sqrt(share * (1 - share) / answered + _Z * _Z / (4 * answered * answered))
-    middle, scale = share + _Z * _Z / (2 * answered), 1 + _Z * _Z / answered
-    low, high = max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
-    return ReviewerScore(name=name, answered=answered, right=right, share=share, low=low, high=high)
+    found = wilson(right, answered)
+    return ReviewerScore(
+        name=name, answered=answered, right=right, share=right / answered, low=found.low, high=found.high
+    )

@@ -1,7 +1,6 @@
 """Looking up: cases, decisions, appeals and the rest, as the desk's index has them now."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,6 +21,7 @@ from outworks.enforcement.cases import (
 from outworks.enforcement.desk import Desk
 from outworks.event import BulkPlanned, CaseDecided, CaseOpened
 from outworks.ledger.reader import Recorded
+from outworks.nearest import did_you_mean
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -279,5 +279,4 @@ def _where(given: Mapping[str, object]) -> _Where:
 
 def _near(desk: Desk, table: str, id: str) -> str:
     rows = desk.rows(f"SELECT id FROM {table} ORDER BY seq DESC LIMIT {_NEAR}")  # noqa: S608
-    near = get_close_matches(id, [row[0] for row in rows], n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return did_you_mean(id, (str(row[0]) for row in rows))

@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from difflib import get_close_matches
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -24,6 +23,7 @@ from outworks.gateway.wires import Answer, Asked, Head, Wire
 from outworks.gateway.wires.reading import check_user
 from outworks.message import Delta, Request
 from outworks.model import Blocked, Joined, Model, UpstreamError
+from outworks.nearest import did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -246,9 +246,8 @@ class _Who:
 def _model(door: Door, name: str) -> Model:
     model = door.models.get(name)
     if model is None:
-        near = get_close_matches(name[:200], door.models, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(door.models))}"
-        raise Problem(404, "model_not_found", f"there is no model {name[:200]!r}; {hint}", param="model")
+        hint = did_you_mean(name, door.models, f"known: {', '.join(sorted(door.models))}")
+        raise Problem(404, "model_not_found", f"there is no model {name[:200]!r}{hint}", param="model")
     return model
 
 

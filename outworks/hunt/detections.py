@@ -1,7 +1,6 @@
 """The hunt with a detector: what it would have found in what was asked, read and answered."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 
 from typing_extensions import override
@@ -10,6 +9,7 @@ from outworks.detectors import BLOCKING, CATEGORIES, Category, Detector, Side
 from outworks.hunt.found import Found, Hunter
 from outworks.hunt.said import texts_of, turns_of
 from outworks.ledger.reader import Content
+from outworks.nearest import did_you_mean
 
 
 class Detections(Hunter):
@@ -19,9 +19,8 @@ class Detections(Hunter):
         """`all` is every category that blocks. Raises ValueError for a category that there is not."""
         names = sorted({str(each) for side in CATEGORIES.values() for each in side} | {"all"})
         if category not in names:
-            near = get_close_matches(category, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-            raise ValueError(f"no detector is called {category!r}; {hint}")
+            hint = did_you_mean(category, names, f"known are {', '.join(names)}")
+            raise ValueError(f"no detector is called {category!r}{hint}")
         self._category = category
         self._rate = false_positive_rate
         self._limits  # noqa: B018  # a rate finer than can be told is refused now, not in another process

@@ -1,6 +1,5 @@
 """The reader: everything that is asked of a ledger without writing to it."""
 
-import difflib
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator
@@ -13,6 +12,7 @@ from outworks.event import Event
 from outworks.ledger.chain import GENESIS, Head, body_decoder, kinds
 from outworks.ledger.schema import EXCHANGES, LedgerError, open_ledger
 from outworks.ledger.signal import Signal
+from outworks.nearest import did_you_mean
 from outworks.verdict import Decision
 
 _PAGE = 500
@@ -306,8 +306,7 @@ def _where(wanted: Collection[str] | None, account: str | None, exchange: str | 
 
 def _check_kind(kind: str) -> None:
     if kind not in kinds():
-        near = difflib.get_close_matches(kind, kinds(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(kind, kinds())
         raise ValueError(f"there is no kind of event {kind!r}; there are {', '.join(sorted(kinds()))}{hint}")
 
 

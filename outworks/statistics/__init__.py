@@ -2,7 +2,8 @@
 
 from outworks.statistics.comparison import Comparison, compare
 from outworks.statistics.correction import Corrected, Diagnostic, corrected
-from outworks.statistics.estimate import LEVEL, Estimate, Interval, clopper_pearson, clustered, rate, wilson
+from outworks.statistics.estimate import Estimate, clopper_pearson, clustered, rate
+from outworks.statistics.interval import LEVEL, Interval, wilson
 from outworks.statistics.success import success_at
 from outworks.statistics.survival import Step, Survival, survival
 

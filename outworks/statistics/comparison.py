@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
 
-from outworks.statistics.estimate import LEVEL, Floats, Interval, resample
+from outworks.statistics.estimate import Floats, resample
+from outworks.statistics.interval import LEVEL, Interval
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,8 @@ def compare(
 
 
 def _mcnemar(differences: Floats) -> float:
+    from scipy import stats  # type: ignore[import-untyped]
+
     up, down = int((differences > 0).sum()), int((differences < 0).sum())
     return float(stats.binomtest(up, up + down, 0.5).pvalue) if up + down else 1.0
 

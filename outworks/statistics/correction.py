@@ -1,10 +1,10 @@
 """Correction: a rate as a scorer with known errors saw it, turned into the rate that was there."""
 
-import msgspec
-import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
+import math
 
-from outworks.statistics.estimate import LEVEL, Interval
+import msgspec
+
+from outworks.statistics.interval import LEVEL, Interval, quantile
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ def corrected(count: int, of: int, scorer: Diagnostic, *, level: float = LEVEL) 
             f"the scorer finds {scorer.sensitivity:.0%} of what it looks for and wrongly {1 - scorer.specificity:.0%} "
             "of the rest: no better than chance, so its count says nothing"
         )
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = quantile(level)
     n = of + z * z
     seen = (count + z * z / 2) / n
     sensitivity = (scorer.true_positives + 1) / (scorer.positives + 2)
@@ -72,7 +72,7 @@ def corrected(count: int, of: int, scorer: Diagnostic, *, level: float = LEVEL) 
         + middle**2 * sensitivity * (1 - sensitivity) / (scorer.positives + 2)
         + (1 - middle) ** 2 * specificity * (1 - specificity) / (scorer.negatives + 2)
     )
-    half = z * float(np.sqrt(variance)) / slope if slope > 0 else 1.0
+    half = z * math.sqrt(variance) / slope if slope > 0 else 1.0
     value = min(1.0, max(0.0, (count / of + scorer.specificity - 1) / gain))
     low, high = max(0.0, middle + shift - half), min(1.0, middle + shift + half)
     return Corrected(value=value, interval=Interval(min(low, value), max(high, value), level), seen=count / of, of=of)

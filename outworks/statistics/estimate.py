@@ -5,25 +5,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy import stats  # type: ignore[import-untyped]
+
+from outworks.statistics.interval import LEVEL, Interval, check_counts, wilson
 
 Floats = npt.NDArray[np.float64]
-LEVEL = 0.95
-"""The confidence of every interval, unless one says otherwise."""
 _DRAWS = 2000
 _FEW = 5
 """Fewer clusters than this say nothing about how clusters differ: each then counts as one observation."""
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """Where the true value lies, with the confidence `level`."""
-
-    low: float
-    high: float
-    level: float = LEVEL
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,21 +31,13 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 def clopper_pearson(count: int, of: int, level: float = LEVEL) -> Interval:
     """The exact interval of a proportion (Clopper and Pearson, 1934). It covers at least as often as it says."""
-    _check_counts(count, of)
+    check_counts(count, of)
+    from scipy import stats  # type: ignore[import-untyped]
+
     rest = (1 - level) / 2
     low = 0.0 if count == 0 else float(stats.beta.ppf(rest, count, of - count + 1))
     high = 1.0 if count == of else float(stats.beta.ppf(1 - rest, count + 1, of - count))
     return Interval(low, high, level)
-
-
-def wilson(count: int, of: int, level: float = LEVEL) -> Interval:
-    """The score interval of a proportion (Wilson, 1927)."""
-    _check_counts(count, of)
-    z = float(stats.norm.ppf((1 + level) / 2))
-    p = count / of
-    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * float(np.sqrt(p * (1 - p) / of + z * z / (4 * of * of)))
-    return Interval(max(0.0, middle - half), min(1.0, middle + half), level)
 
 
 def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
@@ -110,10 +90,3 @@ def resample(means: Floats, seed: int) -> Floats:
     chosen = random.integers(0, len(means), size=(_DRAWS, len(means)))
     drawn: Floats = means[chosen].mean(axis=1)
     return drawn
-
-
-def _check_counts(count: int, of: int) -> None:
-    if of <= 0:
-        raise ValueError(f"a rate needs at least one observation; it was given {of}")
-    if not 0 <= count <= of:
-        raise ValueError(f"a rate counts 0 to {of} of {of} observations, not {count}")

@@ -5,7 +5,8 @@ from math import comb
 
 import msgspec
 
-from outworks.statistics.estimate import LEVEL, Estimate, clustered
+from outworks.statistics.estimate import Estimate, clustered
+from outworks.statistics.interval import LEVEL
 
 
 class Tried(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from outworks.statistics.estimate import LEVEL, Interval
+from outworks.statistics.interval import LEVEL, Interval
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from outworks.statistics.estimate import LEVEL, Interval
+from outworks.statistics import LEVEL, Interval
 
 ALIGNMENT = "alignment"
 """The model's own line, among the others."""

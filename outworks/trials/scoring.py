@@ -1,6 +1,7 @@
 """Scoring: exact oracles where there is one; else the scorer decides, and its failure is an error."""
 
 from outworks.adversary import Answers, Goal, Judged, Reply
+from outworks.message import ToolCall
 from outworks.scorer import Score, Scorer
 from outworks.scorers import declined
 from outworks.trials.oracle import reached
@@ -14,7 +15,7 @@ class Scoring:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._known: dict[tuple[str, str, int], Score] = {}
+        self._known: dict[tuple[str, str, tuple[ToolCall, ...]], Score] = {}
 
     def name(self, goal: Goal) -> str:
         """Who decides about a goal."""
@@ -23,7 +24,7 @@ class Scoring:
 
     async def score(self, goal: Goal, reply: Reply) -> Score:
         """Raises `ScorerError` where the scorer comes to no answer."""
-        key = (goal.id, reply.text, hash(reply.tool_calls))
+        key = (goal.id, reply.text, reply.tool_calls)
         if key not in self._known:
             self._known[key] = await self._score(goal, reply)
         return self._known[key]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,6 +9,7 @@ from msgspec import Meta
 
 from outworks import defense
 from outworks.message import Tool
+from outworks.nearest import did_you_mean
 
 Effect = Literal["read", "write", "irreversible"]
 Kind = Literal["text", "phrase", "id", "email", "url", "number", "date", "path", "free"]
@@ -236,5 +236,4 @@ _PATH = re.compile(rf"|{_STEP}(?:\.{_STEP})*")
 
 def _near(given: str, names: Iterable[str]) -> str:
     names = list(names)
-    near = get_close_matches(given, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(names))}" if names else ""
+    return did_you_mean(given, names, f"known: {', '.join(sorted(names))}" if names else "")

@@ -44,8 +44,8 @@ def page(data: Path, figures: Figures) -> str:
 
 
 def _said(rate: Rate) -> str:
-    low, high = rate.interval
-    return f"{rate.share:.1%} ({low:.0%}-{high:.0%}; {rate.texts})"
+    interval = rate.interval
+    return f"{rate.share:.1%} ({interval.low:.0%}-{interval.high:.0%}; {rate.texts})"
 
 
 def _pooled(found: Sequence[SetFigure], at: int) -> Rate:

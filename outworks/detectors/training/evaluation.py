@@ -20,6 +20,7 @@ from outworks.detectors.training import build, calibrate, corpus, linear, source
 from outworks.detectors.training.corpus import Example
 from outworks.detectors.views.disguise import DISGUISES
 from outworks.detectors.views.ordinary import ordinary
+from outworks.statistics import Interval, wilson
 
 Say = Callable[[str], None]
 RATES = (0.01, 0.001)
@@ -39,11 +40,9 @@ class Rate(msgspec.Struct, frozen=True):
         return self.hits / self.texts if self.texts else 0.0
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """Lowest and highest."""
-        n, p, z = max(1, self.texts), self.share, 1.959964
-        middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-        return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+    def interval(self) -> Interval:
+        """Of 95%; anything may be true of no texts."""
+        return wilson(self.hits, self.texts) if self.texts else Interval(0.0, 1.0)
 
 
 class SetFigure(msgspec.Struct, frozen=True):

@@ -1,12 +1,12 @@
 """THE list of adversaries, by tier. Adding one is a file here, a row below, a test, and a line in the changelog."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 import msgspec
 
 from outworks.adversary import Adversary, Tier
 from outworks.model import Model
+from outworks.nearest import did_you_mean
 from outworks.trials.adversaries.artifacts import Artifacts
 from outworks.trials.adversaries.attacker_model import AttackerModel
 from outworks.trials.adversaries.best_of_n import BestOfN
@@ -71,9 +71,7 @@ def of_tiers(tiers: Iterable[str], among: Sequence[Adversary]) -> tuple[Adversar
     wanted = []
     for tier in tiers:
         if tier not in {each.value for each in Tier}:
-            near = get_close_matches(tier, [each.value for each in Tier], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(Tier)}"
-            raise ValueError(f"there is no tier {tier!r}; {hint}")
+            raise ValueError(f"there is no tier {tier!r}{did_you_mean(tier, Tier, 'known: ' + ', '.join(Tier))}")
         wanted.append(Tier(tier))
     return tuple(each for each in among if each.tier in wanted)
 

@@ -1,8 +1,8 @@
 """Suites: what is tried. Each is frozen: its version stands for just these goals, and a test holds the two together."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
+from outworks.nearest import did_you_mean
 from outworks.trials.suites.reading import behaviours, canaries, everyday
 from outworks.trials.suites.suite import Suite, SuiteError, merged, sampled
 
@@ -24,9 +24,7 @@ def suite(name: str) -> Suite:
     """The suite of this name. Raises `ValueError` for one that there is not, with the nearest name, and `SuiteError`
     where its goals are not those of its version."""
     if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names())}"
-        raise ValueError(f"there is no suite {name!r}; {hint}")
+        raise ValueError(f"there is no suite {name!r}{did_you_mean(name, names(), 'known: ' + ', '.join(names()))}")
     if name == "all":
         return merged("all", [_frozen(each) for each in VERSIONS])
     if name == "quickstart":

@@ -5,13 +5,13 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from outworks.adversary import Goal, Judged
+from outworks.nearest import did_you_mean
 from outworks.trials.suites.suite import Suite
 
 _PROMPTS = ("goal", "behavior", "forbidden_prompt", "prompt", "instruction")
@@ -146,6 +146,5 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _unknown(what: str, given: str, known: Sequence[str]) -> str:
-    near = get_close_matches(given, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)[:20])}"
-    return f"garak has no {what} {given!r}; {hint}"
+    hint = did_you_mean(given, known, f"known: {', '.join(sorted(known)[:20])}")
+    return f"garak has no {what} {given!r}{hint}"

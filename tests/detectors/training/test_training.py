@@ -210,7 +210,7 @@ def test_ties_do_not_break_the_budget() -> None:
 
 def test_intervals_are_wilsons() -> None:
     """Ten of ten is not certainty."""
-    low, high = Rate(10, 10).interval
+    found = Rate(10, 10).interval
 
-    assert low == pytest.approx(0.722, abs=1e-3)
-    assert high == pytest.approx(1.0)
+    assert found.low == pytest.approx(0.722, abs=1e-3)
+    assert found.high == pytest.approx(1.0)

@@ -254,11 +254,15 @@ def test_any_text_is_read(text: str) -> None:
     st.text(alphabet=string.ascii_letters + " .,\n", max_size=60),
 )
 def test_any_frame_is_read(before: str, how: str, after: str) -> None:
-    """Whatever stands around a disguised sentence, the reading does not fail."""
+    """Whatever stands around a disguised sentence, every view leads back to a place within the text."""
     text = before + " " + DISGUISED[how](SAID) + " " + after
 
-    for view in read(text).views:
-        view.span(0, len(view.text))
+    views = read(text).views
+
+    assert views
+    for view in views:
+        place = view.span(0, len(view.text))
+        assert 0 <= place.start <= place.end <= len(text)
 
 
 def test_splicing_leads_back() -> None:
