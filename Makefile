@@ -22,7 +22,7 @@ $(VENV)/runs: $(VENV)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt
-	$(PIP) -e '.[local,console,classifier,hunt,trials,parquet,otel,dev]'
+	$(PIP) -e '.[local,console,classifier,hunt,trials,lab,parquet,otel,dev]'
 	@touch $@ $(VENV)/runs
 
 run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on 127.0.0.1:8600

@@ -1,0 +1,51 @@
+"""backend: torch and its relatives, imported in one place: the extra named, a device, words for lack of memory."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def load(name: str = "torch") -> Any:
+    """A module of the extra `outworks[lab]`. Raises ModuleNotFoundError that names the extra."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the lab needs {error.name}: pip install 'outworks[lab]'", name=error.name
+        ) from error
+
+
+def device() -> str:
+    """`cuda` where there is one, else `cpu`."""
+    return "cuda" if load().cuda.is_available() else "cpu"
+
+
+class MemoryShort(RuntimeError):
+    """There is not enough memory; the message says what to lower."""
+
+
+@contextmanager
+def enough_memory(lower: str) -> Iterator[None]:
+    """Turns every way in which torch says that memory ran out into `MemoryShort`; `lower` names the settings."""
+    torch = load()
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise MemoryShort(f"not enough memory: lower {lower}, or use a smaller model") from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            raise MemoryShort(f"not enough memory: lower {lower}, or use a smaller model") from error
+        raise
+
+
+def free_bytes() -> int | None:
+    """Memory that can still be had on this machine; None where it cannot be told."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,39 @@
+"""subject: the model that an attack or a training is given, loaded when it is needed and as it is needed."""
+
+import copy
+from pathlib import Path
+
+from outworks.lab.checkpoint import EMBEDDED, Checkpoint, fresh_adapter, load_checkpoint
+
+
+class Subject:
+    """A checkpoint on disk, or one in memory."""
+
+    def __init__(self, where: str | Path = EMBEDDED, *, scale: float = 1.0) -> None:
+        """`scale` multiplies its adapter."""
+        self.where = str(where)
+        self._scale = scale
+        self._frozen: Checkpoint | None = None
+        self._in_memory = False
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Subject":
+        """One that is in memory and has no adapter apart from its weights."""
+        subject = cls("in memory")
+        subject._frozen = checkpoint
+        subject._in_memory = True
+        return subject
+
+    def frozen(self) -> Checkpoint:
+        """To be asked; the adapter is merged. Loaded once, and not to be changed."""
+        if self._frozen is None:
+            self._frozen = load_checkpoint(self.where, scale=self._scale)
+        return self._frozen
+
+    def trainable(self, seed: int = 0) -> Checkpoint:
+        """A copy of its own, to be trained: the adapter where there is one, else a fresh one, made from `seed`."""
+        if self._in_memory:
+            mine = self.frozen()
+            model = fresh_adapter(copy.deepcopy(mine.model), seed=seed)
+            return Checkpoint(model, mine.tokenizer, base=mine.base, system=mine.system, card=mine.card)
+        return load_checkpoint(self.where, trainable=True, seed=seed)

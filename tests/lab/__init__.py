@@ -1,0 +1,1 @@
+"""The lab, on models small enough to train inside a test."""
