@@ -14,14 +14,14 @@ from rich.table import Table
 from outworks import label
 from outworks.action import Action, Standing
 from outworks.console.reviewers import Reviewers, add
-from outworks.enforcement import decisions, lookup, queues
-from outworks.enforcement.cases import Outcome
-from outworks.enforcement.clerk import step
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk import decisions, lookup, queues
+from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.openings import Findings
+from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.enforcement.ids import new_id
-from outworks.enforcement.numbers import Numbers
-from outworks.enforcement.openings import Findings
-from outworks.enforcement.roles import Reviewer, Role
+from outworks.enforcement.reports.numbers import Numbers
+from outworks.enforcement.telling.clerk import step
 from outworks.event import Acted, Event, Judged, Judgement, Received, Released
 from outworks.ledger import Ledger
 from outworks.ledger.chain import Salts, Sealed, canonical, commit

@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from outworks.action import Action, Standing
-from outworks.enforcement import decisions, lookup, notices, queues
-from outworks.enforcement.cases import Outcome
-from outworks.enforcement.clerk import step
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk import decisions, lookup, queues
+from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.openings import Findings
+from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.enforcement.ids import new_id
-from outworks.enforcement.openings import Findings
-from outworks.enforcement.roles import Reviewer, Role
+from outworks.enforcement.telling import notices
+from outworks.enforcement.telling.clerk import step
 from outworks.event import Acted, CaseOpened, Event, Judged, Judgement, Received
 from outworks.ledger import Ledger
 from outworks.verdict import Decision

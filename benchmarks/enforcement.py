@@ -8,8 +8,8 @@ from pathlib import Path
 from outworks.action import Action
 from outworks.action import Standing as Level
 from outworks.defenses.standing import Settings, Standing
+from outworks.enforcement.evidence.memory import Memory
 from outworks.enforcement.history import read
-from outworks.enforcement.memory import Memory
 from outworks.enforcement.propose import propose
 from outworks.enforcement.rules import Measure, Rule, Rules, compile_rules
 from outworks.enforcement.standings import StandingTable

@@ -23,9 +23,9 @@ from outworks.defense import InForce
 from outworks.defenses import DEFENSES, Lent
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added
-from outworks.enforcement.linked import FROM, Links
+from outworks.enforcement.evidence.linked import FROM, Links
+from outworks.enforcement.reports.share import Share
 from outworks.enforcement.rules import Rule, Rules, compile_rules
-from outworks.enforcement.share import Share
 from outworks.enforcement.standings import StandingTable
 from outworks.enforcement.watch import Watch
 from outworks.event import Acted, Event

@@ -25,13 +25,13 @@ from outworks.defenses.flow import Confirmable, Seal
 from outworks.defenses.flow import Settings as FlowSettings
 from outworks.defenses.parameter_lock import Settings as LockSettings
 from outworks.detectors.looking import shipped
-from outworks.enforcement.appeals import Tokens
-from outworks.enforcement.clerk import Clerk
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.enforcer import Enforcer
+from outworks.enforcement.language.written import WrittenRules, together
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.standings import StandingTable
-from outworks.enforcement.written import WrittenRules, together
+from outworks.enforcement.telling.appeals import Tokens
+from outworks.enforcement.telling.clerk import Clerk
 from outworks.event import Changed, Event, Recorder
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Door, Doorway

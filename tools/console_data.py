@@ -15,15 +15,16 @@ import msgspec
 from outworks import label
 from outworks.action import Action, Standing
 from outworks.console.reviewers import WHAT
-from outworks.enforcement import bulk, decisions, golden, lookup, queues
-from outworks.enforcement.appeals import appealed
-from outworks.enforcement.cases import Outcome, State
-from outworks.enforcement.clerk import step
-from outworks.enforcement.desk import Desk
+from outworks.enforcement import bulk
+from outworks.enforcement.desk import decisions, golden, lookup, queues
+from outworks.enforcement.desk.cases import Outcome, State
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.openings import Findings
+from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.enforcement.ids import new_id
-from outworks.enforcement.openings import Findings
-from outworks.enforcement.roles import Reviewer, Role
 from outworks.enforcement.settings import CaseSettings, Office, PolicyText, Template
+from outworks.enforcement.telling.appeals import appealed
+from outworks.enforcement.telling.clerk import step
 from outworks.event import Acted, Body, Changed, Event, Judged, Judgement, Received, Released, Reported
 from outworks.ledger import Ledger
 from outworks.message import Finish, Message, Text, ToolResult, Usage

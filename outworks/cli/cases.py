@@ -13,11 +13,11 @@ from rich.table import Table
 
 from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, policy_at
 from outworks.duration import seconds
-from outworks.enforcement import decisions, lookup
-from outworks.enforcement.appeals import Tokens
-from outworks.enforcement.cases import Outcome, State
-from outworks.enforcement.desk import Desk
-from outworks.enforcement.roles import Reviewer, Role
+from outworks.enforcement.desk import decisions, lookup
+from outworks.enforcement.desk.cases import Outcome, State
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.roles import Reviewer, Role
+from outworks.enforcement.telling.appeals import Tokens
 from outworks.ledger import Ledger, summary
 from outworks.nearest import did_you_mean
 from outworks.wiring import secret

@@ -21,7 +21,7 @@ from outworks.console.setup import Line, Setup
 from outworks.console.store import Store
 from outworks.console.store import beside as place
 from outworks.defenses import DEFENSES
-from outworks.enforcement.roles import Role
+from outworks.enforcement.desk.roles import Role
 from outworks.event import Event
 from outworks.gateway import keys, server
 from outworks.ledger import Ledger

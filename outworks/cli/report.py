@@ -12,10 +12,10 @@ from rich.progress import Progress
 
 from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
 from outworks.duration import seconds
-from outworks.enforcement.numbers import DAY, Numbers
-from outworks.enforcement.sample import draw
-from outworks.enforcement.transparency import as_csv, as_page
-from outworks.enforcement.transparency import report as reported
+from outworks.enforcement.desk.sample import draw
+from outworks.enforcement.reports.numbers import DAY, Numbers
+from outworks.enforcement.reports.transparency import as_csv, as_page
+from outworks.enforcement.reports.transparency import report as reported
 from outworks.ledger import Reader
 
 app = typer.Typer(no_args_is_help=True, help="What happened, in numbers.")

@@ -12,7 +12,7 @@ from outworks.cli.console import link_for, opened
 from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, policy_at, reading, writing
 from outworks.console import reviewers
 from outworks.console.reviewers import Reviewers
-from outworks.enforcement.roles import Role
+from outworks.enforcement.desk.roles import Role
 from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in to the console, and in which role.")

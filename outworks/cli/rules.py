@@ -13,8 +13,8 @@ from rich.table import Table
 from outworks.cli.hunt import rule_called
 from outworks.cli.options import DEFAULT, PolicyFile, cell, policy_at, reading
 from outworks.duration import seconds
-from outworks.enforcement.backtest import Backtest, backtest
-from outworks.enforcement.numbers import Numbers
+from outworks.enforcement.evidence.backtest import Backtest, backtest
+from outworks.enforcement.reports.numbers import Numbers
 
 app = typer.Typer(no_args_is_help=True, help="Rules: tried on the past, and how often reviewers found them right.")
 _SHOWN = 20

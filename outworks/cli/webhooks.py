@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from outworks.cli.options import DEFAULT, PolicyFile, cell, policy_at
-from outworks.enforcement.desk import Desk
-from outworks.enforcement.webhooks import undelivered
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.telling.webhooks import undelivered
 from outworks.ledger import Ledger
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: how your product is told what was decided.")

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from outworks import duration
-from outworks.enforcement import signing, templates
 from outworks.enforcement.settings import (
     AppealSettings,
     CaseSettings,
@@ -16,6 +15,7 @@ from outworks.enforcement.settings import (
     Template,
     Webhook,
 )
+from outworks.enforcement.telling import signing, templates
 from outworks.gateway.server import is_loopback
 from outworks.toml import Path, Reading
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from outworks.enforcement.numbers import Day
+from outworks.enforcement.reports.numbers import Day
 
 WIDTH = 340
 HEIGHT = 120

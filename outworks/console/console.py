@@ -34,13 +34,13 @@ from outworks.console.web import Ask, Notice
 from outworks.console.wellness import Wellness
 from outworks.duration import seconds
 from outworks.enforcement.actions import AccountStanding
-from outworks.enforcement.desk import Desk
-from outworks.enforcement.numbers import Numbers, Precision
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.roles import Operation
+from outworks.enforcement.language.written import Written, WrittenRules
+from outworks.enforcement.reports.numbers import Numbers, Precision
 from outworks.enforcement.rules import Rule
 from outworks.enforcement.standings import StandingTable
 from outworks.enforcement.taken import Taken, in_force
-from outworks.enforcement.written import Written, WrittenRules
 from outworks.event import Body, Event
 from outworks.ledger import Ledger, Reader
 

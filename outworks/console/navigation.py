@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from outworks.console.web import Ask
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk.roles import Operation
 
 
 class Item(msgspec.Struct, frozen=True):

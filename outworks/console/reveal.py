@@ -7,7 +7,7 @@ import msgspec
 from outworks.console.conversation import Exchange, read_exchange
 from outworks.console.web import Ask, Refused
 from outworks.console.wellness import Room
-from outworks.enforcement import queues
+from outworks.enforcement.desk import queues
 from outworks.ledger import Recorded
 
 MOST = 12

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from outworks.enforcement.roles import Reviewer, Role
+from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.event import Changed, Event
 from outworks.ledger import Ledger, Reader
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from outworks.enforcement.linked import Link, Links
-from outworks.enforcement.scored import scores
-from outworks.enforcement.scores import Scored
+from outworks.enforcement.evidence.linked import Link, Links
+from outworks.enforcement.evidence.scored import scores
+from outworks.enforcement.evidence.scores import Scored
 from outworks.ledger import Reader
 
 _SLICE = 5000

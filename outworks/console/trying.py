@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from outworks.enforcement.backtest import Backtest, backtest
+from outworks.enforcement.evidence.backtest import Backtest, backtest
 from outworks.enforcement.rules import Rule
 from outworks.ledger import Reader
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from outworks.console.sessions import Session
-from outworks.enforcement.roles import Forbidden, Operation, Reviewer, may
+from outworks.enforcement.desk.roles import Forbidden, Operation, Reviewer, may
 from outworks.event import RecordError
 from outworks.ledger import LedgerError
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from outworks.action import Action, Standing
-from outworks.enforcement import lookup
 from outworks.enforcement.actions import check_act
-from outworks.enforcement.cases import Bulk, Outcome
-from outworks.enforcement.decisions import STANDINGS, check_policy
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk.cases import Bulk, Outcome
+from outworks.enforcement.desk.decisions import STANDINGS, check_policy
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.roles import Operation, Reviewer, check_may
 from outworks.enforcement.ids import new_id
-from outworks.enforcement.roles import Operation, Reviewer, check_may
 from outworks.enforcement.standings import StandingTable
 from outworks.event import Acted, Body, BulkApplied, BulkPlanned, BulkRestored, BulkUndone, Event, Restored, Undone
 

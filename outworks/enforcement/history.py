@@ -6,13 +6,13 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from outworks.action import Standing
-from outworks.enforcement import scores
+from outworks.enforcement.evidence import scores
+from outworks.enforcement.evidence.scores import Piece
+from outworks.enforcement.evidence.traces import Probe, Trace
+from outworks.enforcement.language.signals import BURST, decayed
+from outworks.enforcement.language.words import ACTION_WORDS, OF_MINUTES, SURE, Call
 from outworks.enforcement.rules import Compiled, Rules
-from outworks.enforcement.scores import Piece
-from outworks.enforcement.signals import BURST, decayed
 from outworks.enforcement.taken import Taken, in_force, reinstated
-from outworks.enforcement.traces import Probe, Trace
-from outworks.enforcement.words import ACTION_WORDS, OF_MINUTES, SURE, Call
 from outworks.ledger.reader import BusyMinute
 from outworks.ledger.signal import DEFENSE_FAILED, PROVIDER_REFUSAL, Signal
 from outworks.verdict import Decision

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from outworks.action import Action
-from outworks.enforcement.expression import EvaluationError, Values
 from outworks.enforcement.history import Count, History, Spent, count, spent, standing
 from outworks.enforcement.ids import new_id
+from outworks.enforcement.language.expression import EvaluationError, Values
+from outworks.enforcement.language.words import ACTION_WORDS, INNOCENT, Call
 from outworks.enforcement.rules import STANDINGS, Compiled, Rules
-from outworks.enforcement.words import ACTION_WORDS, INNOCENT, Call
 
 _CITED = 100
 

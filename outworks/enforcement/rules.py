@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from outworks.action import Action, Standing
 from outworks.duration import seconds
-from outworks.enforcement.expression import EvaluationError, Expression, ExpressionError, Values
-from outworks.enforcement.words import ACTION_WORDS, INNOCENT, OF_TEXTS, ON_REQUESTS, Call
+from outworks.enforcement.language.expression import EvaluationError, Expression, ExpressionError, Values
+from outworks.enforcement.language.words import ACTION_WORDS, INNOCENT, OF_TEXTS, ON_REQUESTS, Call
 
 
 class RuleMode(StrEnum):

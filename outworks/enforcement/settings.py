@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from outworks.action import Standing
 from outworks.duration import seconds
-from outworks.enforcement.cases import Outcome
+from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.rules import STANDINGS, Rule
 
 _ID = Meta(min_length=1, max_length=64)

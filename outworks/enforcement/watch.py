@@ -6,14 +6,14 @@ from collections.abc import Callable
 import msgspec
 
 from outworks.action import Action
+from outworks.enforcement.evidence.linked import Links
+from outworks.enforcement.evidence.memory import Memory, Texts
 from outworks.enforcement.history import History, Said, counts, read
-from outworks.enforcement.linked import Links
-from outworks.enforcement.memory import Memory, Texts
+from outworks.enforcement.language.words import OF_PARAMETERS, OF_TEXTS
 from outworks.enforcement.propose import Proposed, propose
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.standings import StandingTable
 from outworks.enforcement.turn import Place
-from outworks.enforcement.words import OF_PARAMETERS, OF_TEXTS
 from outworks.event import Acted, Event
 from outworks.ledger.reader import Reader
 from outworks.ledger.schema import LedgerError

@@ -7,7 +7,7 @@ from html import escape
 import msgspec
 from starlette.responses import HTMLResponse
 
-from outworks.enforcement.notices import moment
+from outworks.enforcement.telling.notices import moment
 from outworks.gateway.problem import Problem
 
 _STYLE = """

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from outworks.action import Action, Standing
-from outworks.enforcement import lookup, notices
-from outworks.enforcement.appeals import Tokens, appealable, appealed
-from outworks.enforcement.cases import Appeal
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk.cases import Appeal
+from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.settings import Office
+from outworks.enforcement.telling import notices
+from outworks.enforcement.telling.appeals import Tokens, appealable, appealed
 from outworks.event import Acted, CaseDecided, Notified, RecordError
 from outworks.gateway import appeal_page
 from outworks.gateway.appeal_page import Told

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from starlette.routing import Route
 
-from outworks.enforcement.appeals import Tokens
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.settings import Office
+from outworks.enforcement.telling.appeals import Tokens
 from outworks.gateway import appeals, reports
 from outworks.gateway.exchange import Doorway, Exchange
 from outworks.gateway.wires import WIRES

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from outworks.enforcement.backtest import FAILURES, Tried, as_if_live, steps_of, try_on
-from outworks.enforcement.replay import Step
+from outworks.enforcement.evidence.backtest import FAILURES, Tried, as_if_live, steps_of, try_on
+from outworks.enforcement.evidence.replay import Step
 from outworks.enforcement.rules import Rule, Rules
 from outworks.event import Event
 from outworks.hunt.found import Found, Looked, Unit

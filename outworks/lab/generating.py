@@ -1,6 +1,7 @@
 """generating: answers of a checkpoint, many at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -79,7 +80,7 @@ def _choice(sampling: Sampling) -> dict[str, object]:
     }
 
 
-def _encoded(checkpoint: Checkpoint, texts: list[str]) -> dict[str, object]:
+def _encoded(checkpoint: Checkpoint, texts: list[str]) -> dict[str, Any]:
     tokenizer = checkpoint.tokenizer
     side, tokenizer.padding_side = tokenizer.padding_side, "left"
     try:

@@ -9,10 +9,10 @@ from typer.testing import CliRunner, Result
 
 from outworks.action import Standing
 from outworks.cli import app
-from outworks.enforcement import lookup
-from outworks.enforcement.appeals import Tokens
-from outworks.enforcement.desk import Desk
-from outworks.enforcement.signing import key
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.telling.appeals import Tokens
+from outworks.enforcement.telling.signing import key
 from tests.enforcement.desk_kit import a_case, opened, standing
 
 POLICY = '[ledger]\npath = "ledger.db"\n[[models]]\nname = "m"\nprovider = "scripted"\n[appeals]\nurl = "https://example.com"\n'

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from outworks.config import Policy, PolicyError, read_policy
-from outworks.enforcement.cases import Outcome
+from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.settings import Office
 
 MODEL = '[[models]]\nname = "m"\nprovider = "scripted"\n'

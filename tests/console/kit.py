@@ -14,7 +14,7 @@ from outworks.console.app import application
 from outworks.console.console import Console
 from outworks.console.settings import Settings, Wellness
 from outworks.console.setup import Line, Setup
-from outworks.enforcement.roles import Role
+from outworks.enforcement.desk.roles import Role
 from outworks.enforcement.settings import Office
 from outworks.event import Body
 from outworks.ledger import Ledger

@@ -10,11 +10,11 @@ import pytest
 from outworks.action import Standing
 from outworks.console.console import Console
 from outworks.console.settings import Settings, Wellness
-from outworks.enforcement import golden, lookup, queues
-from outworks.enforcement.cases import Outcome, State
-from outworks.enforcement.clerk import step
-from outworks.enforcement.openings import Findings
-from outworks.enforcement.roles import Reviewer, Role
+from outworks.enforcement.desk import golden, lookup, queues
+from outworks.enforcement.desk.cases import Outcome, State
+from outworks.enforcement.desk.openings import Findings
+from outworks.enforcement.desk.roles import Reviewer, Role
+from outworks.enforcement.telling.clerk import step
 from outworks.event import CaseDecided, Event, Reported, Viewed
 from tests.console.kit import Somebody, opened, setup
 from tools.console_data import exchange

@@ -111,7 +111,7 @@ def console(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch)
     said = setup(settings=Settings(openid=OpenId(issuer=provider.issuer, client_id="console")))
     with opened(tmp_path, said) as made:
         from outworks.console import reviewers
-        from outworks.enforcement.roles import Role
+        from outworks.enforcement.desk.roles import Role
 
         reviewers.add(made.ledger, made.reviewers, "eva@example.com", Role.REVIEWER, by="tests")
         yield made

@@ -5,7 +5,7 @@ import pytest
 from outworks.console.console import Console
 from outworks.console.pages import PAGES
 from outworks.console.web import Page
-from outworks.enforcement.roles import PERMITTED, Operation, Role
+from outworks.enforcement.desk.roles import PERMITTED, Operation, Role
 from tests.console.kit import PEOPLE, Somebody
 
 _GUARDED = [page for page in PAGES if page.needs is not None]

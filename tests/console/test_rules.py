@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from outworks.console.console import Console
+from outworks.enforcement.language.written import WHAT
 from outworks.enforcement.rules import RuleMode
-from outworks.enforcement.written import WHAT
 from outworks.event import Changed
 from tests.console.kit import Somebody
 from tests.e2e.kit import wait_for

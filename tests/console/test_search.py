@@ -11,7 +11,7 @@ from outworks.console.chart import HEIGHT, WIDTH, chart, short
 from outworks.console.console import Console
 from outworks.console.search import Search
 from outworks.console.web import Notice
-from outworks.enforcement.numbers import Day
+from outworks.enforcement.reports.numbers import Day
 from outworks.ledger import Ledger
 from tools.console_data import exchange
 

@@ -8,7 +8,7 @@ from outworks.console.console import Console
 from outworks.console.passwords import Passwords, check_password
 from outworks.console.sessions import LINK_SECONDS, Sessions
 from outworks.console.settings import Settings
-from outworks.enforcement.roles import Role
+from outworks.enforcement.desk.roles import Role
 from outworks.event import SignedIn
 from tests.console.kit import Somebody, opened, setup
 

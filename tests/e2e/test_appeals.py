@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
-from outworks.enforcement import decisions, lookup
-from outworks.enforcement.cases import Outcome
-from outworks.enforcement.desk import Desk
-from outworks.enforcement.roles import Reviewer, Role
+from outworks.enforcement.desk import decisions, lookup
+from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.event import Appealed, CaseDecided, Notified
 from outworks.ledger import Ledger, verify
 from tests.e2e.conftest import Make

@@ -62,10 +62,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     policy = made(path)
     with Ledger.open(path / "outworks.db") as ledger:
         hostile(ledger)
-        from outworks.enforcement import queues
-        from outworks.enforcement.desk import Desk
-        from outworks.enforcement.roles import Reviewer
-        from outworks.enforcement.roles import Role as Desks
+        from outworks.enforcement.desk import queues
+        from outworks.enforcement.desk.desk import Desk
+        from outworks.enforcement.desk.roles import Reviewer
+        from outworks.enforcement.desk.roles import Role as Desks
         from tools.console_data import OFFICE
 
         desk = Desk(ledger, OFFICE)

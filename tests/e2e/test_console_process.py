@@ -100,8 +100,8 @@ def test_a_taken_port_does_not_stop_the_gateway(tmp_path: Path) -> None:
 def test_a_rule_written_in_the_console_takes_effect_in_a_running_gateway(tmp_path: Path) -> None:
     """A rule that goes live in the ledger acts on the account's next exchanges, without a reload; removed, it acts no
     more."""
+    from outworks.enforcement.language.written import saved
     from outworks.enforcement.rules import Measure, Rule
-    from outworks.enforcement.written import saved
     from outworks.event import Event
     from outworks.ledger import Ledger
 

@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from outworks.action import Action, Standing
-from outworks.enforcement import queues
-from outworks.enforcement.cases import Case
-from outworks.enforcement.clerk import step
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk import queues
+from outworks.enforcement.desk.cases import Case
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.openings import Findings
+from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.enforcement.ids import new_id
-from outworks.enforcement.openings import Findings
-from outworks.enforcement.roles import Reviewer, Role
 from outworks.enforcement.settings import Office
 from outworks.enforcement.standings import StandingTable
+from outworks.enforcement.telling.clerk import step
 from outworks.event import Acted, Event
 from outworks.ledger import Ledger
 from tests.enforcement.kit import ANN, NOW, action, received
@@ -85,7 +85,7 @@ def a_case(desk: Desk, account: str = ANN, **fields: object) -> Case:
 
 
 def _cases(desk: Desk) -> tuple[Case, ...]:
-    from outworks.enforcement import lookup
+    from outworks.enforcement.desk import lookup
 
     return lookup.cases(desk, limit=100_000)
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from outworks.action import GOOD, Action, Standing
-from outworks.enforcement import bulk, decisions, lookup
-from outworks.enforcement.cases import Outcome
-from outworks.enforcement.desk import Desk
-from outworks.enforcement.roles import Forbidden
+from outworks.enforcement import bulk
+from outworks.enforcement.desk import decisions, lookup
+from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.roles import Forbidden
 from outworks.enforcement.standings import StandingTable
 from outworks.event import Notified, RecordError
 from outworks.ledger import verify

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from outworks.enforcement.words import VALUES, WORDS, Word
+from outworks.enforcement.language.words import VALUES, WORDS, Word
 
 PAGE = (Path(__file__).parents[2] / "docs" / "enforcement.md").read_text()
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx2
 from prometheus_client import CollectorRegistry
 
-from outworks.enforcement.appeals import Tokens
-from outworks.enforcement.desk import Desk
+from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.settings import Office
 from outworks.enforcement.standings import StandingTable
+from outworks.enforcement.telling.appeals import Tokens
 from outworks.gateway import keys
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Asking, Door, Doorway

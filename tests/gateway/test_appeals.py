@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 from outworks.action import Action, Standing
-from outworks.enforcement import decisions, lookup
-from outworks.enforcement.cases import Outcome
+from outworks.enforcement.desk import decisions, lookup
+from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.ids import new_id
 from outworks.enforcement.settings import AppealSettings, Office
 from outworks.event import Appealed, RecordError

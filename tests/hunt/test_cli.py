@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from outworks import cli
-from outworks.enforcement.numbers import Numbers
+from outworks.enforcement.reports.numbers import Numbers
 from outworks.ledger import Ledger
 from tests.enforcement.kit import exchange
 from tests.enforcement.texts import said

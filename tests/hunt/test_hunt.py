@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from outworks.enforcement.backtest import backtest
+from outworks.enforcement.evidence.backtest import backtest
 from outworks.enforcement.rules import RuleError
 from outworks.hunt.cluster import DaftLook
 from outworks.hunt.fingerprints import Fingerprints

@@ -10,8 +10,8 @@ from outworks.action import Standing
 from outworks.console.reveal import reveal
 from outworks.console.tell import tell
 from outworks.console.web import Ask, Page
-from outworks.enforcement import decisions, lookup, queues
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk import decisions, lookup, queues
+from outworks.enforcement.desk.roles import Operation
 from outworks.verdict import Decision
 
 _PAGE = 30

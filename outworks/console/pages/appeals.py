@@ -4,8 +4,8 @@ import msgspec
 from starlette.responses import Response
 
 from outworks.console.web import Ask, Page
-from outworks.enforcement import lookup
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk.roles import Operation
 
 
 class _Asked(msgspec.Struct, frozen=True):

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from outworks.console.tell import tell
 from outworks.console.web import Ask, Page
-from outworks.enforcement import lookup
-from outworks.enforcement.fold import KINDS
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk.fold import KINDS
+from outworks.enforcement.desk.roles import Operation
 
 _PAGE = 60
 

@@ -8,10 +8,11 @@ from starlette.responses import Response
 
 from outworks.console.web import Ask, Page
 from outworks.duration import lasting
-from outworks.enforcement import bulk, lookup
-from outworks.enforcement.cases import Outcome
-from outworks.enforcement.decisions import STANDINGS
-from outworks.enforcement.roles import Operation
+from outworks.enforcement import bulk
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.decisions import STANDINGS
+from outworks.enforcement.desk.roles import Operation
 
 _SHOWN = 200
 

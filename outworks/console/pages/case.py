@@ -11,11 +11,12 @@ from outworks.console.reveal import reveal
 from outworks.console.tell import Told, tell
 from outworks.console.web import Ask, Page, Refused
 from outworks.duration import lasting
-from outworks.enforcement import decisions, golden, lookup, queues, templates
-from outworks.enforcement.cases import Case, Outcome, State
-from outworks.enforcement.notices import moment
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk import decisions, golden, lookup, queues
+from outworks.enforcement.desk.cases import Case, Outcome, State
+from outworks.enforcement.desk.roles import Operation
 from outworks.enforcement.settings import PolicyText
+from outworks.enforcement.telling import templates
+from outworks.enforcement.telling.notices import moment
 from outworks.event import Acted, Judged
 from outworks.ledger import Recorded
 

@@ -12,7 +12,7 @@ from outworks.console.reveal import reveal
 from outworks.console.web import Ask, Page, Refused
 from outworks.defenses.entry import Entry, Known, added, switched
 from outworks.defenses.formats import FORMATS, read_entries, written
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk.roles import Operation
 from outworks.event import Event
 
 _PAGE = 200

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from outworks.console.chart import chart, charts
 from outworks.console.web import Ask, Page
-from outworks.enforcement import sample
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk import sample
+from outworks.enforcement.desk.roles import Operation
 
 _DAY = 86_400.0
 PERIODS = (7, 30, 90, 365)

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from outworks.action import GOOD, Standing
 from outworks.console.playground import PRODUCT, Told, Turn, Watched, answers
 from outworks.console.web import Ask, Page, Refused
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk.roles import Operation
 
 _LOOK = 0.05
 """How often, in seconds, the ledger is looked at while an exchange runs."""

@@ -4,10 +4,10 @@ import msgspec
 from starlette.responses import Response
 
 from outworks.console.web import Ask, Page
-from outworks.enforcement import lookup
-from outworks.enforcement import queues as desk_queues
-from outworks.enforcement.cases import State
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk import lookup
+from outworks.enforcement.desk import queues as desk_queues
+from outworks.enforcement.desk.cases import State
+from outworks.enforcement.desk.roles import Operation
 
 _RECENT = 8
 _PAGE = 50

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from outworks.console import reviewers
 from outworks.console.web import Ask, Page, Refused
-from outworks.enforcement import golden
-from outworks.enforcement.roles import PERMITTED, Operation, Role
+from outworks.enforcement.desk import golden
+from outworks.enforcement.desk.roles import PERMITTED, Operation, Role
 
 
 class _New(msgspec.Struct, frozen=True):

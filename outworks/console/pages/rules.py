@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from outworks.console.trying import Trial
 from outworks.console.web import Ask, Page, Refused
-from outworks.enforcement import written
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk.roles import Operation
+from outworks.enforcement.language import written
+from outworks.enforcement.language.words import VALUES, WORDS
+from outworks.enforcement.language.written import Written
 from outworks.enforcement.rules import Measure, Rule, RuleError, RuleMode, compile_rules
-from outworks.enforcement.words import VALUES, WORDS
-from outworks.enforcement.written import Written
 from outworks.event import Changed, Event
 
 _SAMPLE = 50

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from outworks.console.passwords import SHORTEST
 from outworks.console.web import Ask, Page, Refused
 from outworks.console.wellness import Choice
-from outworks.enforcement.roles import Operation
+from outworks.enforcement.desk.roles import Operation
 
 
 class _Password(msgspec.Struct, frozen=True, kw_only=True):

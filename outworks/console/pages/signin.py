@@ -6,7 +6,7 @@ from starlette.responses import Response
 from outworks.console.openid import COOKIE, OpenIdError
 from outworks.console.sessions import Session
 from outworks.console.web import Ask, Page, Refused
-from outworks.enforcement import lookup
+from outworks.enforcement.desk import lookup
 from outworks.event import SignedIn
 
 

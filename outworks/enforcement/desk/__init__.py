@@ -1,0 +1,1 @@
+"""The desk: cases, who has them, what is decided of them, and the index that shows it."""

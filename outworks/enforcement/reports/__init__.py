@@ -1,0 +1,1 @@
+"""Reports: what happened, counted, for pages and for the public."""

@@ -1,0 +1,1 @@
+"""Telling: notices to accounts, their appeals, and webhooks to the product."""

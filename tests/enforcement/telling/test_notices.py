@@ -1,0 +1,177 @@
+"""Notices: one for each decision, and in each all that the account has a right to know."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from outworks.action import Standing
+from outworks.enforcement import bulk
+from outworks.enforcement.desk import decisions, lookup
+from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.settings import AppealSettings, Office, PolicyText
+from outworks.enforcement.telling import notices
+from outworks.event import Event, Notified, Reported
+from outworks.verdict import Finding
+from tests.enforcement.desk_kit import BEN, EVA, LEA, Clock, a_case, by_hand, by_rule, opened, work
+from tests.enforcement.kit import ANN, NOW, exchange
+
+OFFICE = Office(
+    policies=(PolicyText(id="use-2", title="Known attacks", text="Do not use known attacks."),),
+    appeals=AppealSettings(redress="You can also turn to the courts."),
+)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with opened(tmp_path, OFFICE, clock=Clock()) as desk:
+        yield desk
+
+
+def sent(desk: Desk) -> list[Notified]:
+    work(desk)
+    bodies = [each.event.body for each in desk.ledger.events(kinds={"notified"})]
+    return [body for body in bodies if isinstance(body, Notified)]
+
+
+def test_a_notice_says_all_that_a_statement_of_reasons_must(desk: Desk) -> None:
+    """What is restricted and until when, why and on which facts, the passage, what was automated, how to appeal."""
+    desk.ledger.append_now(exchange(findings=(Finding("known_bad", 1.0),), at=NOW - 50))
+    by_rule(desk, case="", evidence=(4,), policy="use-2", reason="Your requests hold known attacks.")
+
+    (notice,) = sent(desk)
+
+    for part in (
+        "This account is suspended: its requests are not answered.",
+        "It ends on 2027-01-16 08:00 UTC.",
+        "Your requests hold known attacks.",
+        "The facts: 1 of this account's requests, on 2027-01-15 07:59 UTC, in which we found: known_bad.",
+        "our usage policy, use-2, Known attacks: Do not use known attacks.",
+        "found by automated checks of this account's own requests. The decision was taken by automated means",
+        "You can appeal this decision within 180 days; somebody who had no part in it answers.",
+        "You can also turn to the courts.",
+    ):
+        assert part in notice.text
+    assert (notice.code, notice.automated, notice.policy) == ("suspended", True, "use-2")
+    assert notice.expires == NOW + 86_400
+
+
+def test_a_notice_never_repeats_what_was_said(desk: Desk) -> None:
+    """The words of a request stay content: a notice outlives them."""
+    event = exchange(at=NOW - 50)[0]
+    desk.ledger.append_now(
+        [Event(**{**{f: getattr(event, f) for f in event.__struct_fields__}, "content": "marzipan"})]
+    )
+    by_rule(desk, case="", evidence=(3,))
+
+    assert "marzipan" not in sent(desk)[0].text
+
+
+def test_a_persons_decision_is_told_as_such(desk: Desk) -> None:
+    """A decision by a person says so; one after a report says that too, and never who reported."""
+    body = Reported(id="rep_1", reporter="kim the neighbour")
+    desk.ledger.append_now([Event(body=body, at=NOW, account=ANN, product="shop", content="x")])
+    work(desk)
+    case = lookup.cases(desk)[0]
+    decisions.decide(desk, EVA, case.id, Outcome.WARN, reason="Be kind.", lasts=60.0, policy="use-2")
+
+    (notice,) = sent(desk)
+
+    assert "The decision was taken by a person." in notice.text
+    assert "after a report by another person" in notice.text
+    assert "kim" not in notice.text
+    assert not notice.automated
+
+
+Do = Callable[[Desk], object]
+
+
+def _undone(desk: Desk, outcome: Outcome, **fields: object) -> None:
+    case = a_case(desk)
+    made = decisions.decide(desk, EVA, case.id, outcome, **fields)  # type: ignore[arg-type]
+    sent(desk)
+    decisions.undo(desk, EVA, made.id, reason="A slip.")
+
+
+def _banned(desk: Desk) -> None:
+    case = by_hand(desk)
+    decisions.decide(desk, EVA, case.id, Outcome.BAN, reason="x", policy="use-2")
+    sent(desk)
+    decisions.decide(desk, BEN, case.id, Outcome.BAN)
+
+
+def _flipped(desk: Desk) -> None:
+    made = by_rule(desk, case="")
+    decisions.undo_action(desk, LEA, made.id, reason="x")
+    decisions.restore_action(desk, LEA, made.id, reason="x")
+
+
+SENT: dict[str, tuple[Do, list[str]]] = {
+    "dismissed": (lambda d: decisions.decide(d, EVA, a_case(d).id, Outcome.DISMISS), ["suspended", "lifted"]),
+    "dismissed without an action": (lambda d: decisions.decide(d, EVA, by_hand(d).id, Outcome.DISMISS), []),
+    "kept": (lambda d: decisions.decide(d, EVA, a_case(d).id, Outcome.KEEP), ["suspended"]),
+    "replaced": (
+        lambda d: decisions.decide(d, EVA, a_case(d).id, Outcome.WARN, reason="x", lasts=9.0, policy="use-2"),
+        ["suspended", "warned"],
+    ),
+    "reinstated": (
+        lambda d: decisions.decide(d, EVA, a_case(d).id, Outcome.REINSTATE, reason="x"),
+        ["suspended", "reinstated"],
+    ),
+    "banned": (_banned, ["banned"]),
+    "dismissal undone": (lambda d: _undone(d, Outcome.DISMISS), ["suspended", "lifted", "restored"]),
+    "keeping undone": (lambda d: _undone(d, Outcome.KEEP), ["suspended"]),
+    "reinstatement undone": (
+        lambda d: _undone(d, Outcome.REINSTATE, reason="x"),
+        ["suspended", "reinstated", "lifted"],
+    ),
+    "action undone and restored": (_flipped, ["suspended", "lifted", "restored"]),
+    "in shadow": (lambda d: by_rule(d, shadow=True, case=""), []),
+}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_each_decision_sends_one_notice(desk: Desk, name: str) -> None:
+    """Whatever changes an account's standing is told once, as one decision; what changes nothing is not told."""
+    do, expected = SENT[name]
+
+    do(desk)
+
+    assert [notice.code for notice in sent(desk)] == expected
+    notices.send(desk)
+    assert len(sent(desk)) == len(expected)
+    assert len({notice.id for notice in sent(desk)}) == len(expected)
+
+
+def test_what_a_reviewer_sees_before_is_what_the_account_reads(desk: Desk) -> None:
+    """The preview of a notice is the notice."""
+    case = a_case(desk)
+    sent(desk)
+    made = decisions.decide(desk, EVA, case.id, Outcome.SUSPEND, reason="Enough.", lasts=60.0, policy="use-2")
+    body = desk.event(lookup.action(desk, made.action).seq).event.body
+
+    preview = notices.statement(
+        desk.office,
+        "suspended",
+        body.action,  # type: ignore[attr-defined]
+        reason="Enough.",
+        policy="use-2",
+        facts=notices.facts(desk, case.evidence),
+        automated=False,
+    )
+
+    assert sent(desk)[-1].text == preview.text
+    assert Standing.SUSPENDED.name.lower() == preview.code
+
+
+def test_a_bulk_actions_notice_names_nobody_else(desk: Desk) -> None:
+    """Each account of a bulk action is told that it was one of several, and of no other."""
+    planned = bulk.plan(desk, LEA, [ANN, "shop:bob"], Outcome.WARN, reason="One template.", lasts=60.0, policy="use-2")
+    bulk.apply(desk, LEA, planned.bulk.id)
+
+    ann, bob = sent(desk)
+
+    assert "together with others" in ann.text
+    assert "bob" not in ann.text
+    assert ann.text == bob.text
