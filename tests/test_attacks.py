@@ -357,8 +357,8 @@ async def test_a_reload_does_not_open_the_door(policy: Path) -> None:
 
 async def test_enforcement_that_breaks_off_begins_anew(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of ours must not end enforcement, or expiry, for as long as the gateway runs."""
-    monkeypatch.setattr(wiring, "FOLLOW_SECONDS", 0.01)
-    monkeypatch.setattr(wiring, "EXPIRE_SECONDS", 0.01)
+    monkeypatch.setattr(wiring.gateway, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(wiring.gateway, "EXPIRE_SECONDS", 0.01)
     tried: list[str] = []
 
     async def enforce(self: Any) -> None:

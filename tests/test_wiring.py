@@ -12,7 +12,8 @@ from outworks.config import load_policy
 from outworks.event import Event, Released
 from outworks.ledger import Ledger
 from outworks.message import Opaque, Text
-from outworks.wiring import Gateway, pseudonym, reloaded, secret, was_released
+from outworks.wiring import Gateway, pseudonym, reloaded, secret
+from outworks.wiring.released import was_released
 from tests.kit import asks
 
 POLICY = """

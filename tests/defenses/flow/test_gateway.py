@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from outworks import wiring
 from outworks.config import load_policy
 from outworks.message import Delta, Finish, ToolCallPiece
 from outworks.wiring import Gateway
+from outworks.wiring import gateway as wiring
 from tests.kit import Says
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "flow" / "outworks.toml"

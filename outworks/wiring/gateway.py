@@ -1,12 +1,8 @@
-"""Wiring: one worker of the gateway, put together from a policy."""
+"""gateway: the policy's models, defenses, rules and people around one ledger, and what keeps them up to date."""
 
 import asyncio
 import contextlib
-import fcntl
-import hashlib
 import os
-import secrets
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -17,10 +13,9 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from outworks import models
-from outworks.config import ModelEntry, Policy, PolicyError, load_policy
+from outworks.config import ModelEntry, Policy, PolicyError
 from outworks.defense import InForce, Mode
 from outworks.defenses import DEFENSES, Lent
-from outworks.defenses.bank import Bank
 from outworks.defenses.flow import Confirmable, Seal
 from outworks.defenses.flow import Settings as FlowSettings
 from outworks.defenses.parameter_lock import Settings as LockSettings
@@ -35,7 +30,6 @@ from outworks.enforcement.telling.clerk import Clerk
 from outworks.event import Changed, Event, Recorder
 from outworks.gateway.app import application
 from outworks.gateway.exchange import Door, Doorway
-from outworks.gateway.keys import Keys
 from outworks.gateway.metrics import Metrics
 from outworks.gateway.moderator import Moderator
 from outworks.gateway.observe import Lines, Observed, Observer, Traces
@@ -45,44 +39,18 @@ from outworks.message import Request
 from outworks.models.local import Local
 from outworks.once import Confirmations, Counts
 from outworks.pipeline import DefendedModel
+from outworks.wiring.changes import Changes
+from outworks.wiring.released import was_released
+from outworks.wiring.reload import reloaded, waiting_for_a_restart
+from outworks.wiring.say import say
+from outworks.wiring.secret import pseudonym, secret
+from outworks.wiring.traces import tracer_provider
 
 FOLLOW_SECONDS = 0.2
 """How often a worker reads what others wrote: keys, fingerprints and standing take effect well within a second."""
 _SLICE = 200
 EXPIRE_SECONDS = 3600.0
 """How often content past its time is erased."""
-
-
-class Changes:
-    """Keys and fingerprints, folded from the ledger's `changed` events; `refresh` reads on."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.keys = Keys()
-        self.bank = Bank()
-        self._ledger = ledger
-        self._seq = 0
-
-    def refresh(self, *, most: int | None = None) -> int:
-        """Take in what was recorded since, `most` events at a time; returns how many those were."""
-        head = self._ledger.head().seq
-        if head == self._seq:
-            return 0
-        count = 0
-        for recorded in self._ledger.events(self._seq, kinds=("changed",), limit=most, with_content=True):
-            count += 1
-            self._seq = recorded.seq
-            body = recorded.event.body
-            try:
-                if isinstance(body, Changed) and body.what == "key":
-                    self.keys.apply(body)
-                elif isinstance(body, Changed) and body.what == "fingerprint":
-                    self.bank.apply(body, recorded.event.content)
-            except (ValueError, LookupError) as error:
-                _say(f"event {recorded.seq} of the ledger is passed over: {error}")
-        if count != most:
-            # Everything is read: actions, which the index holds too, are not passed over anew each time.
-            self._seq = max(self._seq, head)
-        return count
 
 
 class Gateway:
@@ -144,9 +112,9 @@ class Gateway:
             policy = reloaded(self._path, self._policy)
             door = self._door(policy)
         except (PolicyError, ValueError, OSError) as error:
-            _say(f"the new policy is refused, and the old one stays in force:\n{error}")
+            say(f"the new policy is refused, and the old one stays in force:\n{error}")
             return
-        waits = _waiting_for_a_restart(policy, self._policy)
+        waits = waiting_for_a_restart(policy, self._policy)
         self._policy = policy
         self._doorway.door = door
         self._retire({entry.name for entry in policy.models}, policy.gateway.limits.exchange_seconds)
@@ -154,7 +122,7 @@ class Gateway:
         self._desk.office = policy.office
         self._clerk.replace_office(policy.office)
         self._ledger.append([_loaded(policy)])
-        _say(f"policy {policy.digest[:12]} is in force" + (f"; a restart is needed for {waits}" if waits else ""))
+        say(f"policy {policy.digest[:12]} is in force" + (f"; a restart is needed for {waits}" if waits else ""))
 
     async def stop(self) -> None:
         """Stop following, close the models, drain the ledger."""
@@ -259,7 +227,7 @@ class Gateway:
                 self._doorway.fault = ""
             except Exception as error:
                 if not self._doorway.fault:
-                    _say(f"the ledger cannot be followed: {type(error).__name__}: {error}")
+                    say(f"the ledger cannot be followed: {type(error).__name__}: {error}")
                 self._doorway.fault = "accounts and keys cannot be looked up"
             # Counts that cannot be left, on a full disk say, are no reason to turn anybody away.
             with contextlib.suppress(OSError):
@@ -274,7 +242,7 @@ class Gateway:
                 try:
                     await asyncio.to_thread(self._ledger.expire, time.time() - kept)
                 except Exception as error:
-                    _say(f"content could not be expired, and will be tried again: {error}")
+                    say(f"content could not be expired, and will be tried again: {error}")
             await asyncio.sleep(EXPIRE_SECONDS)
 
     async def _was_released(self, request: Request, text: str) -> bool:
@@ -312,61 +280,6 @@ async def _close_later(model: models.Upstream, seconds: float) -> None:
         await model.aclose()
 
 
-def reloaded(path: Path, running: Policy) -> Policy:
-    """The policy as its file is now. Raises `PolicyError`, or `ValueError` for what a running gateway cannot change."""
-    policy = load_policy(path)
-    if policy.gateway.listen != running.gateway.listen:
-        # Whether a key is needed was checked for the new address, and we would go on listening on the old one.
-        raise ValueError("[gateway] listen: the address cannot be changed while the gateway runs; restart it")
-    if policy.ledger_path != running.ledger_path:
-        raise ValueError("[ledger] path: the ledger cannot be changed while the gateway runs; restart it")
-    return policy
-
-
-def _waiting_for_a_restart(policy: Policy, running: Policy) -> str:
-    """The changed settings that a running gateway does not take up."""
-    now, then = policy.gateway, running.gateway
-    changed = {
-        "gateway.workers": now.workers != then.workers,
-        "gateway.log": now.log != then.log,
-        "gateway.secret_env": now.secret_env != then.secret_env,
-        "gateway.shutdown_seconds": now.shutdown_seconds != then.shutdown_seconds,
-        "ledger.synchronous": policy.ledger.synchronous != running.ledger.synchronous,
-        "telemetry": policy.telemetry != running.telemetry,
-    }
-    return ", ".join(name for name, differs in changed.items() if differs)
-
-
-def was_released(ledger: Ledger, request: Request, text: str) -> bool:
-    """Whether one of the account's recent exchanges in the request's conversation released just this text."""
-    answers: dict[tuple[str, int], str] = {}
-    for recorded in ledger.tail(500, kinds=("released",), account=request.account, with_content=True):
-        if recorded.event.conversation != request.conversation:
-            continue
-        choice = getattr(recorded.event.body, "choice", 0)
-        key = (recorded.event.exchange, choice)
-        answers[key] = answers.get(key, "") + (recorded.event.content or "")
-    wanted = text.strip()
-    return bool(wanted) and any(answer.strip() == wanted for answer in answers.values())
-
-
-def secret(policy: Policy) -> bytes:
-    """The key for hashing account ids: from the environment, else random, kept in a file only its owner can read."""
-    given = os.environ.get(policy.gateway.secret_env, "") if policy.gateway.secret_env else ""
-    if given:
-        return given.encode()
-    path = policy.ledger_path.with_suffix(".secret")
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b") as file:
-        # Workers start together, and one may have died here: a file that is still empty holds no secret yet.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        kept = file.read()
-        if not kept:
-            kept = secrets.token_hex(32).encode()
-            file.write(kept)
-            file.flush()
-    return kept
-
-
 async def _lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run what must never end. If it does, by a fault of ours, it is said and begun anew: without enforcement, say,
     nobody would ever be suspended again."""
@@ -374,38 +287,10 @@ async def _lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> N
         try:
             await run()
         except Exception as error:
-            _say(f"{name} broke off, and begins anew: {type(error).__name__}: {error}")
+            say(f"{name} broke off, and begins anew: {type(error).__name__}: {error}")
         await asyncio.sleep(FOLLOW_SECONDS)
-
-
-def pseudonym(key: bytes) -> Callable[[str], str]:
-    """What upstreams are told in place of an account's id: a keyed hash, the same for one account every time."""
-    key = hashlib.blake2b(key).digest()
-
-    def of(account: str) -> str:
-        return "ow_" + hashlib.blake2b(account.encode("utf-8", "surrogatepass"), digest_size=20, key=key).hexdigest()
-
-    return of
-
-
-def tracer_provider(endpoint: str) -> Any:
-    """A provider of tracers that exports over OTLP/HTTP. Raises `ModuleNotFoundError` naming the extra."""
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("traces need the extra: pip install 'outworks[otel]'") from error
-    provider = TracerProvider(resource=Resource.create({"service.name": "outworks"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return provider
 
 
 def _loaded(policy: Policy) -> Event:
     detail = {"sha256": policy.digest}
     return Event(body=Changed(what="policy", name="policy", by=f"process:{os.getpid()}", detail=detail), at=time.time())
-
-
-def _say(what: str) -> None:
-    print(f"outworks: {what}", file=sys.stderr, flush=True)
