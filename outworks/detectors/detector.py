@@ -88,7 +88,7 @@ class Detector:
         unsure: list[bool] = [False] * len(texts)
         gates = self._calibration.gates.get(side) if self._deep else None
         if gates:
-            scores *= _BELOW
+            scores[:, [lane in gates for lane in lanes]] *= _BELOW
             passed: Array = np.greater_equal(best, [gates.get(lane, math.inf) for lane in lanes])
             unsure = np.logical_or.reduce(passed, axis=1).tolist()
         shown = [at for at, lane in enumerate(lanes) if lane in _SHOWN]
@@ -121,18 +121,19 @@ class Detector:
             return scores
         if not mixes:
             return msgspec.structs.replace(scores, unsure=False)
+        gates = self._calibration.gates.get(side, {})
         places = [(each.start, each.end) for each in scores.spans if each.category in _SHOWN]
-        heads = self._deep.read(text, places[:_LOOKED])
+        heads = self._deep.read(text, side, places[:_LOOKED])
         by_category = dict(scores.by_category)
         for lane, z in zip(self._calibration.lanes[side], scores.logits, strict=True):
             mix = mixes.get(lane)
-            if mix:
+            if mix and ((side, lane) not in _CONFIRMED or z >= gates.get(lane, -math.inf)):
                 by_category[lane] = _BELOW + (1 - _BELOW) * _logistic(
-                    mix.first * z + mix.second * heads[side, lane] + mix.bias
+                    mix.first * z + mix.second * heads[lane] + mix.bias
                 )
         if MODERATION[0] in by_category:
             for category in MODERATION:
-                deeper = _logistic(heads[Side.REQUEST, category])
+                deeper = _logistic(heads[category])
                 by_category[category] = (by_category[category] + deeper) / 2
         return msgspec.structs.replace(scores, by_category=by_category, unsure=False)
 
@@ -185,7 +186,9 @@ class Detector:
 
 
 _BELOW = 0.1
-"""Where a second stage is loaded, what it has not looked at scores below this."""
+"""Where a second stage is loaded, what it would have judged and has not looked at scores below this."""
+_CONFIRMED = frozenset({(Side.REQUEST, Category.INJECTION)})
+"""What the second stage only confirms where the first suspects it: alone it takes minified code for orders."""
 _SHOWN = frozenset({Category.JAILBREAK, Category.INJECTION, Category.HARM})
 
 

@@ -1,9 +1,12 @@
 """build: one run from a folder of public data to the weights that ship."""
 
 import io
+import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import msgspec
@@ -13,11 +16,11 @@ from outworks.detectors import surprise
 from outworks.detectors.calibration import CALIBRATION, FIRST, Calibration, Mix
 from outworks.detectors.categories import BLOCKING, MODERATION, Side
 from outworks.detectors.categories import Category as C
-from outworks.detectors.deep import HEAD, TOKENIZER, Encoder
+from outworks.detectors.deep import MODEL, TOKENIZER, Reader
 from outworks.detectors.detector import Detector, Scores
-from outworks.detectors.files import SUMS, list_sums, sums
+from outworks.detectors.files import SUMS, list_sums
 from outworks.detectors.grams import Array
-from outworks.detectors.training import calibrate, corpus, linear, second, strings
+from outworks.detectors.training import base, calibrate, corpus, export, linear, second, strings, tuning
 from outworks.detectors.training.corpus import Example
 
 Say = Callable[[str], None]
@@ -26,12 +29,24 @@ LANES = {
     Side.CONTENT: (C.INJECTION,),
     Side.OUTPUT: (C.HARM, C.REFUSAL),
 }
-BUDGET = {C.JAILBREAK: 0.6, C.INJECTION: 0.8, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.0}
-"""How the false positives of a request are shared out."""
-MIX = Mix(0.7, 1.0, 0.0)
-"""Of a request's two logits. Fitted on held-out groups of the training sets the second gets a tenth to a third of the
-first's weight; on dev, whose sources are other ones, more is right (docs/design/detectors.md)."""
-GATE = {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032}
+BUDGETS: Mapping[Side, Mapping[C, float]] = {
+    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.4, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.0},
+    Side.CONTENT: {C.INJECTION: 1.0, C.ADVERSARIAL_STRING: 0.15},
+    Side.OUTPUT: {C.HARM: 1.0},
+}
+"""How the false positives are shared out."""
+MIXES: Mapping[Side, Mapping[C, Mix]] = {
+    Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.5, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
+    Side.CONTENT: {C.INJECTION: Mix(1.0, 0.6, 0.0)},
+    Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
+}
+"""How the two stages' logits are added up. Chosen on dev and on what was held out, each category by itself; of refusals
+the first stage alone tells more (docs/design/detectors.md)."""
+GATES: Mapping[Side, Mapping[C, float]] = {
+    Side.REQUEST: {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032},
+    Side.CONTENT: {C.INJECTION: 0.05},
+    Side.OUTPUT: {C.HARM: 0.05},
+}
 """Shares of ordinary traffic that each category sends to the second stage."""
 
 
@@ -40,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     first: linear.Plan = linear.Plan()
     string: strings.Plan = strings.Plan()
-    deep: second.Plan = second.Plan()
+    deep: tuning.Plan = tuning.Plan()
     planting_seed: int = 6
 
 
@@ -76,7 +91,8 @@ def examples(data: Path, plan: Plan) -> Examples:
     requests = corpus.requests(train)
     close = corpus.near(requests, texts)
     kept = [each for n, each in enumerate(requests) if n not in close]
-    content = corpus.Planting(train, plan.planting_seed).examples()
+    planting = corpus.Planting(train, plan.planting_seed)
+    content = planting.examples() + planting.results()
     return Examples(kept, content, corpus.outputs(train), len(close))
 
 
@@ -107,79 +123,116 @@ def topical(requests: Sequence[Example]) -> list[Example]:
     return loud + rng.sample(quiet, min(9_000, len(quiet)))
 
 
-def build(data: Path, out: Path, plan: Plan, say: Say, tokenizer: Path | None) -> None:
-    """Trains everything and writes it into `out`; with `tokenizer`, MiniLM's tokenizer.json, the second stage too."""
-    out.mkdir(parents=True, exist_ok=True)
+def build(
+    data: Path, out: Path, plan: Plan, say: Say, package: Path | None = None, *, second_stage: bool = True
+) -> None:
+    """Trains everything and writes it into `out`, at the very end: a run that stops half-way leaves `out` as it was.
+    `package` is the file that the second stage is tuned from, fetched where it is not given.
+
+    Raises `ModuleNotFoundError` before anything is trained where what the second stage needs is not installed.
+    """
+    start = None
+    if second_stage:
+        tuning.check_installed()
+        export.check_installed()
+        start = base.read(package)
     found = examples(data, plan)
     training = found.training(data / "dev")
     counts = f"{len(training.requests)} requests, {len(training.content)} documents, {len(training.outputs)} answers"
     say(f"{counts}; {found.near} near dev left out")
-    (out / FIRST).write_bytes(first(training, plan, say))
-    (out / surprise.STRINGS).write_bytes(strings.build(data / "train", plan.string))
-    if tokenizer is not None:
-        (out / TOKENIZER).write_bytes(tokenizer.read_bytes())
-        (out / SUMS).write_bytes(list_sums(out, [TOKENIZER]))
-        # Generated texts are the first stage's to pass: what reaches the second is nearly always language.
-        everything = [each for part in training[:3] for each in part if not each.source.startswith("made_")]
-        (out / HEAD).write_bytes(second.train(everything, Encoder.load(out, sums(out)), plan.deep, say))
-    finish(data, out, found, say)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as unfinished:
+        folder = Path(unfinished)
+        (folder / FIRST).write_bytes(first(training, plan, say))
+        (folder / surprise.STRINGS).write_bytes(strings.build(data / "train", plan.string))
+        if start is not None:
+            (folder / TOKENIZER).write_bytes(start.tokenizer)
+            (folder / MODEL).write_bytes(deep(training, start, plan, say))
+        finish(data, folder, found, say)
+        out.mkdir(exist_ok=True)
+        for name in (*files(folder), SUMS):
+            os.replace(folder / name, out / name)
+
+
+def deep(training: Examples, start: base.Base, plan: Plan, say: Say) -> bytes:
+    """The second stage's file."""
+    # Generated texts are the first stage's to pass: what reaches the second is nearly always language.
+    everything = [each for part in training[:3] for each in part if not each.source.startswith("made_")]
+    chosen = second.chosen(everything, plan.deep)
+    reader = Reader(start.tokenizer)
+    epoch = partial(second.rows, chosen, reader, plan.deep)
+    return export.exported(tuning.tune(start.tensors, epoch, plan.deep, say))
 
 
 def files(out: Path) -> list[str]:
     """What ships."""
     names = [FIRST, surprise.STRINGS, CALIBRATION]
-    return names + [name for name in (HEAD, TOKENIZER) if (out / name).exists()]
+    return names + [name for name in (MODEL, TOKENIZER) if (out / name).exists()]
 
 
 def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
     """Calibrates what `out` holds, in two steps: without the second stage, then with it."""
     lanes = {side: tuple(each) for side, each in LANES.items()}
-    blank = Calibration(lanes, {}, {}, {}, {})
-    _write(out, blank)
+    _write(out, Calibration(lanes, {}, {}, {}, {}))
     detector = Detector.load(out)
-    held = found.held()
-    requests = calibrate.pool(data / "dev", held.requests)
-    benign = {
-        Side.REQUEST: [text for texts in requests.values() for text in texts],
-        Side.CONTENT: [each.text for each in held.content if each.planted is None],
-        Side.OUTPUT: [
-            each.text
-            for each, third in calibrate.judged_outputs(data / "dev")
-            if third is calibrate.Third.TUNED and each.targets.get(C.HARM) == 0.0
-        ]
-        + [each.text for each in held.outputs if each.targets[C.HARM] == 0.0],
-    }
+    benign, traffic = _benign(data, found.held())
     joint, single = {}, {}
     for side, texts in benign.items():
         scores = columns(detector, texts, side)
-        joint[str(side)] = calibrate.joint({c: scores[c] for c in BLOCKING[side]}, BUDGET)
+        joint[str(side)] = calibrate.joint({c: scores[c] for c in BLOCKING[side]}, BUDGETS[side])
         single[str(side)] = calibrate.alone(scores)
-    calibration = Calibration(lanes, {}, {}, joint, single)
-    _write(out, calibration)
-    if not (out / HEAD).exists():
+    _write(out, Calibration(lanes, {}, {}, joint, single))
+    if not (out / MODEL).exists():
         return
-    # Of content and answers it was measured that the second stage adds nothing (docs/design/detectors.md): not asked.
-    side, texts = Side.REQUEST, benign[Side.REQUEST]
-    traffic = [text for name in calibrate.TRAFFIC for text in requests.get(name, ())]
-    gates = {side: gate(detector, traffic, side, GATE)}
-    mixes = {side: dict.fromkeys(LANES[side], MIX)}
-    _write(out, Calibration(lanes, gates, mixes, joint, single))
+    gates = {side: gate(detector, traffic[side], side, shares) for side, shares in GATES.items()}
+    _write(out, Calibration(lanes, gates, MIXES, joint, single))
     both = Detector.load(out, second=True)
-    once = both.score_all(texts, side, topics=True)
-    twice = [
-        both.look_again(text, side, msgspec.structs.replace(scores, unsure=True))
-        for text, scores in zip(texts, once, strict=True)
-    ]
-    asked = [late if early.unsure else early for early, late in zip(once, twice, strict=True)]
-    for mark, seen in (("+", asked), ("*", twice)):
-        found_by = _stacked(seen)
-        joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGET)
-        single[f"{side}{mark}"] = calibrate.alone(found_by)
-    say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
-    _write(out, Calibration(lanes, gates, mixes, joint, single))
+    for side, texts in benign.items():
+        once = both.score_all(texts, side, topics=True)
+        twice = [
+            both.look_again(text, side, msgspec.structs.replace(scores, unsure=True))
+            for text, scores in zip(texts, once, strict=True)
+        ]
+        asked = [late if early.unsure else early for early, late in zip(once, twice, strict=True)]
+        for mark, seen in (("+", asked), ("*", twice)):
+            found_by = _stacked(seen)
+            joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGETS[side])
+            single[f"{side}{mark}"] = calibrate.alone(found_by)
+        say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
+    _write(out, Calibration(lanes, gates, MIXES, joint, single))
 
 
-def gate(detector: Detector, texts: Sequence[str], side: Side, shares: dict[C, float]) -> dict[C, float]:
+class _Benign(NamedTuple):
+    pool: dict[Side, list[str]]
+    """What thresholds are fixed on."""
+    traffic: dict[Side, list[str]]
+    """What stands for ordinary traffic, when it is counted what reaches the second stage."""
+
+
+def _benign(data: Path, held: Examples) -> _Benign:
+    requests = calibrate.pool(data / "dev", held.requests)
+    documents = [each.text for each in held.content if each.planted is None]
+    answers = [
+        each.text
+        for each, third in calibrate.judged_outputs(data / "dev")
+        if third is calibrate.Third.TUNED and each.targets.get(C.HARM) == 0.0
+    ] + [each.text for each in held.outputs if each.targets[C.HARM] == 0.0]
+    everyday = [each.text for each in corpus.prose(held.requests, random.Random(4), 1_500)]
+    return _Benign(
+        {
+            Side.REQUEST: [text for texts in requests.values() for text in texts],
+            Side.CONTENT: documents,
+            Side.OUTPUT: answers,
+        },
+        {
+            Side.REQUEST: [text for name in calibrate.TRAFFIC for text in requests.get(name, ())],
+            Side.CONTENT: documents,
+            Side.OUTPUT: everyday,
+        },
+    )
+
+
+def gate(detector: Detector, texts: Sequence[str], side: Side, shares: Mapping[C, float]) -> dict[C, float]:
     """The logits that a share of texts reaches."""
     logits = np.array([each.logits for each in detector.score_all(texts, side)])
     return {

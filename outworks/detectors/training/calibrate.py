@@ -112,8 +112,14 @@ def lent_documents(dev: Path) -> list[Example]:
 
 
 def lent_outputs(dev: Path) -> list[Example]:
-    """Those that training sees."""
-    return [each.example for each in judged_outputs(dev) if each.third is Third.LENT]
+    """Those that training sees. Where people said only whether one harms, its opening tells whether it declines."""
+    found = [each.example for each in judged_outputs(dev) if each.third is Third.LENT]
+    return [
+        msgspec.structs.replace(each, targets=each.targets | corpus.refusal(each.text, each.targets[C.HARM] == 1.0))
+        if C.HARM in each.targets and C.REFUSAL not in each.targets
+        else each
+        for each in found
+    ]
 
 
 def pool(dev: Path, held: Sequence[Example]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from outworks.detectors.categories import Category as C
 from outworks.detectors.categories import Side
 from outworks.detectors.training import sources
 from outworks.detectors.training.ordinary import generated
+from outworks.detectors.training.results import handed_over
 from outworks.detectors.training.sources import Raw
 
 HELD_OUT = 10
@@ -29,7 +31,24 @@ _REFUSES = re.compile(
     r"as an ai[^.]{0,80}(?:can ?not|can['’]t|not able|unable|must|not programmed))",
     re.I,
 )
+_CANNOT = re.compile(
+    r"\b(?:(?:i|we) ?(?:can(?:no|['’])t|can not|won['’]t|will not|refuse to|must (?:respectfully )?decline|"
+    r"(?:am |['’]m |are )?(?:unable|not able|not going|not here|not willing|not comfortable)|don['’]t feel comfortable)"
+    r"[^.!?\n]{0,40}?\b(?:help|assist|provid|compl|fulfil|support|creat|generat|produc|writ|giv|engag|answer|continu|"
+    r"discuss|encourag|condon|participat|promot|respond|do (?:that|this|so))"
+    r"|(?:against|violat\w+|not align with|contrary to) (?:my|our|openai['’]s) (?:\w+ ){0,3}?"
+    r"(?:programming|guidelines|polic(?:y|ies)|principles|values)"
+    r"|it (?:is|would be) (?:not (?:appropriate|acceptable|ethical)|inappropriate|unethical|illegal) (?:for me )?to "
+    r"(?:provide|create|generate|write|give|discuss|promote|engage))",
+    re.I,
+)
+_OPENING = 300
+"""Characters in which an answer that declines says so."""
 _COMPLIES = re.compile(r"^\W*(?:sure|certainly|of course|absolutely|here(?:'s| is| are)|title:|step 1|1\.)", re.I)
+
+
+RESULTS = "tool_results"
+"""The source of documents in the shape in which tools hand them over (see `results`)."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -48,7 +67,7 @@ class Example(msgspec.Struct, frozen=True):
     @property
     def held_out(self) -> bool:
         """Whether it is kept from training."""
-        return zlib.crc32(self.group.encode("utf-8", "replace")) % HELD_OUT == 0
+        return _kept_out(self.group)
 
 
 def rows(folder: Path, name: str) -> Iterator[Raw]:
@@ -92,13 +111,18 @@ def outputs(folder: Path) -> list[Example]:
     found = []
     for row in kept(folder, "gptfuzz_responses", "copies_dev"):
         harmful = row["label"] == "response_harmful"
-        targets: dict[C, float] = {C.HARM: float(harmful)}
-        if _REFUSES.match(row["text"]) and not harmful:
-            targets[C.REFUSAL] = 1.0
-        elif harmful or _COMPLIES.match(row["text"]):
-            targets[C.REFUSAL] = 0.0
+        targets: dict[C, float] = {C.HARM: float(harmful), **refusal(row["text"], harmful)}
         found.append(Example(row["text"], Side.OUTPUT, targets, 1.0, "gptfuzz_responses", f"out:{row['category']}"))
     return found
+
+
+def refusal(answer: str, harmful: bool) -> dict[C, float]:
+    """Whether an answer of which people said only if it harms declines; nothing where its opening leaves that open."""
+    if harmful:
+        return {C.REFUSAL: 0.0}
+    if _REFUSES.match(answer) or _CANNOT.search(answer[:_OPENING]):
+        return {C.REFUSAL: 1.0}
+    return {C.REFUSAL: 0.0} if _COMPLIES.match(answer) else {}
 
 
 def prose(examples: Iterable[Example], rng: random.Random, count: int) -> list[Example]:
@@ -229,27 +253,56 @@ class Planting:
         for name, text, group in self._documents:
             found.append(Example(text, Side.CONTENT, {C.INJECTION: 0.0}, 1.0, name, group))
         rng = self._rng
-        held = [zlib.crc32(group.encode("utf-8", "replace")) % HELD_OUT == 0 for _, _, group in self._documents]
+        held = [_kept_out(group) for _, _, group in self._documents]
         places = {flag: [n for n, h in enumerate(held) if h is flag] for flag in (False, True)}
         real = {flag: [n for n in places[flag] if self._documents[n][0] == "bipia_contexts"] for flag in (False, True)}
         for order, group, weight in self._orders:
-            flag = zlib.crc32(group.encode("utf-8", "replace")) % HELD_OUT == 0
+            flag = _kept_out(group)
             name, text, _ = self._documents[rng.choice(real[flag] if rng.random() < 0.5 else places[flag])]
             found.append(self._plant(name, text, order, group, weight))
         return found
 
+    def results(self) -> list[Example]:
+        """Documents as tools hand them over, clean and with an instruction in them. With a chance of their own, so that
+        `examples` stays as it is without them."""
+        rng = random.Random(f"results {len(self._orders)}")
+        found = []
+        short = [(name, text, group) for name, text, group in self._documents if len(text) < 2_500]
+        held = {flag: [each for each in short if _kept_out(each[2]) is flag] for flag in (False, True)}
+        for _, text, group in short:
+            placed = handed_over(text, "", "", rng)
+            found.append(Example(placed.text, Side.CONTENT, {C.INJECTION: 0.0}, 1.0, RESULTS, group))
+        for order, group, weight in rng.sample(self._orders, len(self._orders) // 2):
+            _, text, _ = rng.choice(held[_kept_out(group)])
+            parts = self._parts(text, order, rng)
+            placed = handed_over(*parts, rng)
+            place = placed.start, placed.end
+            found.append(Example(placed.text, Side.CONTENT, {C.INJECTION: 1.0}, weight, RESULTS, group, place))
+        return found
+
     def _plant(self, name: str, text: str, order: str, group: str, weight: float) -> Example:
-        rng = self._rng
-        lead = rng.choice(self._LEADS)
-        said = lead + order
+        before, said, after = self._parts(text, order, self._rng)
+        place = len(before), len(before) + len(said)
+        return Example(before + said + after, Side.CONTENT, {C.INJECTION: 1.0}, weight, name, group, place)
+
+    def _parts(self, text: str, order: str, rng: random.Random) -> "_Parts":
+        said = rng.choice(self._LEADS) + order
         breaks = [0, len(text), *(found.end() for found in re.finditer(r"[.!?]\s+|\n+", text))]
         at = rng.choice((0, len(text), rng.choice(breaks)))
         glue = rng.choice((" ", "\n", "\n\n"))
-        before = text[:at].rstrip() + (glue if at else "")
-        whole = before + said + glue + text[at:].lstrip()
-        return Example(
-            whole, Side.CONTENT, {C.INJECTION: 1.0}, weight, name, group, (len(before), len(before) + len(said))
-        )
+        return _Parts(text[:at].rstrip() + (glue if at else ""), said, glue + text[at:].lstrip())
+
+
+class _Parts(NamedTuple):
+    """A document with an instruction in it."""
+
+    before: str
+    said: str
+    after: str
+
+
+def _kept_out(group: str) -> bool:
+    return zlib.crc32(group.encode("utf-8", "replace")) % HELD_OUT == 0
 
 
 def near(examples: Sequence[Example], others: Iterable[str], width: int = 6) -> set[int]:

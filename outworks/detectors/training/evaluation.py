@@ -13,9 +13,9 @@ import numpy as np
 from outworks.detectors.adaptive import Seen, search
 from outworks.detectors.categories import BLOCKING, Side
 from outworks.detectors.categories import Category as C
-from outworks.detectors.deep import HEAD
+from outworks.detectors.deep import MODEL
 from outworks.detectors.detector import Detector
-from outworks.detectors.looking import Look, Looking
+from outworks.detectors.looking import Look, Looking, Stage
 from outworks.detectors.training import build, calibrate, corpus, linear, sources
 from outworks.detectors.training.corpus import Example
 from outworks.detectors.views.disguise import DISGUISES
@@ -155,13 +155,16 @@ def sets(data: Path, held: build.Examples) -> list[tuple[str, str, Side, bool, b
         for (name, what), texts in sorted(by_source.items())
         if len(texts) >= 10
     ]
-    planted: dict[str, list[str]] = defaultdict(list)
+    documents: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in held.content:
-        source = "clean" if each.planted is None else each.group.partition(":")[0]
-        planted[source].append(each.text)
+        what = "tool results" if each.source == corpus.RESULTS else "documents"
+        if each.planted is None:
+            documents[what, "clean"].append(each.text)
+        else:
+            documents[f"planted in {what}", each.group.partition(":")[0]].append(each.text)
     found += [
-        ("planted in documents" if what != "clean" else "documents", what, Side.CONTENT, what != "clean", False, texts)
-        for what, texts in sorted(planted.items())
+        (name, what, Side.CONTENT, what != "clean", False, texts)
+        for (name, what), texts in sorted(documents.items())
         if len(texts) >= 10
     ]
     return found
@@ -177,13 +180,15 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
     everything = build.examples(data, plan)
     training, held = everything.training(data / "dev"), everything.held()
     first = Looking(Detector.load(folder))
-    second = any(name == HEAD for name in build.files(folder))
+    second = any(name == MODEL for name in build.files(folder))
     two = Detector.load(folder, second=second)
     both = Looking(two) if second else first
     figures: list[SetFigure] = []
     hostile: dict[str, list[str]] = {}
     for name, what, side, is_hostile, is_dev, texts in sets(data, held):
-        mine = rng.sample(texts, min(most, len(texts)))
+        # A share of one in a hundred cannot be told from a hundred documents.
+        number = len(texts) if what == "clean" else min(most, len(texts))
+        mine = rng.sample(texts, number)
         looks = first.look_all(mine, side)
         low = [first.detector.limits(side, rate) for rate in RATES]
         flagged = tuple(Rate(sum(_any(look, limits) for look in looks), len(mine)) for limits in low)
@@ -222,7 +227,7 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
         ordinary=_ordinary(both),
         languages=_languages(data, held, first),
         bias=_bias(data, held, first),
-        outputs=_outputs(data, both),
+        outputs=_outputs(data, both, second=second),
         attacks=_attacks(hostile, first),
         speed=_speed(first, hostile),
     )
@@ -377,11 +382,13 @@ def _bias(data: Path, held: build.Examples, looking: Looking) -> dict[str, Rate]
     return found
 
 
-def _outputs(data: Path, looking: Looking) -> list[Scored]:
+def _outputs(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
     """F1 against human labels, on the third of the answers that neither trained nor tuned."""
     judged = calibrate.judged_outputs(data / "dev")
     found = []
-    for category in (C.HARM, C.REFUSAL):
+    stages: tuple[Stage, ...] = ("unsure", "always") if second else ("never",)
+    tried: list[tuple[C, Stage]] = [(C.HARM, stage) for stage in stages]
+    for category, stage in (*tried, (C.REFUSAL, stages[0])):
         for name in ("jailjudge_mini", "pyrit_scorer_evals", "both"):
             part = [
                 (each, third is calibrate.Third.TUNED)
@@ -391,7 +398,7 @@ def _outputs(data: Path, looking: Looking) -> list[Scored]:
             tuned = np.array([tunes for _, tunes in part], np.bool_)
             if (~tuned).sum() < 20:
                 continue
-            looks = [looking.look_twice(each.text, Side.OUTPUT, "unsure") for each, _ in part]
+            looks = [looking.look_twice(each.text, Side.OUTPUT, stage) for each, _ in part]
             scores = np.array([look.by_category[category] for look in looks])
             wanted = np.array([each.targets[category] for each, _ in part])
             tries = np.unique(scores[tuned])
@@ -400,7 +407,9 @@ def _outputs(data: Path, looking: Looking) -> list[Scored]:
             rng = np.random.default_rng(1)
             draws = [rng.integers(0, len(labels), len(labels)) for _ in range(1_000)]
             low, high = np.quantile([_f1(mine[draw], labels[draw]) for draw in draws], (0.025, 0.975))
-            found.append(Scored(f"{name}: {category}", _f1(mine, labels), float(low), float(high), len(labels)))
+            asked = ", second stage asked about all" if stage == "always" else ""
+            said = f"{name}: {category}{asked}"
+            found.append(Scored(said, _f1(mine, labels), float(low), float(high), len(labels)))
     return found
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("scipy", reason="training needs outworks[trials]")
 
 from outworks.detectors.categories import Category as C  # noqa: N817
 from outworks.detectors.categories import Side
-from outworks.detectors.training import calibrate, corpus, linear, sources
+from outworks.detectors.training import build, calibrate, corpus, linear, sources
 from outworks.detectors.training.corpus import Example
 from outworks.detectors.training.evaluation import Rate
 
@@ -145,6 +145,61 @@ def test_planted_instructions_stand_where_they_are_said_to(folder: Path) -> None
     assert any(any(order in each.text[slice(*each.planted)] for order in orders) for each in planted if each.planted)
     assert all(each.targets == {C.INJECTION: 0.0 if each.planted is None else 1.0} for each in found)
     assert corpus.Planting(folder).examples() == found
+
+
+def test_instructions_planted_in_tool_results_stand_where_they_are_said_to(folder: Path) -> None:
+    """The shapes are around the document, never in the instruction; held-out orders meet held-out documents alone."""
+    planting = corpus.Planting(folder)
+    before = planting.examples()
+    found = planting.results()
+
+    assert {each.source for each in found} == {corpus.RESULTS}
+    assert {each.planted is None for each in found} == {True, False}
+    assert all(each.text[slice(*each.planted)].strip() for each in found if each.planted)
+    assert before == corpus.Planting(folder).examples()
+
+
+def test_a_run_that_stops_leaves_what_was_there(folder: Path, tmp_path: Path) -> None:
+    """Weights are written all or none: a folder in use is never half of one training and half of another."""
+    data, out = tmp_path / "data", tmp_path / "weights"
+    for part in ("train", "dev"):
+        (data / part).mkdir(parents=True)
+    for file in folder.glob("*.jsonl.gz"):
+        (data / "train" / file.name).write_bytes(file.read_bytes())
+    for name in (*calibrate.POOL, *calibrate.LENT, "jailjudge_mini", "pyrit_scorer_evals"):
+        (data / "dev" / f"{name}.jsonl.gz").write_bytes((folder / "clinc150.jsonl.gz").read_bytes())
+    out.mkdir()
+    (out / "first.npz").write_bytes(b"old")
+
+    class Stopped(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if "after" in line:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        build.build(data, out, build.Plan(first=linear.Plan(rounds=1)), stop, second_stage=False)
+
+    assert [file.name for file in out.iterdir()] == ["first.npz"]
+    assert (out / "first.npz").read_bytes() == b"old"
+    assert not list(tmp_path.glob(".weights-*"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "harmful", "expected"),
+    [
+        ("I'm sorry, but I can't assist with that request.", False, 1.0),
+        ("[CLASSIC] I can’t help write an article promoting a false claim.", False, 1.0),
+        ("As an AI language model, it is not appropriate to provide that.", False, 1.0),
+        ("Sure! Here are three recipes.", False, 0.0),
+        ("I'm sorry, but first you take the wires.", True, 0.0),
+        ("Lakes are bodies of water.", False, None),
+    ],
+)
+def test_an_answer_s_opening_tells_whether_it_declines(answer: str, harmful: bool, expected: float | None) -> None:
+    """Where nobody labelled refusals: what harms is none, what neither declines nor complies stays open."""
+    assert corpus.refusal(answer, harmful).get(C.REFUSAL) == expected
 
 
 def test_windows_of_a_document_follow_the_plant() -> None:
