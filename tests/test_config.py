@@ -11,6 +11,7 @@ from outworks.config import Policy, PolicyError, checks, load_policy, read_polic
 from outworks.defense import Defense, Mode, Settings
 from outworks.defenses import DEFENSES, Line
 from outworks.models import local, openai, scripted
+from tests.models.test_gguf_head import ADAPTER, written
 
 GOLDEN = Path(__file__).parent / "golden"
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*/outworks.toml"))
@@ -222,6 +223,20 @@ def test_paths_begin_at_the_policy_file(policy: Any, tmp_path: Path) -> None:
     assert isinstance(other, openai.Settings)
     assert isinstance(default, local.Settings)
     assert (embedded.path, other.ca_file, default.path) == (str(tmp_path / "m.gguf"), str(tmp_path / "ca.pem"), "")
+
+
+def test_an_adapter_is_read_before_it_is_served(policy: Any, faults: Any, tmp_path: Path) -> None:
+    """It lies beside the policy, too; one that is not there, or is none, is a fault of the policy."""
+    model = '[[models]]\nname = "a"\nprovider = "local"\nadapter = "a.gguf"\n'
+    assert any("adapter: there is no file at" in each for each in faults(model))
+    (tmp_path / "a.gguf").write_bytes(b"PK, not GGUF")
+    assert any("does not begin with `GGUF`" in each for each in faults(model))
+
+    written(tmp_path / "a.gguf", ADAPTER)
+
+    embedded = policy(model).models[0].settings
+    assert isinstance(embedded, local.Settings)
+    assert embedded.adapter == str(tmp_path / "a.gguf")
 
 
 def test_content_may_be_kept_for_good(policy: Any) -> None:

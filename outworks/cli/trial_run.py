@@ -1,5 +1,7 @@
 """`outworks trial run` and `outworks trial report`: adversaries against targets, and the table."""
 
+import asyncio
+import hashlib
 import shlex
 import sys
 import time
@@ -22,7 +24,8 @@ from outworks.defenses.entry import imported
 from outworks.model import Model
 from outworks.models import local
 from outworks.nearest import did_you_mean
-from outworks.trials.adversaries import Given, adversaries, of_tiers
+from outworks.trials.adversaries import Given, absent, adversaries, of_tiers
+from outworks.trials.innocent import budgeted
 from outworks.trials.lineup import Stand
 from outworks.trials.people import complying, refusing
 from outworks.trials.suites import Suite, imports, suite
@@ -65,6 +68,10 @@ def run(
         int | None, typer.Option("--budget", help="Queries that one adversary may spend on a goal.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The same seed, the same attacks.")] = None,
+    false_positive_rate: Annotated[
+        float | None,
+        typer.Option("--false-positive-rate", help="One budget for every line with a threshold, such as 0.001."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The run's folder; one that is there is gone on with.")
     ] = None,
@@ -88,6 +95,8 @@ def run(
     if budget is not None or config is None:
         queries = QUICK_QUERIES if budget is None else budget
         changes["budget"] = msgspec.structs.replace(file.budget, queries=queries)
+    if false_positive_rate is not None:
+        changes["false_positive_rate"] = false_positive_rate
     targets = file.targets or QUICK
     if target:
         names = [each.name for each in targets]
@@ -97,6 +106,7 @@ def run(
     changes["targets"] = targets
     campaign = campaign_of(msgspec.structs.replace(file, **changes))
     check_budget(campaign.budget)
+    _start(campaign)
     folder = out or Path("trials") / f"{campaign.suite.name.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
     _tell(f"The run is in {folder}. If it is stopped, the same command with --out {folder} goes on with it.")
     command = shlex.join(["outworks", "trial", "run", *sys.argv[3:]])
@@ -151,7 +161,17 @@ def campaign_of(file: TrialFile) -> "Campaign":
         pace=file.pace_s,
         parameters=file.parameters,
         samples=file.samples,
+        false_positive_rate=file.false_positive_rate,
+        absent=absent(given, file.tiers),
     )
+
+
+def _start(campaign: "Campaign") -> None:
+    """Load the models that run in this process: one that cannot be loaded is told before anything is tried, and not as
+    a target that is down for a while. Raises `FetchError`, `GGUFError` or `ModuleNotFoundError`."""
+    for entry in campaign.entries:
+        if isinstance(entry.model, local.Local):
+            asyncio.run(entry.model.start())
 
 
 def check_extra() -> None:
@@ -189,6 +209,7 @@ def _entry(each: TargetEntry, model: Model, stood: _Stood) -> "Entry":
         connections=each.connections,
         block_messages=each.block_messages,
         provider=_provider(each),
+        weights=_weights(each.model) if isinstance(each.model, local.Settings) else "",
         policy=stood.digest,
     )
 
@@ -204,17 +225,36 @@ def _model(each: TargetEntry, goals: Suite) -> Model:
         raise ValueError(f"the target {each.name!r}: {error}") from None
 
 
+def _weights(settings: local.Settings) -> str:
+    """Which they are: a run is not gone on with under other ones."""
+    model = _digested(settings.path) if settings.path else "embedded"
+    adapter = f" + {settings.adapter_scale:g} x {_digested(settings.adapter)}" if settings.adapter else ""
+    prompt = "" if settings.system_prompt is None else f", system prompt {settings.system_prompt!r}"
+    return f"{model}{adapter}{prompt}"
+
+
+def _digested(path: str) -> str:
+    if not Path(path).is_file():
+        return f"{path} (not there)"
+    with open(path, "rb") as file:
+        return f"{Path(path).name} ({hashlib.file_digest(file, 'sha256').hexdigest()[:12]})"
+
+
 def _provider(each: TargetEntry) -> str:
     return str(each.model.__struct_config__.tag)
 
 
 def _stand(file: TrialFile) -> _Stood:
     known = tuple(imported(Path(file.fingerprints).read_text("utf-8").splitlines())) if file.fingerprints else ()
-    if not file.policy:
-        return _Stood(Stand(settings={line.name: line.settings() for line in DEFENSES}, known=known), "")
-    # The policy's own models, keys and addresses are not needed: only its lines and its rules are taken.
-    policy = load_policy(Path(file.policy), environ=None)
-    return _Stood(Stand(settings=policy.defenses, rules=policy.compiled_rules, known=known), policy.digest)
+    stand, digest = Stand(settings={line.name: line.settings() for line in DEFENSES}, known=known), ""
+    if file.policy:
+        # The policy's own models, keys and addresses are not needed: only its lines and its rules are taken.
+        policy = load_policy(Path(file.policy), environ=None)
+        stand, digest = Stand(settings=policy.defenses, rules=policy.compiled_rules, known=known), policy.digest
+    if file.false_positive_rate is not None:
+        settings = budgeted(stand.settings, file.false_positive_rate)
+        stand, digest = msgspec.structs.replace(stand, settings=settings), f"{digest}/{file.false_positive_rate:g}"
+    return _Stood(stand, digest)
 
 
 def _listed(text: str) -> list[str]:

@@ -26,6 +26,7 @@ from outworks.gateway.moderator import Moderator
 from outworks.gateway.moderator import Settings as ModerationSettings
 from outworks.gateway.server import is_loopback
 from outworks.message import Request
+from outworks.models.gguf_head import GGUFError, check_adapter
 from outworks.nearest import did_you_mean
 from outworks.toml import Path, Reading
 
@@ -176,13 +177,24 @@ def _check_surroundings(reading: Reading, entry: Entry, folder: pathlib.Path, at
     for key, path in _paths(entry, folder).items():
         if not os.path.isfile(path):
             reading.fault((*at, key), f"there is no file at {path}")
+    if isinstance(entry, LocalModel):
+        _check_adapter(reading, entry, folder, at)
     if isinstance(entry, LocalModel) and not _is_installed("xllamacpp"):
         reading.fault((*at, "provider"), "the embedded model is not installed: pip install 'outworks[local]'")
 
 
+def _check_adapter(reading: Reading, entry: LocalModel, folder: pathlib.Path, at: Path) -> None:
+    files = {key: pathlib.Path(path) for key, path in _paths(entry, folder).items() if os.path.isfile(path)}
+    if "adapter" in files:
+        try:
+            check_adapter(files["adapter"], files.get("path"))
+        except GGUFError as error:
+            reading.fault((*at, "adapter"), str(error))
+
+
 def _paths(entry: Entry, folder: pathlib.Path) -> dict[str, str]:
     """The files that a model names, from the policy file's folder."""
-    given = {key: getattr(entry, key, "") for key in ("path", "ca_file")}
+    given = {key: getattr(entry, key, "") for key in ("path", "adapter", "ca_file")}
     return {key: str(beside(folder, path)) for key, path in given.items() if path}
 
 

@@ -72,6 +72,10 @@ class TrialFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Attacks at once."""
     policy: str = ""
     """The policy whose lines and rules stand around the targets; empty for every line at its defaults, no rules."""
+    false_positive_rate: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    """The share of innocent requests that a line with a threshold may stop, for all of them alike, in place of what the
+    policy says of each. It is set before anything is attacked; what the lines stop of innocent people is measured then,
+    and told with the result."""
     fingerprints: str = ""
     """A file of known bad texts for the bank, as `outworks fingerprints export` writes it."""
     templates: str = ""
@@ -119,8 +123,20 @@ def load_trial(path: Path) -> TrialFile:
 
 
 def _placed(trial: TrialFile, folder: Path) -> Mapping[str, Any]:
-    paths = {name: getattr(trial, name) for name in ("policy", "fingerprints", "templates", "suffixes", "artifacts")}
-    return {name: str(folder / path) for name, path in paths.items() if path}
+    return {
+        **_beside(trial, folder, "policy", "fingerprints", "templates", "suffixes", "artifacts"),
+        "targets": tuple(_target_placed(each, folder) for each in trial.targets),
+    }
+
+
+def _target_placed(target: TargetEntry, folder: Path) -> TargetEntry:
+    files = _beside(target.model, folder, "path", "adapter", "ca_file")
+    return msgspec.structs.replace(target, model=msgspec.structs.replace(target.model, **files))
+
+
+def _beside(given: msgspec.Struct, folder: Path, *names: str) -> Mapping[str, str]:
+    """The files among these settings, from the folder."""
+    return {name: str(folder / path) for name in names if (path := getattr(given, name, ""))}
 
 
 def _unknown(name: str, names: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import re
 import secrets
 import socket
 import tempfile
@@ -15,37 +14,15 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from outworks.message import Delta, Finish, Message, Request, Role, Text, Usage
+from outworks.message import Delta, Finish, Request, Usage
 from outworks.model import UpstreamError
 from outworks.models.gguf import FetchError, Progress, fetch
+from outworks.models.gguf_head import GGUFError, Head, check_adapter, head
+from outworks.models.local_request import asked, opened
 
 AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
-_TAKEN = frozenset(
-    {"temperature", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty", "response_format"}
-)
-_WITHOUT_EFFECT = frozenset(
-    {
-        "reasoning_effort",
-        "verbosity",
-        "service_tier",
-        "metadata",
-        "prompt_cache_key",
-        "tool_choice",
-        "parallel_tool_calls",
-    }
-)
-"""Hints and book-keeping, which promise nothing about the answer, and what only means something with tools."""
-_HANDLED = _WITHOUT_EFFECT | {"max_tokens", "n"}
-_NEUTRAL: dict[str, Any] = {
-    "logit_bias": {},
-    "logprobs": False,
-    "modalities": ["text"],
-    "store": False,
-}
-"""Values with which a parameter asks for nothing; others of these are unsupported."""
-MOST_CHOICES = 8
-_MARKS = re.compile(r"<\|(?=im_start\||im_end\||endoftext\|)")
+DEFAULT_SYSTEM_PROMPT = "You are a helpful assistant."
 _OVERFLOW = "exceed_context_size_error"
 
 
@@ -56,14 +33,19 @@ class Settings(
 
     path: str = ""
     """A GGUF file of your own; empty means the embedded one, fetched into the cache folder."""
+    adapter: str = ""
+    """A LoRA adapter over that model, as a GGUF file: what `outworks lab export` makes of a checkpoint of the lab's."""
+    adapter_scale: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    """How much of the adapter: 0 is the model as it was, 1 as it was trained."""
     context_tokens: AtLeastOne = 4096
     """The longest prompt and answer together."""
     max_tokens: AtLeastOne = 512
     """The limit of output tokens where the request sets none."""
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.2
     """The temperature where the request sets none."""
-    system_prompt: str = "You are a helpful assistant."
-    """The system prompt where the request has none."""
+    system_prompt: str | None = None
+    """The system prompt where the request has none. Left out, it is what the lab noted in the adapter, or in the file
+    at `path`, as trained with, else "You are a helpful assistant."; an empty one leaves it to the model's template."""
     threads: AtLeastOne = 2
     """Threads that compute."""
     max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 8
@@ -87,7 +69,7 @@ class Local:
 
     async def generate(self, request: Request) -> AsyncIterator[Delta]:
         """Tokens as they come; see `Model`."""
-        asked = _asked(request, self.settings)
+        bodies = asked(request, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
         if self._waiting > self.settings.max_waiting:
             why = f"The embedded model has {self._waiting} requests in hand and takes no more."
             raise UpstreamError(why, kind="rate_limited", status=503, retry_after=2.0)
@@ -102,7 +84,7 @@ class Local:
 
         def work() -> None:
             try:
-                for choice, body in enumerate(asked):
+                for choice, body in enumerate(bodies):
                     if not left.is_set():
                         self._load(None).chat(body, lambda chunk, choice=choice: hear(_Said(choice, chunk)))
             finally:
@@ -112,7 +94,7 @@ class Local:
         working = self._worker.submit(work)
         working.add_done_callback(lambda _: self._one_less(loop))
         try:
-            reading = _Reading(len(asked))
+            reading = _Reading(len(bodies))
             while (item := await said.get()) is not None:
                 for delta in reading.take(item.choice, item.chunk):
                     yield delta
@@ -157,6 +139,8 @@ class _Engine:
         path = Path(settings.path) if settings.path else fetch(progress)
         if not path.is_file():
             raise FetchError(f"path is {str(path)!r}, where there is no file; expected a GGUF file")
+        adapter = check_adapter(Path(settings.adapter), path) if settings.adapter else None
+        self._system_prompt = _system_prompt(settings, path, adapter)
         # It insists on listening. A socket file in a folder of our own, behind a key that nobody has, keeps the model
         # from being reached past the defenses.
         self._folder = tempfile.TemporaryDirectory(prefix="outworks-")
@@ -165,6 +149,8 @@ class _Engine:
         params.api_keys = [secrets.token_hex(32)]
         params.ui = params.endpoint_slots = params.endpoint_props = False
         params.model.path = str(path)
+        if adapter is not None:
+            params.lora_adapters = [llama.CommonAdapterLoraInfo(settings.adapter, settings.adapter_scale)]
         params.n_ctx = settings.context_tokens
         params.n_parallel = 1
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
@@ -175,14 +161,17 @@ class _Engine:
         params.verbosity = 0
         try:
             self._server: Any = llama.Server(params)
+        except RuntimeError as error:
+            self._folder.cleanup()
+            raise GGUFError(_unloadable(settings, path, error)) from error
         except BaseException:
             self._folder.cleanup()
             raise
         self._await_listener(params.hostnames[0])
 
-    def chat(self, asked: dict[str, Any], hear: Any) -> None:
+    def chat(self, body: dict[str, Any], hear: Any) -> None:
         """Blocks until the answer has ended, or `hear` returns True."""
-        self._server.handle_chat_completions(asked, hear)
+        self._server.handle_chat_completions(opened(body, self._system_prompt), hear)
 
     def _await_listener(self, path: str) -> None:
         """Until it answers: a server that is unloaded before its listener runs waits for that listener for ever."""
@@ -195,6 +184,20 @@ class _Engine:
     def close(self) -> None:
         self._server = None
         self._folder.cleanup()
+
+
+def _system_prompt(settings: Settings, path: Path, adapter: Head | None) -> str:
+    if settings.system_prompt is not None:
+        return settings.system_prompt
+    noted = (adapter, head(path) if settings.path else None)
+    return next((e.system_prompt for e in noted if e and e.system_prompt is not None), DEFAULT_SYSTEM_PROMPT)
+
+
+def _unloadable(settings: Settings, path: Path, error: RuntimeError) -> str:
+    if not settings.adapter:
+        return f"path is {str(path)!r}, which llama.cpp cannot load ({error})"
+    given = f"the adapter {settings.adapter!r} over {str(path)!r}"
+    return f"llama.cpp cannot load {given} ({error}): was it trained on another model?"
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -238,7 +241,7 @@ def _settle(working: Any) -> None:
     """Raise what the work raised, in our words."""
     try:
         working.result()
-    except (FetchError, ModuleNotFoundError) as error:
+    except (FetchError, GGUFError, ModuleNotFoundError) as error:
         raise UpstreamError(f"The embedded model cannot be loaded: {error}.", kind="unreachable", status=503) from error
     except ValueError as error:  # llama.cpp's word on a body that it cannot read
         raise UpstreamError("The embedded model rejected the request.", kind="rejected", status=400) from error
@@ -253,46 +256,3 @@ def _refused(problem: dict[str, Any]) -> UpstreamError:
     if problem.get("code") == 400:
         return UpstreamError("The embedded model rejected the request.", kind="rejected", status=400)
     return UpstreamError("The embedded model failed.", kind="broken")
-
-
-def _asked(request: Request, settings: Settings) -> list[dict[str, Any]]:
-    """The request in llama.cpp's form, once for each choice. Raises `UpstreamError` (unsupported) for what this model
-    cannot do."""
-    if request.tools:
-        raise _unsupported("tools")
-    parameters = request.parameters
-    n = parameters.get("n", 1)
-    if not isinstance(n, int) or not 1 <= n <= MOST_CHOICES:
-        raise _unsupported("n")
-    asked: dict[str, Any] = {
-        "temperature": settings.temperature,
-        "max_tokens": parameters.get("max_tokens", settings.max_tokens),
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "cache_prompt": False,
-    }
-    for name, value in parameters.items():
-        if name in _TAKEN:
-            asked[name] = value
-        elif name not in _HANDLED and not (name in _NEUTRAL and _NEUTRAL[name] == value):
-            raise _unsupported(name)
-    turns = [_turn(message) for message in request.messages]
-    if not any(turn["role"] == "system" for turn in turns) and settings.system_prompt:
-        turns.insert(0, {"role": "system", "content": settings.system_prompt})
-    asked["messages"] = turns
-    # One seed for all would make all choices the same.
-    seed = asked.get("seed")
-    return [asked | {"seed": seed + choice} if isinstance(seed, int) else asked for choice in range(n)]
-
-
-def _turn(message: Message) -> dict[str, str]:
-    if message.role is Role.TOOL or not all(isinstance(part, Text) for part in message.parts):
-        raise _unsupported("messages")
-    role = "system" if message.role is Role.DEVELOPER else message.role.value
-    # llama.cpp reads the template's marks wherever they stand: a user who writes them could open a system turn.
-    return {"role": role, "content": _MARKS.sub("< |", message.text)}
-
-
-def _unsupported(param: str) -> UpstreamError:
-    why = f"The embedded model does not support `{param}`, or not this value of it."
-    return UpstreamError(why, kind="unsupported", status=400, param=param)

@@ -8,6 +8,7 @@ from outworks.adversary import Budget, Goal, Outcome, Prices, Reply, Spent, Tier
 from outworks.message import Usage
 from outworks.scorer import Score
 from outworks.trials.attribution import Played, World
+from outworks.trials.innocent import Innocent
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.oracle import executes
 
@@ -79,6 +80,8 @@ class TargetManifest(msgspec.Struct, frozen=True, kw_only=True):
     unaligned: str = ""
     """The target whose model stands for this one's without alignment."""
     provider: str = ""
+    model: str = ""
+    """Which weights, where they are on this machine."""
     policy: str = ""
     """The policy's digest."""
 
@@ -106,6 +109,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, object] = {}
     tasks: tuple[str, ...] = ()
     """Every Inspect task of the run; one without a log that says success is not done."""
+    innocent: Innocent | None = None
+    """What the lines stopped of innocent requests before any attack; None where there are no lines."""
     left_out: tuple[str, ...] = ()
     """What was not run, and why: adversaries that a target grants no access, goals that need tools."""
 

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from outworks.cli import app, main
 from outworks.cli.trial_run import QUICK, campaign_of
 from outworks.config import PolicyError
 from outworks.config.trial import TrialFile, load_trial
+from tests.models.test_gguf_head import written
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trials"
 FILE = """
@@ -138,6 +140,42 @@ def test_a_target_without_its_key_is_named(
 
     assert "the target 'gpt'" in text
     assert "NO_SUCH_KEY_HERE" in text
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ('path = "nothing.gguf"', "nothing.gguf"),
+        ('path = "model.gguf", adapter = "nothing.gguf"', "nothing.gguf"),
+        ('path = "model.gguf", adapter = "model.gguf"', "expected a LoRA adapter"),
+    ],
+)
+def test_weights_that_cannot_be_loaded_are_told_before_anything_is_tried(
+    model: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The file, which lies beside the trial's, and not one attack after another at a target that seems to be down."""
+    pytest.importorskip("xllamacpp", reason="the extra outworks[local] is not installed")
+    written(tmp_path / "model.gguf", {"general.architecture": "llama", "general.type": "model"})
+    path = tmp_path / "trial.toml"
+    path.write_text(f'[[targets]]\nname = "mine"\nmodel = {{ provider = "local", {model} }}\n')
+
+    text = said(monkeypatch, capsys, "run", "--config", str(path), "--out", str(tmp_path / "out"))
+
+    assert why in text
+    assert str(tmp_path) in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_budget_of_false_positives_is_every_lines(file: Path) -> None:
+    """It stands in place of the policy's own, and makes another product of it."""
+    trial = load_trial(file)
+    campaign = campaign_of(msgspec.structs.replace(trial, false_positive_rate=0.01))
+    stand = campaign.entries[0].stand
+
+    assert stand is not None
+    assert stand.settings["classifier"].false_positive_rate == 0.01  # type: ignore[attr-defined]
+    assert campaign.entries[0].policy != campaign_of(trial).entries[0].policy
+    assert campaign.false_positive_rate == 0.01
 
 
 def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,18 @@ def adversaries(given: Given | None = None) -> tuple[Adversary, ...]:
     )
 
 
+def absent(given: Given, tiers: Iterable[str]) -> tuple[str, ...]:
+    """Who is not there for want of something that only the user can bring, and what that is."""
+    if Tier.CAPABLE not in set(tiers):
+        return ()
+    said = []
+    if given.attacker is None:
+        said.append("attacker_model is left out: `attacker` names no target whose model rewrites its prompts")
+    if not given.artifacts:
+        said.append("artifacts is left out: `artifacts` names no file of prompts that others found")
+    return tuple(said)
+
+
 def of_tiers(tiers: Iterable[str], among: Sequence[Adversary]) -> tuple[Adversary, ...]:
     """Those of these tiers. Raises `ValueError` for a tier that there is not, with the nearest name."""
     wanted = []
@@ -76,4 +88,4 @@ def of_tiers(tiers: Iterable[str], among: Sequence[Adversary]) -> tuple[Adversar
     return tuple(each for each in among if each.tier in wanted)
 
 
-__all__ = ["Given", "adversaries", "of_tiers"]
+__all__ = ["Given", "absent", "adversaries", "of_tiers"]

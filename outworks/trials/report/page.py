@@ -17,11 +17,13 @@ def page(found: Summary) -> str:
         f"budget: {found.budget}; seed {manifest.seed}",
         *([f"command: {manifest.command}"] if manifest.command else []),
         *([f"{manifest.started}, {manifest.machine}"] if manifest.started or manifest.machine else []),
-        *found.scorers,
-        *manifest.left_out,
+        *(f"{each.name}: {each.model}" for each in manifest.targets if each.model),
+        *found.notes,
     ]
     style = (resources.files(__package__) / "page.css").read_text(encoding="utf-8")
-    body = "".join(_target(target, manifest.prices.currency) for target in found.targets)
+    body = "".join(
+        _target(target, manifest.prices.currency, found.without_alignment(target)) for target in found.targets
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -31,14 +33,14 @@ def page(found: Summary) -> str:
     )
 
 
-def _target(target: TargetSummary, currency: str) -> str:
+def _target(target: TargetSummary, currency: str, without: TargetSummary | None) -> str:
     drawn = [
         plots.headline(target),
         plots.budget(target.curves),
         plots.worths(target.attribution) if target.attribution is not None else "",
         plots.held(dict(target.survival)),
     ]
-    first, *rest = map(_table, sheets(target, currency))
+    first, *rest = map(_table, sheets(target, currency, without))
     notes = []
     if target.attribution is None and target.attribution_note:
         notes.append(f"<p>No attribution: {escape(target.attribution_note)}</p>")

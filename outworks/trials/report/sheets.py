@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from outworks.adversary import Tier
 from outworks.statistics import Estimate
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.report.summary import Everyday, TargetSummary
@@ -21,9 +22,12 @@ class Sheet(msgspec.Struct, frozen=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-def sheets(target: TargetSummary, currency: str) -> Iterator[Sheet]:
-    """All of a target's tables, the two headline numbers first."""
+def sheets(target: TargetSummary, currency: str, without: TargetSummary | None = None) -> Iterator[Sheet]:
+    """All of a target's tables, the two headline numbers first; then the same target with its alignment off, where
+    `without` is that one."""
     yield _headline(target)
+    if without is not None:
+        yield _alignment(target, without)
     yield _tiers(target)
     yield _cost(target, currency)
     if target.everyday:
@@ -50,6 +54,31 @@ def _headline(target: TargetSummary) -> Sheet:
             ),
             ("the gap", *gaps),
         ),
+    )
+
+
+def _alignment(target: TargetSummary, without: TargetSummary) -> Sheet:
+    """Alignment on and off, each bare and behind the lines."""
+    four = [(each, name) for each in (without, target) for name in _WHOLES]
+    rows: list[tuple[str, ...]] = [
+        ("mean case: harm in natural use", *(share(each.mean_case.get(name)) for each, name in four))
+    ]
+    # Whoever has the weights meets no alignment in either.
+    for tier in (row.tier for row in target.rows if row.tier is not Tier.RESOURCED):
+        cells = [next((r.cells.get(name) for r in each.rows if r.tier is tier), None) for each, name in four]
+        rows.append((f"{TIERS[tier]}: goals that fell", *("-" if c is None else share(c.reached) for c in cells)))
+        if any(cell is not None and cell.per_try is not None for cell in cells):
+            tries = (None if cell is None else cell.per_try for cell in cells)
+            rows.append((f"{TIERS[tier]}: one try at scored goals, corrected", *map(percent, tries)))
+    met = [each.everyday.get(name) for each, name in four]
+    for said, column in (("stopped by a line", "stopped"), ("declined by the model", "refused"), ("solved", "solved")):
+        shares = (None if one is None else getattr(one, column) for one in met)
+        rows.append((f"innocent questions and tasks {said}", *map(percent, shares)))
+    return Sheet(
+        "Alignment on and off",
+        f"{without.name} is the same without alignment. 95% intervals.",
+        ("", *(f"{'on' if each is target else 'off'}, {title(name)}" for each, name in four)),
+        tuple(row for row in rows if set(row[1:]) != {"-"}),
     )
 
 

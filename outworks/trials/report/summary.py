@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from outworks.adversary import Budget, Goal, Judged, Tier
+from outworks.adversary import Goal, Judged, Tier
 from outworks.scorers import harm_scorer
 from outworks.statistics import (
     Comparison,
@@ -23,6 +23,7 @@ from outworks.statistics import (
 from outworks.trials.attribution import Attribution, attribute
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.record import Manifest, Record, Run, TargetManifest, played
+from outworks.trials.report.notes import budget_words, innocent_words, scorer_words
 
 HOSTILE = (Tier.CASUAL, Tier.CAPABLE, Tier.RESOURCED, Tier.THIRD_PARTY)
 
@@ -93,6 +94,8 @@ class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     lines: tuple[str, ...]
+    unaligned: str
+    """The target that stands for this one without alignment."""
     mean_case: Mapping[str, Estimate]
     """By configuration (`bare`, `product`): harm in natural use. Alignment's measure."""
     worst_case: Mapping[str, Estimate]
@@ -122,6 +125,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def budget(self) -> str:
         return budget_words(self.manifest.budget)
 
+    def without_alignment(self, target: TargetSummary) -> TargetSummary | None:
+        """The target that stands for this one without alignment, where it was tried too."""
+        return next((each for each in self.targets if each.name == target.unaligned), None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands under everything: what innocent people met first, who scored, and what was left out."""
+        met = self.manifest.innocent
+        return (*([innocent_words(met)] if met is not None else []), *self.scorers, *self.manifest.left_out)
+
 
 def summary(run: Run) -> Summary:
     """Raises ValueError for a run without records."""
@@ -136,32 +149,7 @@ def summary(run: Run) -> Summary:
         _target(run, named.get(name, TargetManifest(name=name)), records, goals) for name, records in by_target.items()
     )
     used = sorted({record.scorer for record in run.records if record.scorer and record.scorer != "oracle"})
-    return Summary(manifest=run.manifest, targets=targets, scorers=tuple(map(_card, used)))
-
-
-def budget_words(budget: Budget) -> str:
-    """A budget in words."""
-    said = [f"{budget.queries} queries", f"{budget.accounts} account{'s' if budget.accounts != 1 else ''}"]
-    if budget.tokens is not None:
-        said.append(f"{budget.tokens} tokens")
-    if budget.seconds is not None:
-        said.append(f"{budget.seconds:g} s")
-    if budget.money is not None:
-        said.append(f"{budget.money:g} of money")
-    return ", ".join(said) + " a goal and adversary"
-
-
-def _card(scorer: str) -> str:
-    name, _, version = scorer.partition("@")
-    card = harm_scorer().card
-    if (name, version) != (card.name, card.version):
-        return f"{scorer}: no card; rates by it stand uncorrected"
-    finds, spares = rate(card.true_positives, card.positives), rate(card.true_negatives, card.negatives)
-    return (
-        f"{scorer}: finds {finds.value:.0%} ({finds.interval.low:.0%} to {finds.interval.high:.0%}, {finds.of} "
-        f"answers) and wrongly flags {1 - spares.value:.0%} ({1 - spares.interval.high:.0%} to "
-        f"{1 - spares.interval.low:.0%}, {spares.of}); {card.labels}"
-    )
+    return Summary(manifest=run.manifest, targets=targets, scorers=tuple(map(scorer_words, used)))
 
 
 def _target(run: Run, target: TargetManifest, records: Sequence[Record], goals: Mapping[str, Goal]) -> TargetSummary:
@@ -180,6 +168,7 @@ def _target(run: Run, target: TargetManifest, records: Sequence[Record], goals: 
     return TargetSummary(
         name=target.name,
         lines=target.lines,
+        unaligned=target.unaligned,
         mean_case={n: e.accident for n, e in everyday.items() if n in (BARE, PRODUCT) and e.accident is not None},
         worst_case={
             name: found

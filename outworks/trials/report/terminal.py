@@ -17,13 +17,13 @@ def show(found: Summary, console: Console) -> None:
     )
     for target in found.targets:
         console.print(f"\n{target.name}", style="bold", markup=False)
-        for sheet in sheets(target, manifest.prices.currency):
+        for sheet in sheets(target, manifest.prices.currency, found.without_alignment(target)):
             console.print(_table(sheet))
         if target.attribution is None and target.attribution_note:
             console.print(f"no attribution: {target.attribution_note}", markup=False)
         if lost := unanswered(target):
             console.print(f"{lost} attacks had no answer from the target or the scorer: they count neither way")
-    for line in (*found.scorers, *manifest.left_out):
+    for line in found.notes:
         console.print(line, style="dim", markup=False)
 
 

@@ -1,8 +1,10 @@
 """Campaign: every adversary of the chosen tiers, before every target, as one Inspect evaluation that can be resumed."""
 
+import asyncio
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from outworks.adversary import Access, AccessError, Adversary, Budget, Goal, Pri
 from outworks.model import Model
 from outworks.scorer import Scorer
 from outworks.scorers import harm_scorer
+from outworks.trials.innocent import Innocent, measured
 from outworks.trials.lineup import BARE, PRODUCT, Configuration, Lineup, Stand
 from outworks.trials.record import Manifest, Run, TargetManifest
 from outworks.trials.runner.loading import load, save
@@ -23,7 +26,7 @@ from outworks.trials.runner.task import Pair, Terms, task
 from outworks.trials.runner.upstream import Inspected, around
 from outworks.trials.scoring import Scoring
 from outworks.trials.siege import check_access
-from outworks.trials.suites import Suite
+from outworks.trials.suites import Suite, suite
 from outworks.trials.target import EVERYTHING, Bare, Product, Target
 
 AGAINST = ("model", "product", "lines", "ablations")
@@ -45,6 +48,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 4
     block_messages: tuple[str, ...] = ()
     provider: str = ""
+    weights: str = ""
+    """Which weights, where they are on this machine."""
     policy: str = ""
 
 
@@ -65,6 +70,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """For goals without an oracle; the one that ships, where none is given."""
     samples: int = 4
     """Attacks at once."""
+    false_positive_rate: float | None = None
+    """The budget that the entries' lines were given, in place of their own."""
+    absent: tuple[str, ...] = ()
+    """Adversaries that are not among these, and why."""
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -81,7 +90,9 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
     planned = plan(campaign)
     folder.mkdir(parents=True, exist_ok=True)
     manifest = msgspec.structs.replace(
-        _manifest(campaign, planned.left_out, command), tasks=tuple(str(task.name) for task in planned.tasks)
+        _manifest(campaign, planned.left_out, command),
+        tasks=tuple(str(task.name) for task in planned.tasks),
+        innocent=_innocent(campaign),
     )
     save(manifest, folder)
     for line in planned.left_out:
@@ -116,12 +127,24 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
     return load(folder)
 
 
+def _innocent(campaign: Campaign) -> Innocent | None:
+    """What the lines stop of the innocent requests of every suite. A comparison of harm means something only between
+    lines that cost innocent people alike, so this comes before the first attack."""
+    stand = next((entry.stand for entry in campaign.entries if entry.stand is not None), None)
+    if stand is None:
+        return None
+    # In a thread of its own, since the caller may have a loop; Inspect says so better than asyncio would.
+    with ThreadPoolExecutor(1) as worker:
+        goals = suite("all").goals
+        return worker.submit(lambda: asyncio.run(measured(stand, goals, rate=campaign.false_positive_rate))).result()
+
+
 def plan(campaign: Campaign) -> _Planned:
     """The tasks, and what is left out of them, with why. Raises `ValueError` for a budget that allows nothing."""
     check_budget(campaign.budget)
     scoring = Scoring(campaign.scorer or harm_scorer())
     tasks: list[Task] = []
-    left_out: dict[str, None] = {}
+    left_out: dict[str, None] = dict.fromkeys(campaign.absent)
     for entry in campaign.entries:
         tasks += _tasks(campaign, entry, scoring, left_out)
     if not tasks:
@@ -263,12 +286,11 @@ def _retrying(budget: Budget) -> GenerateConfig:
 
 
 def _manifest(campaign: Campaign, left_out: tuple[str, ...], command: str) -> Manifest:
-    suite = campaign.suite
     return Manifest(
-        suite=suite.name,
-        version=suite.version,
-        digest=suite.digest,
-        goals=suite.goals,
+        suite=campaign.suite.name,
+        version=campaign.suite.version,
+        digest=campaign.suite.digest,
+        goals=campaign.suite.goals,
         targets=tuple(_described(entry) for entry in campaign.entries),
         tiers=campaign.tiers,
         against=campaign.against,
@@ -288,5 +310,10 @@ def _manifest(campaign: Campaign, left_out: tuple[str, ...], command: str) -> Ma
 def _described(entry: Entry) -> TargetManifest:
     lines = Lineup(entry.stand).live if entry.stand is not None else ()
     return TargetManifest(
-        name=entry.name, lines=lines, unaligned=entry.unaligned, provider=entry.provider, policy=entry.policy
+        name=entry.name,
+        lines=lines,
+        unaligned=entry.unaligned,
+        provider=entry.provider,
+        model=entry.weights,
+        policy=entry.policy,
     )

@@ -13,7 +13,7 @@ from outworks.message import Usage
 from outworks.trials.lineup import BARE
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
 from outworks.trials.runner.loading import load, read, records_of
-from outworks.trials.runner.task import GOALS, RECORDS
+from outworks.trials.runner.task import GOALS, LEFT_OUT, RECORDS
 
 Harm = Literal["high", "low"]
 """Whether a high score means harm (StrongREJECT, AgentHarm), or a low one (a task that scores refusing as correct)."""
@@ -67,7 +67,12 @@ def _ours(logs: Iterable[EvalLog]) -> Run:
         kept = (log.eval.metadata or {}).get(GOALS)
         goals |= {goal.id: goal for goal in msgspec.json.decode(kept, type=list[Goal])} if kept else {}
     made = _run("inspect", found, "run by Inspect's own command")
-    manifest = msgspec.structs.replace(made.manifest, goals=tuple(goals.values()) or made.manifest.goals)
+    told = [line for log in logs for line in (log.eval.metadata or {}).get(LEFT_OUT, ())]
+    manifest = msgspec.structs.replace(
+        made.manifest,
+        goals=tuple(goals.values()) or made.manifest.goals,
+        left_out=(*made.manifest.left_out, *dict.fromkeys(told)),
+    )
     return msgspec.structs.replace(made, manifest=manifest)
 
 
@@ -81,7 +86,8 @@ def from_garak(path: Path) -> Run:
         except msgspec.DecodeError as error:
             raise ValueError(f"{path}:{n}: no JSON object, so the report may be cut off: {error}") from None
         if entry.get("entry_type") == "start_run setup":
-            target = str(entry.get("plugins.target_name") or entry.get("plugins.model_name") or target)
+            keys = ("target_name", "model_name", "target_type", "model_type")
+            target = next((str(name) for key in keys if (name := entry.get(f"plugins.{key}"))), target)
         if entry.get("entry_type") == "attempt" and entry.get("status") == 2:
             records.append(_attempt(entry, target))
     if not records:

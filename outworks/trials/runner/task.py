@@ -30,6 +30,9 @@ RECORDS = "outworks_records"
 GOALS = "outworks_goals"
 """Where a task's metadata keeps its goals, as JSON, when no run's folder does."""
 
+LEFT_OUT = "outworks_left_out"
+"""Where it keeps what was not run, and why, when no run's folder does."""
+
 
 class Sitting(msgspec.Struct, frozen=True):
     """What a sample's attack came to: the attempt, and what every configuration would have let through."""

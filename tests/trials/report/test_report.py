@@ -12,8 +12,10 @@ pytest.importorskip("scipy", reason="reports need the extra: pip install 'outwor
 from outworks.adversary import Answers, Budget, Carries, Goal, Judged, Outcome, Prices, Spent, Tier
 from outworks.message import Usage
 from outworks.scorers import harm_scorer
+from outworks.trials.innocent import Innocent
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
 from outworks.trials.report import page, show, summary
+from outworks.trials.report.notes import innocent_words
 from outworks.trials.report.sheets import sheets
 
 LINES = ("helps", "idle")
@@ -188,6 +190,43 @@ def test_scored_goals_stand_apart_and_are_corrected() -> None:
     assert cell.per_try is not None
     assert cell.per_try.seen == 0.5
     assert any("wrongly flags" in line for line in found.scorers)
+
+
+def test_alignment_on_and_off_stand_side_by_side() -> None:
+    """Where the target that stands for it without alignment was tried too: four columns, bare and behind the lines."""
+    off = records()
+    on = [
+        msgspec.structs.replace(each, target="aligned", results=tuple(harm(False) for _ in each.results))
+        for each in records()
+    ]
+    both = run([*off, *on])
+    targets = (TargetManifest(name="t", lines=LINES), TargetManifest(name="aligned", lines=LINES, unaligned="t"))
+    both = msgspec.structs.replace(both, manifest=msgspec.structs.replace(both.manifest, targets=targets))
+    found = summary(both)
+
+    sheet = next(s for s in sheets(found.targets[1], "USD", found.targets[0]) if s.title == "Alignment on and off")
+
+    assert sheet.heads[1:] == ("off, bare", "off, product", "on, bare", "on, product")
+    fell = next(row for row in sheet.rows if row[0] == "casual: goals that fell")
+    assert [cell.split(" = ")[0] for cell in fell[1:]] == ["8/10", "4/10", "0/10", "0/10"]
+    out = io.StringIO()
+    show(found, Console(file=out, width=200))
+    assert out.getvalue().count("Alignment on and off") == page(found).count("Alignment on and off") == 1
+    worths = {line.line: line.shapley for line in found.targets[1].attribution.lines}  # type: ignore[union-attr]
+    assert worths["alignment"] == pytest.approx(0.6)
+    assert worths["helps"] == pytest.approx(0.2)
+
+
+def test_what_innocent_people_met_is_told_with_its_budget() -> None:
+    """How many, of how many, by which line, at which budget; or that the policy's own thresholds stood."""
+    met = Innocent(asked=200, stopped=3, by={"helps": 3}, rate=0.01, budgeted=("helps.false_positive_rate",))
+
+    said = innocent_words(met)
+
+    assert "3 of 200 innocent requests" in said
+    assert "helps 3" in said
+    assert "a budget of 1.00% for each of helps.false_positive_rate" in said
+    assert "the policy's own thresholds" in innocent_words(msgspec.structs.replace(met, rate=None, budgeted=()))
 
 
 def test_the_page_needs_nothing_else_and_escapes_what_others_wrote() -> None:

@@ -18,6 +18,7 @@ from outworks.adversary import Access, Budget, Outcome, Tier
 from outworks.message import Delta, Request
 from outworks.model import Model, UpstreamError
 from outworks.models.scripted import Scripted
+from outworks.trials.adversaries import Given, absent
 from outworks.trials.adversaries.decoding import Decoding
 from outworks.trials.adversaries.natural import Natural
 from outworks.trials.adversaries.own_model import OwnModel
@@ -281,7 +282,8 @@ GARAK = """{"entry_type": "start_run setup", "plugins.target_name": "their-model
 
 
 def test_a_garak_report_can_be_reported(tmp_path: Path) -> None:
-    """An attempt is a goal, an output a query, and any detector's half or more is harm."""
+    """An attempt is a goal, an output a query, and any detector's half or more is harm; a target without a name of its
+    own goes by its type, as garak 0.17 writes it."""
     path = tmp_path / "x.report.jsonl"
     path.write_text(GARAK)
     found = load_any(path)
@@ -290,6 +292,9 @@ def test_a_garak_report_can_be_reported(tmp_path: Path) -> None:
         ("their-model", "p.A", 2),
         ("their-model", "p.A", None),
     ]
+    unnamed = '"plugins.target_type": "test.Repeat", "plugins.target_name": null'
+    path.write_text(GARAK.replace('"plugins.target_name": "their-model"', unnamed))
+    assert {r.target for r in load_any(path).records} == {"test.Repeat"}
     path.write_text(GARAK[:-40])
     with pytest.raises(ValueError, match=r"x\.report\.jsonl:4: no JSON object, so the report may be cut off"):
         load_any(path)
@@ -306,14 +311,28 @@ def test_nothing_is_no_run(tmp_path: Path) -> None:
 def test_inspect_eval_runs_a_suite_by_its_name(tmp_path: Path) -> None:
     """`inspect eval outworks/canaries --model outworks/complying`: their command line, our adversaries and oracles."""
     command = [sys.executable, "-m", "inspect_ai", "eval", "outworks/canaries", "--model", "outworks/complying"]
-    options = ["-T", "tiers=casual", "-T", "budget=1", "--limit", "2", "--log-dir", str(tmp_path), "--display", "none"]
+    options = [
+        "-T",
+        "tiers=casual,capable",
+        "-T",
+        "budget=1",
+        "--limit",
+        "2",
+        "--log-dir",
+        str(tmp_path),
+        "--display",
+        "none",
+    ]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stderr
     log = read_eval_log(list_eval_logs(str(tmp_path))[0])
     assert log.status == "success"
     assert len(log.samples or []) == 2
-    assert load_any(tmp_path).records
+    found = load_any(tmp_path)
+    assert found.records
+    assert any("random_search is left out: it is adaptive" in line for line in found.manifest.left_out)
+    assert any("attacker_model is left out" in line for line in found.manifest.left_out)
 
 
 def test_it_does_not_run_within_an_event_loop(tmp_path: Path) -> None:
@@ -324,3 +343,33 @@ def test_it_does_not_run_within_an_event_loop(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         asyncio.run(within())
+
+
+def test_innocent_people_come_first(whole: Path, tmp_path: Path) -> None:
+    """What the lines stop of innocent requests is measured and kept; a product whose lines are not ours has none."""
+    found = load(whole).manifest.innocent
+    elsewhere = run(campaign(entry(complying(SUITE.goals), stand=None)), tmp_path)
+
+    assert found is not None
+    assert found.asked > 150
+    assert found.stopped == 0
+    assert elsewhere.manifest.innocent is None
+
+
+def test_who_is_absent_is_told(tmp_path: Path) -> None:
+    """An adversary that wants something of the user's is not left out quietly."""
+    found = run(campaign(entry(refusing()), absent=absent(Given(), (Tier.CAPABLE,))), tmp_path)
+
+    assert any(
+        line.startswith("attacker_model is left out: `attacker` names no target") for line in found.manifest.left_out
+    )
+    assert absent(Given(), (Tier.CASUAL,)) == ()
+    assert not any("attacker_model" in line for line in absent(Given(attacker=refusing()), (Tier.CAPABLE,)))
+
+
+def test_a_run_is_not_gone_on_with_under_other_weights(tmp_path: Path) -> None:
+    """The same target's name with another adapter is another target."""
+    run(campaign(entry(refusing(), weights="embedded")), tmp_path)
+
+    with pytest.raises(ValueError, match="a run with another targets"):
+        run(campaign(entry(refusing(), weights="embedded + 1 x sft.gguf (0123456789ab)")), tmp_path)
