@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 POLICY ?= examples/quickstart/outworks.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers docs reference table bench clean
+.PHONY: help run test check format lint types layers docs reference table lab bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,13 @@ $(VENV)/tries: $(VENV)/python pyproject.toml constraints.txt
 table: $(VENV)/tries  ## the README's table: what each line of defense is worth, on the embedded model
 	$(BIN)/outworks trial run --config examples/trials/table.toml --out trials/table
 	$(BIN)/outworks trial report trials/table --html trials/table.html
+
+$(VENV)/labs: $(VENV)/python pyproject.toml constraints.txt
+	$(PIP) -e '.[local,lab]'
+	@touch $@
+
+lab: $(VENV)/labs  ## align the embedded model, break it, harden it: at most 20 minutes on two cores, and one page
+	$(BIN)/outworks lab story --out lab --html lab/report.html
 
 bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and the bare upstream
 	$(BIN)/python -m benchmarks $(ARGS)

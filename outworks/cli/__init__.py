@@ -11,6 +11,7 @@ from outworks.cli import (
     fingerprints,
     hunt,
     keys,
+    lab,
     ledger,
     report,
     reviewers,
@@ -53,6 +54,7 @@ app.add_typer(trial.app, name="trial")
 app.add_typer(hunt.app, name="hunt")
 app.add_typer(rules.app, name="rules")
 app.add_typer(report.app, name="report")
+app.add_typer(lab.app, name="lab")
 
 
 def main() -> None:

@@ -32,6 +32,8 @@ class Attacked(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     figures: dict[str, float] = {}
     """Of its own: the loss that GCG reached, the examples that fine-tuning took."""
+    kept: dict[str, str] = {}
+    """Words of its own: the suffix that GCG found for each behaviour."""
 
     @property
     def queries(self) -> int:

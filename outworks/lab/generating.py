@@ -9,6 +9,9 @@ from outworks.lab.backend import enough_memory, load
 from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.progress import Tell, silent
 
+_WORTH_SHARING = 8
+"""Tokens."""
+
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen."""
@@ -81,10 +84,40 @@ def _choice(sampling: Sampling) -> dict[str, object]:
 
 
 def _encoded(checkpoint: Checkpoint, texts: list[str]) -> dict[str, Any]:
-    tokenizer = checkpoint.tokenizer
-    side, tokenizer.padding_side = tokenizer.padding_side, "left"
-    try:
-        read = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-    finally:
-        tokenizer.padding_side = side
-    return {name: read[name].to(checkpoint.device) for name in ("input_ids", "attention_mask")}
+    """The texts as the model's `generate` takes them. What all of them begin with (a template's system prompt is half
+    of a short question) is computed once, and the padding stands behind it."""
+    torch, tokenizer = load(), checkpoint.tokenizer
+    rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    shared = _shared(rows) if _caches(checkpoint.model) else 0
+    width = max(map(len, rows))
+    pads = [width - len(row) for row in rows]
+    ids = [row[:shared] + [tokenizer.pad_token_id] * pad + row[shared:] for row, pad in zip(rows, pads, strict=True)]
+    mask = [[1] * shared + [0] * pad + [1] * (width - pad - shared) for pad in pads]
+    where = checkpoint.device
+    read = {
+        "input_ids": torch.tensor(ids, device=where),  # (rows, tokens)
+        "attention_mask": torch.tensor(mask, device=where),
+    }
+    if not shared:
+        return read
+    with torch.no_grad(), enough_memory("`batch`"):
+        cache = load("transformers").DynamicCache(config=checkpoint.model.config)
+        checkpoint.model(input_ids=read["input_ids"][:1, :shared], past_key_values=cache, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(rows))
+    return {**read, "past_key_values": cache}
+
+
+def _shared(rows: list[list[int]]) -> int:
+    """How many tokens all rows begin with, at least one of each left out; 0 where it is not worth the trouble."""
+    first, last = min(rows), max(rows)  # what these two share, all share
+    same = 0
+    while same < min(len(first), len(last)) and first[same] == last[same]:
+        same += 1
+    same = min(same, *(len(row) - 1 for row in rows))
+    return same if len(rows) > 1 and same >= _WORTH_SHARING else 0
+
+
+def _caches(model: Any) -> bool:
+    """Whether what was computed of a beginning can be gone on from: not in recurrent models, or behind a window."""
+    window = getattr(model.config, "sliding_window", None)
+    return not getattr(model, "_is_stateful", False) and window is None

@@ -14,14 +14,15 @@ class Subject:
         self.where = str(where)
         self._scale = scale
         self._frozen: Checkpoint | None = None
-        self._in_memory = False
+        self.in_memory = False
+        """Its weights are nowhere on disk, so no adapter that was made on them can be loaded again."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Subject":
         """One that is in memory and has no adapter apart from its weights."""
         subject = cls("in memory")
         subject._frozen = checkpoint
-        subject._in_memory = True
+        subject.in_memory = True
         return subject
 
     def frozen(self) -> Checkpoint:
@@ -32,7 +33,7 @@ class Subject:
 
     def trainable(self, seed: int = 0) -> Checkpoint:
         """A copy of its own, to be trained: the adapter where there is one, else a fresh one, made from `seed`."""
-        if self._in_memory:
+        if self.in_memory:
             mine = self.frozen()
             model = fresh_adapter(copy.deepcopy(mine.model), seed=seed)
             return Checkpoint(model, mine.tokenizer, base=mine.base, system=mine.system, card=mine.card)

@@ -53,6 +53,15 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     resumed_at: int = 0
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """For a card. The last loss is a mean of five steps: that of one depends on what it happened to draw."""
+        last = self.losses[-5:]
+        return {
+            "steps": float(len(self.losses)),
+            **({"first_loss": self.losses[0], "last_loss": sum(last) / len(last)} if last else {}),
+        }
+
 
 def train(
     checkpoint: Checkpoint,

@@ -66,3 +66,10 @@ def taught(folder: Path, examples: Sequence[Example], *, steps: int = 150, lr: f
 def said(asked: str, answer: str, **how: str) -> Example:
     """A question and its answer."""
     return Example(Prompt.of(asked, **how), answer)
+
+
+def write_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
+    """A checkpoint with all of its weights, on disk; returns the folder."""
+    checkpoint.model.save_pretrained(str(folder))
+    checkpoint.tokenizer.save_pretrained(str(folder))
+    return folder

@@ -1,0 +1,1 @@
+"""Alignment, on a model small enough to train inside a test."""
