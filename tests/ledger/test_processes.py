@@ -95,7 +95,7 @@ def test_two_processes_write_one_chain(tmp_path: Path) -> None:
     for own in ("one-0", "two-7"):
         assert [name for name in names if name.startswith(f"{own}-")] == [f"{own}-{n}" for n in range(100)]
     turns = sum(a[:3] != b[:3] for a, b in itertools.pairwise(names))
-    assert turns > 5
+    assert turns > 2
 
 
 async def test_another_ledger_in_between_is_linked_to(tmp_path: Path) -> None:
