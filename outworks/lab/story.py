@@ -38,7 +38,7 @@ ATTACKS = (
     Assault(method="finetune", settings=("data=harmful10", "steps=20", "tokens=16"), named="finetune"),
     Assault(method="ablate", settings=("layers=2", "examples=16", "tokens=16"), named="ablate"),
 )
-"""Small enough for twenty minutes: every one of them has a larger setting, which `outworks lab evaluate` takes."""
+"""Small, for the time it takes: every one of them has a larger setting, which `outworks lab evaluate` takes."""
 _TIMES = "times.json"
 
 
@@ -122,14 +122,14 @@ def story(plan: Plan, out: Path, *, tell: Tell = silent, watch: Watch = unwatche
     def turned() -> None:
         dials.append(dial([_aligned(out, plan.seeds[0])], kept, scales=plan.scales, wanted=asking, tell=tell))
 
-    steps = [Step(name="as shipped", seconds=35, do=measured(plan.start))]
+    steps = [Step(name="as shipped", seconds=45, do=measured(plan.start))]
     for seed in plan.seeds:
         aligned, deep = _aligned(out, seed), str(out / f"deep-{seed}")
         steps += [
-            Step(name=f"align sft, seed {seed}", seconds=80, do=_align(plan, seed, behaviours, out, tell)),
-            Step(name=f"sft-{seed}, measured and attacked", seconds=100, do=measured(aligned)),
+            Step(name=f"align sft, seed {seed}", seconds=140, do=_align(plan, seed, behaviours, out, tell)),
+            Step(name=f"sft-{seed}, measured and attacked", seconds=145, do=measured(aligned)),
             Step(name=f"harden deep, seed {seed}", seconds=60, do=_deepen(plan, seed, behaviours, out, tell)),
-            Step(name=f"deep-{seed}, measured and attacked", seconds=100, do=measured(deep)),
+            Step(name=f"deep-{seed}, measured and attacked", seconds=160, do=measured(deep)),
         ]
     steps.append(Step(name="the dial", seconds=70, do=turned))
     times = _go(steps, plan, out, watch)
