@@ -82,20 +82,20 @@ def test_what_was_awaited_survives_kill_9(tmp_path: Path, delay: float) -> None:
 
 def test_two_processes_write_one_chain(tmp_path: Path) -> None:
     """Two processes at once lose nothing, keep each its own order, take turns, and leave one valid chain."""
-    both = start(tmp_path / "l.db", "one", "two", count=100)
+    both = start(tmp_path / "l.db", "one", "two", count=400)
 
     for process in both:
         process.communicate(timeout=60)
 
     assert [process.returncode for process in both] == [0, 0]
     found = verify(tmp_path / "l.db")
-    assert (found.ok, found.events) == (True, 1600)
+    assert (found.ok, found.events) == (True, 6400)
     with Ledger.open(tmp_path / "l.db") as ledger:
         names = [one.event.exchange for one in ledger.events()]
     for own in ("one-0", "two-7"):
-        assert [name for name in names if name.startswith(f"{own}-")] == [f"{own}-{n}" for n in range(100)]
+        assert [name for name in names if name.startswith(f"{own}-")] == [f"{own}-{n}" for n in range(400)]
     turns = sum(a[:3] != b[:3] for a, b in itertools.pairwise(names))
-    assert turns > 2
+    assert turns > 5
 
 
 async def test_another_ledger_in_between_is_linked_to(tmp_path: Path) -> None:

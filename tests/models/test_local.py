@@ -52,7 +52,7 @@ async def test_sampling_is_obeyed(model: Local) -> None:
     several = await join(model.generate(ask("Tell me a story.", parameters=hot | {"n": 2})))
     shape = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": shape}}
-    strict: dict[str, Any] = {"seed": 7, "temperature": 0.0, "max_tokens": 40}
+    strict: dict[str, Any] = {"seed": 7, "temperature": 0.0, "max_tokens": 20}
     shaped = await join(model.generate(ask("JSON, please.", parameters=strict | {"response_format": form})))
     word = first.outputs[0].text.split()[1]
     cut = await join(model.generate(ask("Tell me a story.", parameters=hot | {"stop": [word]})))
