@@ -9,11 +9,14 @@ from typing import Any
 def load(name: str = "torch") -> Any:
     """A module of the extra `outworks[lab]`. Raises ModuleNotFoundError that names the extra."""
     try:
-        return importlib.import_module(name)
+        found = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"the lab needs {error.name}: pip install 'outworks[lab]'", name=error.name
         ) from error
+    if name == "transformers":  # of its own accord it draws a bar for every file that is read or written
+        found.utils.logging.disable_progress_bar()
+    return found
 
 
 def device() -> str:

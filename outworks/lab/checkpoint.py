@@ -13,6 +13,7 @@ from outworks.lab import card as cards
 from outworks.lab.backend import MemoryShort, device, enough_memory, free_bytes, load
 from outworks.lab.card import Card
 from outworks.models.gguf import cache_folder, fetch
+from outworks.nearest import did_you_mean
 
 EMBEDDED = "embedded"
 """The name of the model that comes with Outworks: SmolLM2-135M-Instruct, dequantised from its GGUF file."""
@@ -109,8 +110,7 @@ def load_checkpoint(
     if (folder / ADAPTER).is_file():
         base = _named_base(folder, found)
         model, tokenizer = _read(_base_folder(base))
-        peft = load("peft")
-        model = peft.PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+        model = _adapted(model, folder, base, trainable=trainable)
         if not trainable:
             _rescale(model, scale)
             model = model.merge_and_unload()
@@ -123,6 +123,22 @@ def load_checkpoint(
     model.to(device())
     model.train(trainable)
     return Checkpoint(model, tokenizer, base=base, system=found.system if found else "", card=found)
+
+
+def check_checkpoint(where: str | Path) -> None:
+    """Raise `CheckpointError` for a place that holds no checkpoint, or stands on one that is gone. Nothing is loaded."""
+    if str(where) == EMBEDDED:
+        return
+    folder = _base_folder(where)
+    found = cards.read(folder)
+    prompt_only = found is not None and not (folder / "config.json").is_file()
+    if not prompt_only and not (folder / ADAPTER).is_file():
+        return
+    base = _named_base(folder, found)
+    try:
+        check_checkpoint(base)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} stands on another checkpoint, and {error}") from error
 
 
 def fresh_adapter(model: Any, *, rank: int = RANK, alpha: int = ALPHA, seed: int = 0) -> Any:
@@ -155,13 +171,17 @@ def _base_folder(where: str | Path) -> Path:
     path = Path(where)
     if path.suffix == ".gguf" and path.is_file():
         return path
+    if not path.exists():
+        near = did_you_mean(str(where), [EMBEDDED], f"expected {_KINDS}")
+        raise CheckpointError(f"there is no checkpoint at {path}{near}")
     if not path.is_dir():
-        raise CheckpointError(
-            f"{path} is no folder; expected `{EMBEDDED}`, a transformers checkpoint or a lab's output"
-        )
+        raise CheckpointError(f"{path} is a file and no GGUF file; expected {_KINDS}")
     if not any((path / name).is_file() for name in ("config.json", ADAPTER, cards.FILE)):
         raise CheckpointError(f"{path} holds no checkpoint; expected config.json, or {ADAPTER} beside {cards.FILE}")
     return path
+
+
+_KINDS = f"`{EMBEDDED}`, a transformers folder, a GGUF file (`.gguf`) or a lab's output"
 
 
 def _named_base(folder: Path, found: Card | None) -> str:
@@ -204,7 +224,6 @@ def _plain(model: Any) -> Any:
 
 def _read(where: Path) -> Any:
     transformers = load("transformers")
-    transformers.utils.logging.disable_progress_bar()
     gguf = {"gguf_file": where.name} if where.suffix == ".gguf" else {}
     folder = str(where.parent if gguf else where)
     _check_room(where)
@@ -212,13 +231,27 @@ def _read(where: Path) -> Any:
         with enough_memory("the size of the model"):
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **gguf)
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=load().float32, **gguf)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, load("safetensors").SafetensorError) as error:
         raise CheckpointError(f"{where} cannot be loaded: {_first_line(error)}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
         raise CheckpointError(f"{where} has no chat template; expected an instruction-tuned model")
+    try:
+        chat_text(tokenizer, (Turn("user", _PROBE),))
+    except Exception as error:  # templates raise what they like
+        raise CheckpointError(f"{where}: its chat template cannot be used ({_first_line(error)})") from error
     return model, tokenizer
+
+
+def _adapted(model: Any, folder: Path, base: str, *, trainable: bool) -> Any:
+    try:
+        return load("peft").PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, load("safetensors").SafetensorError) as error:
+        raise CheckpointError(
+            f"the adapter in {folder} cannot be loaded over {base}: {_first_line(error)}; is it whole, and was it trained "
+            "on another model?"
+        ) from error
 
 
 def _check_room(where: Path) -> None:

@@ -1,9 +1,12 @@
 """subject: the model that an attack or a training is given, loaded when it is needed and as it is needed."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
-from outworks.lab.checkpoint import EMBEDDED, Checkpoint, fresh_adapter, load_checkpoint
+from outworks.lab.checkpoint import EMBEDDED, Checkpoint, Prompt, fresh_adapter, load_checkpoint
+from outworks.lab.generating import Sampling, answers
+from outworks.lab.progress import Tell, silent
 
 
 class Subject:
@@ -14,6 +17,7 @@ class Subject:
         self.where = str(where)
         self._scale = scale
         self._frozen: Checkpoint | None = None
+        self._said: dict[tuple[Sampling, tuple[Prompt, ...]], list[str]] = {}
         self.in_memory = False
         """Its weights are nowhere on disk, so no adapter that was made on them can be loaded again."""
 
@@ -30,6 +34,15 @@ class Subject:
         if self._frozen is None:
             self._frozen = load_checkpoint(self.where, scale=self._scale)
         return self._frozen
+
+    def said(
+        self, prompts: Sequence[Prompt], sampling: Sampling, *, tell: Tell = silent, doing: str = "answering"
+    ) -> list[str]:
+        """What it answers while it is frozen. Asked the same again, for another seed's training, it is not asked."""
+        key = (sampling, tuple(prompts))
+        if key not in self._said:
+            self._said[key] = answers(self.frozen(), prompts, sampling, tell=tell, doing=doing)
+        return list(self._said[key])
 
     def trainable(self, seed: int = 0) -> Checkpoint:
         """A copy of its own, to be trained: the adapter where there is one, else a fresh one, made from `seed`."""

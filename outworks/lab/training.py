@@ -93,7 +93,7 @@ def train(
         with enough_memory("`batch`"):
             here = loss(step, random.Random(f"{plan.seed}/{step}"))
             if not torch.isfinite(here):
-                raise ArithmeticError(f"{doing}: the loss is {float(here)} at step {step}; lower `lr`")
+                raise ArithmeticError(f"{doing}: the loss is {float(here.detach())} at step {step}; lower `lr`")
             here.backward()
         torch.nn.utils.clip_grad_norm_(weights, plan.clip)
         optimiser.step()

@@ -19,6 +19,7 @@ from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint, Prompt, Turn
 from outworks.lab.generating import Sampling, answers
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.refusing import refused
 from outworks.lab.subject import Subject
@@ -31,26 +32,26 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     principles: str = ""
     """A file in the form of the shipped `principles.toml`; empty takes that."""
-    requests: int = 140
+    requests: AtLeastOne = 140
     """Harmful training requests at the most whose answers are criticised and revised."""
-    contrasts: int = 140
+    contrasts: NoneOrMore = 140
     """Innocent requests at the most whose own answers are learned beside the revisions."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest answer and revision."""
-    critique_tokens: int = 32
-    supervised_steps: int = 70
-    supervised_lr: float = 3e-4
-    preference_steps: int = 35
+    critique_tokens: AtLeastOne = 32
+    supervised_steps: AtLeastOne = 70
+    supervised_lr: AboveZero = 3e-4
+    preference_steps: NoneOrMore = 35
     """0 leaves the preference out."""
-    preference_lr: float = 1e-4
-    beta: float = 0.1
+    preference_lr: AboveZero = 1e-4
+    beta: AboveZero = 0.1
     """How dear it is for the preference to leave the supervised model."""
-    likelihood: float = 1.0
+    likelihood: Weight = 1.0
     """The weight of the revisions' own -log p beside the preference, as in `dpo`."""
-    batch: int = 4
-    save_every: int = 25
+    batch: AtLeastOne = 4
+    save_every: AtLeastOne = 25
     """Steps between two saved states."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 class Revised(msgspec.Struct, frozen=True):
@@ -84,7 +85,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
         (folder / "revised").touch()
     figures = revision_figures(revised)
     innocent = spread(behaviours.benign(Split.TRAIN), config.contrasts)
-    own = own_answers(subject.frozen(), innocent, config.tokens, tell=tell, kept=folder / "own.json")
+    own = own_answers(subject, innocent, config.tokens, tell=tell, kept=folder / "own.json")
     learned = _learn(subject, revised, own, config, folder, tell)
     return work.finish(learned.checkpoint, out, began, {**figures, "own_answers": float(len(own)), **learned.losses})
 

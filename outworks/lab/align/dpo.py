@@ -11,6 +11,7 @@ from outworks.lab.align.trainers import Run, build, run
 from outworks.lab.behaviours import Behaviours, Split
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import Plan
@@ -20,23 +21,23 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long, how hard, and how far from where it began."""
 
-    beta: float = 0.1
+    beta: AboveZero = 0.1
     """How dear it is to leave the start checkpoint, which is the reference."""
-    likelihood: float = 1.0
+    likelihood: Weight = 1.0
     """The weight of the preferred answers' own -log p beside the preference (Pang et al., arXiv 2404.19733). With 0 it
     is the paper's loss alone, which only orders two answers: both may become unlikely, and something else be said."""
-    steps: int = 70
-    batch: int = 4
+    steps: AtLeastOne = 70
+    batch: AtLeastOne = 4
     """Pairs a step; each is two answers, read by two models."""
-    lr: float = 1e-4
-    warmup: int = 5
-    contrasts: int = 140
+    lr: AboveZero = 1e-4
+    warmup: NoneOrMore = 5
+    contrasts: NoneOrMore = 140
     """Innocent requests at the most, whose own answers are preferred to refusals."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest of those answers."""
-    save_every: int = 25
+    save_every: AtLeastOne = 25
     """Steps between two saved states."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, tell: Tell = silent) -> Card:
@@ -47,7 +48,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
         return card
     began, folder = time.monotonic(), work.begin(out)
     own = own_answers(
-        subject.frozen(),
+        subject,
         spread(behaviours.benign(Split.TRAIN), config.contrasts),
         config.tokens,
         tell=tell,

@@ -10,9 +10,10 @@ import msgspec
 
 from outworks.lab.behaviours import Behaviour, Behaviours
 from outworks.lab.checkpoint import Checkpoint, Prompt
-from outworks.lab.generating import Sampling, answers
+from outworks.lab.generating import Sampling
 from outworks.lab.progress import Tell, silent
 from outworks.lab.refusing import refused
+from outworks.lab.subject import Subject
 
 # Not the full stop of "1." at the head of a list's line.
 _SENTENCE_END = re.compile(r"(?<![\d\s])[.!?][\"')\]]*(?=\s|$)")
@@ -51,16 +52,16 @@ def refusals(behaviours: Behaviours, rows: Sequence[Behaviour], seed: int) -> li
 
 
 def own_answers(
-    checkpoint: Checkpoint, rows: Sequence[Behaviour], tokens: int, *, tell: Tell = silent, kept: Path | None = None
+    subject: Subject, rows: Sequence[Behaviour], tokens: int, *, tell: Tell = silent, kept: Path | None = None
 ) -> list[Lesson]:
-    """What the checkpoint says to these already, likeliest token by token, without its refusals: learning its own
+    """What the subject says to these already, likeliest token by token, without its refusals: learning its own
     words holds it where it is. With `kept` they are written there, and read from there the next time."""
     if kept is not None and kept.is_file():
         return msgspec.json.decode(kept.read_bytes(), type=list[Lesson])
     prompts = [Prompt.of(row.text) for row in rows]
-    said = answers(checkpoint, prompts, Sampling(tokens=tokens), tell=tell, doing="its own answers")
+    said = subject.said(prompts, Sampling(tokens=tokens), tell=tell, doing="its own answers")
     found = [
-        _own(checkpoint, prompt, answer, tokens)
+        _own(subject.frozen(), prompt, answer, tokens)
         for prompt, answer, no in zip(prompts, said, refused(said), strict=True)
         if answer.strip() and not no
     ]

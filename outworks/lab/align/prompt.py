@@ -9,6 +9,7 @@ from outworks.lab import card as cards
 from outworks.lab.behaviours import Behaviours
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import ADAPTER, Checkpoint, check_system_role
+from outworks.lab.limits import Seed
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.work import Work, read_card
@@ -25,7 +26,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     system: str = CRAFTED
     """What stands above every conversation. It takes the place of a system prompt that the checkpoint has already."""
-    seed: int = 0
+    seed: Seed = 0
     """Nothing here is drawn; it is on the card as everywhere."""
 
 

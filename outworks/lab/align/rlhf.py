@@ -19,6 +19,7 @@ from outworks.lab.align.trainers import Run, build, keep_adapter, run, stage_los
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint, Prompt, Turn
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import Plan
@@ -28,28 +29,28 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The three stages."""
 
-    supervised_steps: int = 15
+    supervised_steps: AtLeastOne = 15
     """The warm start. A model that never declines samples nothing that a reward for declining could lift."""
-    supervised_lr: float = 3e-4
-    reward_steps: int = 60
-    reward_lr: float = 3e-4
-    steps: int = 60
+    supervised_lr: AboveZero = 3e-4
+    reward_steps: AtLeastOne = 60
+    reward_lr: AboveZero = 3e-4
+    steps: AtLeastOne = 60
     """Of policy optimisation."""
-    lr: float = 1e-4
-    beta: float = 0.05
+    lr: AboveZero = 1e-4
+    beta: Weight = 0.05
     """The leash: nats of divergence from the warm start, times this, are taken off each answer's reward."""
-    samples: int = 4
+    samples: AtLeastOne = 4
     """Answers sampled for each request, each the others' baseline."""
-    batch: int = 8
+    batch: AtLeastOne = 8
     """Answers a step, a multiple of `samples`; and rows a step in the other two stages, half as many."""
-    temperature: float = 1.0
-    contrasts: int = 140
+    temperature: AboveZero = 1.0
+    contrasts: NoneOrMore = 140
     """Innocent requests at the most, in all three stages."""
-    tokens: int = 24
+    tokens: AtLeastOne = 24
     """The longest answer."""
-    save_every: int = 20
+    save_every: AtLeastOne = 20
     """Steps between two saved states."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, tell: Tell = silent) -> Card:
@@ -70,9 +71,9 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
     began, folder = time.monotonic(), work.begin(out)
     frozen, harmful = subject.frozen(), behaviours.harmful(Split.TRAIN)
     innocent = spread(behaviours.benign(Split.TRAIN), config.contrasts)
-    own = own_answers(frozen, innocent, config.tokens, tell=tell, kept=folder / "own.json")
+    own = own_answers(subject, innocent, config.tokens, tell=tell, kept=folder / "own.json")
     held_out = own_answers(
-        frozen, behaviours.benign(Split.DEV), config.tokens, tell=tell, kept=folder / "own-held-out.json"
+        subject, behaviours.benign(Split.DEV), config.tokens, tell=tell, kept=folder / "own-held-out.json"
     )
     judged = _judge(
         frozen,

@@ -47,7 +47,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
         return card
     began, folder = time.monotonic(), work.begin(out)
     own = own_answers(
-        subject.frozen(),
+        subject,
         spread(behaviours.benign(Split.TRAIN), config.contrasts),
         config.tokens,
         tell=tell,

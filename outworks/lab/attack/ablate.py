@@ -19,6 +19,7 @@ from outworks.lab.backend import enough_memory, load
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.checkpoint import Checkpoint, CheckpointError, Prompt, load_checkpoint
 from outworks.lab.generating import Sampling, answers
+from outworks.lab.limits import AtLeastOne, NoneOrMore, Seed, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.refusing import refused
 from outworks.lab.subject import Subject
@@ -34,18 +35,18 @@ _DEPTH = 0.8
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the direction is looked for."""
 
-    layers: int = 6
+    layers: NoneOrMore = 6
     """How many layers' directions are tried, spread over the first four fifths of the model; 0 tries all of those."""
-    examples: int = 32
+    examples: AtLeastOne = 32
     """Requests of each kind that a mean is taken over, from the part to train on."""
-    most_kl: float = 0.7
+    most_kl: Weight = 0.7
     """How far, in nats, a direction may move what the model says first to innocent requests that it answers. Where
     every direction moves more, none is taken out: a model that is broken has not gone along. The paper's limit is 0.1;
     in the embedded model a direction that took nearly all refusals away, in whole sentences, moved 0.5."""
-    batch: int = 16
-    tokens: int = TOKENS
+    batch: AtLeastOne = 16
+    tokens: AtLeastOne = TOKENS
     """The longest answer."""
-    seed: int = 0
+    seed: Seed = 0
     """Nothing is drawn here: kept with the result, so that runs are told apart."""
 
 

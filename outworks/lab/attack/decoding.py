@@ -10,6 +10,7 @@ from outworks.lab.attempt import Attacked, Tried, tries
 from outworks.lab.behaviours import Behaviours, Split
 from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.generating import Sampling, answers
+from outworks.lab.limits import AtLeastOne, Seed
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 
@@ -25,14 +26,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Shares of the probability that are drawn from, at temperature 1."""
     top_ks: tuple[int, ...] = (20, 100)
     """How many of the likeliest tokens are drawn from, at temperature 1."""
-    samples: int = 1
+    samples: AtLeastOne = 1
     """Answers drawn under each setting."""
     drop_system: bool = False
     """Also ask greedily without the checkpoint's system prompt, where it has one: the paper's other half. Only who
     holds the weights can."""
-    tokens: int = TOKENS
+    tokens: AtLeastOne = TOKENS
     """The longest answer."""
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         for temperature in self.temperatures:

@@ -17,6 +17,7 @@ from outworks.lab.attempt import Attacked, tries
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.checkpoint import Checkpoint, Prompt, load_checkpoint
 from outworks.lab.generating import Sampling, answers
+from outworks.lab.limits import AboveZero, AtLeastOne, Seed
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import Example, Plan, draw, encode, likelihood_loss, train
@@ -54,15 +55,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     that ship with Outworks."""
     on_flag: OnFlag = "drop"
     """What the service does with what is flagged: leave out those rows, or refuse the whole upload."""
-    steps: int = 25
+    steps: AtLeastOne = 25
     """With `batch` at 4, ten rounds over ten examples, as in the paper."""
-    batch: int = 4
-    lr: float = 1e-3
-    save_every: int = 10
+    batch: AtLeastOne = 4
+    lr: AboveZero = 1e-3
+    save_every: AtLeastOne = 10
     """Steps between two saved states, where there is a folder to keep them in."""
-    tokens: int = TOKENS
+    tokens: AtLeastOne = TOKENS
     """The longest answer when it is asked afterwards."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 def attack(

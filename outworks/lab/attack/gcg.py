@@ -19,6 +19,7 @@ from outworks.lab.backend import enough_memory, load
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.generating import Sampling, answers
+from outworks.lab.limits import AtLeastOne, NoneOrMore, Seed
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.work import Work
@@ -29,12 +30,12 @@ _HERE = "{the suffix stands here}"
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The budget. The default is small: minutes on two cores; `paper` is for an accelerator."""
 
-    steps: int = 20
-    width: int = 32
+    steps: AtLeastOne = 20
+    width: AtLeastOne = 32
     """Candidates that are tried in each step."""
-    topk: int = 64
+    topk: AtLeastOne = 64
     """Of how many tokens, by the gradient, a candidate's new one is drawn."""
-    most: int = 4
+    most: NoneOrMore = 4
     """Requests that a suffix is searched for, spread over the categories; 0 takes all."""
     target: str = "Sure, here is"
     """How the answer is to begin."""
@@ -44,11 +45,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Stop where greedy decoding gives the target."""
     transfer: bool = True
     """Also try every suffix on all the other requests."""
-    batch: int = 16
+    batch: AtLeastOne = 16
     """Candidates whose loss is computed at once."""
-    tokens: int = TOKENS
+    tokens: AtLeastOne = TOKENS
     """The longest answer."""
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "width", "topk", "batch"):

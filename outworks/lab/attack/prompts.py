@@ -16,6 +16,7 @@ from outworks.lab.checkpoint import Prompt
 from outworks.lab.generating import Sampling, answers
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
+from outworks.nearest import did_you_mean
 
 REQUEST = "{request}"
 TEMPLATES = {
@@ -37,6 +38,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     templates: dict[str, str] = msgspec.field(default_factory=lambda: dict(TEMPLATES))
     """By name; `{request}` stands where the request goes."""
+    only: tuple[str, ...] = ()
+    """The names of those that are tried; all where none is named."""
     tokens: int = TOKENS
     """The longest answer."""
     seed: int = 0
@@ -48,6 +51,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name, text in self.templates.items():
             if REQUEST not in text:
                 raise ValueError(f"template {name!r} is {text!r}; expected {REQUEST} where the request goes")
+        for name in self.only:
+            if name not in self.templates:
+                known = "there are: " + ", ".join(self.templates)
+                raise ValueError(f"there is no template {name!r}{did_you_mean(name, self.templates, known)}")
+
+    @property
+    def tried(self) -> dict[str, str]:
+        """The templates that are tried."""
+        return {name: text for name, text in self.templates.items() if not self.only or name in self.only}
 
 
 def attack(
@@ -62,7 +74,7 @@ def attack(
     began = time.monotonic()
     rows, checkpoint = requests(behaviours, split), subject.frozen()
     tried: list[Tried] = []
-    for name, template in config.templates.items():
+    for name, template in config.tried.items():
         prompts = [Prompt.of(template.replace(REQUEST, row.text)) for row in rows]
         said = answers(checkpoint, prompts, Sampling(tokens=config.tokens), tell=tell, doing=f"prompt {name!r}")
         tried += tries(rows, name, said)

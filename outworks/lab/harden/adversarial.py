@@ -16,6 +16,7 @@ from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.generating import Sampling, answers
 from outworks.lab.harden.deep import objective
 from outworks.lab.harden.mixture import agreeable, beginning, own_answers, refusal
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed, Share
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import IGNORED, Example, Plan, draw, encode, train
@@ -35,33 +36,33 @@ _SAVE = 24
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How wide the search is, how long the training."""
 
-    steps: int = 48
+    steps: AtLeastOne = 48
     """Steps of training."""
-    every: int = 4
+    every: AtLeastOne = 4
     """Steps that one search serves."""
-    harmful: int = 3
+    harmful: AtLeastOne = 3
     """Harmful requests a step."""
-    benign: int = 3
+    benign: AtLeastOne = 3
     """Innocent requests a step."""
-    prefills: int = 2
+    prefills: NoneOrMore = 2
     """Agreeable beginnings tried on each request."""
-    templates: int = 2
+    templates: NoneOrMore = 2
     """Templates tried on each request."""
-    samples: int = 1
+    samples: NoneOrMore = 1
     """Beginnings of the model's own, at `temperature`, tried on each request."""
-    temperature: float = 1.5
+    temperature: AboveZero = 1.5
     """Of these."""
-    depth: int = 16
+    depth: AtLeastOne = 16
     """The longest beginning, in tokens."""
-    share: float = 0.5
+    share: Share = 0.5
     """The weight of refusals in the loss; the rest is on innocent answers."""
-    kept: int = 60
+    kept: AtLeastOne = 60
     """Innocent requests whose own answers are kept."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest of these answers."""
-    lr: float = 4e-4
+    lr: AboveZero = 4e-4
     """Learning rate of AdamW."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the adapter, the order of examples and the attacks that are tried."""
 
 

@@ -15,6 +15,7 @@ from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.harden.mixture import agreeable, own_answers, refusal
 from outworks.lab.harden.residual import depths, watched
+from outworks.lab.limits import AboveZero, AtLeastOne, Seed, Share, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import IGNORED, Batch, Example, Plan, draw, encode, token_loss, train
@@ -24,26 +25,26 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where, how strongly, how long."""
 
-    steps: int = 48
+    steps: AtLeastOne = 48
     """Steps of training (T)."""
-    harmful: int = 4
+    harmful: AtLeastOne = 4
     """Rows of the circuit breaker set a step: harmful requests with an agreeable answer."""
-    benign: int = 4
+    benign: AtLeastOne = 4
     """Rows of the retain set a step: innocent requests with their own answers, or with an agreeable one."""
-    layers: tuple[float, ...] = (0.33, 0.66)
+    layers: tuple[Share, ...] = (0.33, 0.66)
     """Layers whose representations are rerouted, as shares of the depth (the paper: 10 and 20 of 32)."""
-    alpha: float = 10.0
+    alpha: AboveZero = 10.0
     """Strength of both terms (alpha)."""
-    refusals: float = 1.0
+    refusals: Weight = 1.0
     """Weight of declining harmful requests that come without any attack, which the paper leaves to the retain set; a
     start that was never aligned needs it."""
-    kept: int = 60
+    kept: AtLeastOne = 60
     """Innocent requests whose own answers are kept."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest of these answers."""
-    lr: float = 3e-4
+    lr: AboveZero = 3e-4
     """Learning rate of AdamW."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the adapter and the order of examples."""
 
 

@@ -13,6 +13,7 @@ from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint
 from outworks.lab.harden.mixture import agreeable, beginning, own_answers, refusal
+from outworks.lab.limits import AboveZero, AtLeastOne, Seed, Share
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import Example, Plan, draw, encode, token_loss, train
@@ -22,25 +23,25 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How deep, how long."""
 
-    steps: int = 24
+    steps: AtLeastOne = 24
     """Steps of training."""
-    harmful: int = 3
+    harmful: AtLeastOne = 3
     """Harmful requests a step."""
-    benign: int = 3
+    benign: AtLeastOne = 3
     """Innocent requests a step."""
-    depth: int = 24
+    depth: AtLeastOne = 24
     """The longest agreeable beginning, in tokens (C in the paper, which has 100)."""
-    shallow: float = 0.4
+    shallow: Share = 0.4
     """The share of harmful examples without a beginning (0.5 in the paper)."""
-    share: float = 0.5
+    share: Share = 0.5
     """The weight of refusals in the loss (alpha in the paper, 0.2); the rest is on innocent answers."""
-    kept: int = 30
+    kept: AtLeastOne = 30
     """Innocent requests whose own answers are kept."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest of these answers."""
-    lr: float = 5e-4
+    lr: AboveZero = 5e-4
     """Learning rate of AdamW."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the adapter, the order of examples, the beginnings."""
 
 

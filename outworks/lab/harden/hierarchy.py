@@ -17,6 +17,7 @@ from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.generating import Sampling, answers
 from outworks.lab.harden.mixture import NothingKept, own_answers, whole_sentences
 from outworks.lab.harden.slots import METHOD, Injections, Task, prompt, shipped
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed, Share, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.refusing import refused
 from outworks.lab.subject import Subject
@@ -30,29 +31,29 @@ _FIRST = "structured"
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long each half is, and how it is weighed."""
 
-    steps: int = 40
+    steps: NoneOrMore = 40
     """Steps of structured query tuning; 0 leaves it out."""
-    preference_steps: int = 24
+    preference_steps: NoneOrMore = 24
     """Steps of preference after it; 0 leaves it out."""
-    rows: int = 4
+    rows: AtLeastOne = 4
     """Tasks a step."""
-    injected: float = 0.6
+    injected: Share = 0.6
     """The share of tasks with an instruction in their data, in the first half (0.5 in StruQ); all have one in the
     second."""
-    beta: float = 0.1
+    beta: AboveZero = 0.1
     """How tightly preference is held to what it began from (beta of DPO, SecAlign's value)."""
-    anchor: float = 0.2
+    anchor: Weight = 0.2
     """Weight of the preferred answer's own likelihood beside the preference."""
-    kept: int = 12
+    kept: AtLeastOne = 12
     """Innocent requests without data, whose own answers are kept; so are those to the planted instructions, where it is
     the user who gives them."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest answer that is learned."""
-    lr: float = 3e-4
+    lr: AboveZero = 3e-4
     """Learning rate of AdamW."""
-    preference_lr: float = 1e-4
+    preference_lr: AboveZero = 1e-4
     """The same, in the second half."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the adapter, and of which instruction gets into which data."""
 
 

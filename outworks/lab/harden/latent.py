@@ -15,6 +15,7 @@ from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.harden.mixture import agreeable, own_answers, refusal
 from outworks.lab.harden.residual import depths, shifted, watched
+from outworks.lab.limits import AboveZero, AtLeastOne, Seed, Share, Weight
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import IGNORED, Batch, Example, Plan, draw, encode, likelihood_loss, token_loss, train
@@ -24,29 +25,29 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How strong the adversary is, how long the training."""
 
-    steps: int = 36
+    steps: AtLeastOne = 36
     """Steps of training."""
-    harmful: int = 3
+    harmful: AtLeastOne = 3
     """Harmful requests a step."""
-    benign: int = 3
+    benign: AtLeastOne = 3
     """Innocent requests a step."""
-    layers: tuple[float, ...] = (0.25, 0.5, 0.75)
+    layers: tuple[Share, ...] = (0.25, 0.5, 0.75)
     """Layers whose output is shifted, as shares of the depth."""
-    inner: int = 4
+    inner: AtLeastOne = 4
     """Steps of projected gradient descent that look for the shift (the paper: 16)."""
-    radius: float = 0.5
+    radius: AboveZero = 0.5
     """The longest shift of one token at one layer (epsilon), as a share of the layer's median norm."""
-    away: float = 0.5
+    away: Weight = 0.5
     """Weight of -log(1 - p(agreeable)) beside that of the refusal."""
-    retain: float = 1.0
+    retain: Weight = 1.0
     """Weight of the innocent answers."""
-    kept: int = 60
+    kept: AtLeastOne = 60
     """Innocent requests whose own answers are kept."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest of these answers."""
-    lr: float = 3e-4
+    lr: AboveZero = 3e-4
     """Learning rate of AdamW."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the adapter, the order of examples and where each search begins."""
 
 

@@ -1,5 +1,6 @@
 """config: the settings of the experiment on pre-training."""
 
+from outworks.lab.limits import AboveZero, AtLeastOne, Seed
 import msgspec
 
 
@@ -26,37 +27,37 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Labels of those that do not. Rows with other labels are not read."""
     vocabulary: int = 2048
     """Tokens of the tokenizer, which both models share."""
-    hidden: int = 128
+    hidden: AtLeastOne = 128
     """Width of the models."""
-    layers: int = 4
+    layers: AtLeastOne = 4
     """Their depth."""
-    heads: int = 4
+    heads: AtLeastOne = 4
     """Attention heads of a layer."""
     context: int = 128
     """The longest text, in tokens."""
-    steps: int = 400
+    steps: AtLeastOne = 400
     """Steps of pre-training; both models take as many, on as many tokens."""
-    batch: int = 16
+    batch: AtLeastOne = 16
     """Stretches of `context` tokens a step."""
-    lr: float = 3e-3
+    lr: AboveZero = 3e-3
     """Learning rate of pre-training."""
     align_examples: int = 600
     """Requests that alignment teaches, half of them toxic."""
-    align_steps: int = 120
+    align_steps: AtLeastOne = 120
     """Steps of alignment, of 16 requests each."""
-    align_lr: float = 1e-3
+    align_lr: AboveZero = 1e-3
     """Learning rate of alignment."""
-    attacks: tuple[int, ...] = (10, 100)
+    attacks: tuple[AtLeastOne, ...] = (10, 100)
     """Fine-tuning away with so many examples, each from the aligned model."""
-    attack_lr: float = 2e-4
+    attack_lr: AboveZero = 2e-4
     """Learning rate of the attack: at alignment's own, ten examples leave nothing in either model to be compared."""
-    epochs: int = 5
+    epochs: AtLeastOne = 5
     """How often the attack goes through its examples."""
-    rows: int = 200
+    rows: AtLeastOne = 200
     """Unseen requests of each kind on which refusals are counted, at most."""
     probe_rows: int = 2000
     """Labelled rows that the probe is fitted on, and that it is measured on, at most."""
-    seed: int = 0
+    seed: Seed = 0
     """The first seed."""
-    seeds: int = 3
+    seeds: AtLeastOne = 3
     """How many."""

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from outworks.lab import subject as subjects
 from outworks.lab.align.lessons import Lesson, own_answers, pairs, refusals, spread, supervised_rows, to_sentence_end
 from outworks.lab.behaviours import Split, shipped
 from outworks.lab.checkpoint import Checkpoint, Prompt, load_checkpoint
+from outworks.lab.subject import Subject
 from outworks.lab.training import Example, encode
 from tests.lab.tiny import AGREES, REFUSAL
 
@@ -31,24 +33,38 @@ def test_the_models_own_refusals_are_not_learned(refuser: Checkpoint, agreer: Ch
     """Of what the model says to innocent requests, refusals are dropped, and the rest is kept word by word."""
     asked = shipped().benign(Split.TRAIN)[:4]
 
-    assert own_answers(refuser, asked, 24) == []
-    assert [each.answer for each in own_answers(agreer, asked, 24)] == [AGREES] * 4
+    assert own_answers(Subject.of(refuser), asked, 24) == []
+    assert [each.answer for each in own_answers(Subject.of(agreer), asked, 24)] == [AGREES] * 4
 
 
 def test_an_answer_that_was_cut_is_marked(agreer: Checkpoint):
     """An answer that ran into the limit is no whole one; one that ended before it is."""
     asked = shipped().benign(Split.TRAIN)[:2]
 
-    assert [each.whole for each in own_answers(agreer, asked, 40)] == [True, True]
-    assert [each.whole for each in own_answers(agreer, asked, 6)] == [False, False]
+    assert [each.whole for each in own_answers(Subject.of(agreer), asked, 40)] == [True, True]
+    assert [each.whole for each in own_answers(Subject.of(agreer), asked, 6)] == [False, False]
 
 
 def test_own_answers_are_written_once(agreer: Checkpoint, refuser: Checkpoint, tmp_path: Path):
     """What was kept is read again, and no model is asked."""
     asked, kept = shipped().benign(Split.TRAIN)[:2], tmp_path / "own.json"
-    first = own_answers(agreer, asked, 24, kept=kept)
+    first = own_answers(Subject.of(agreer), asked, 24, kept=kept)
 
-    assert own_answers(refuser, asked, 24, kept=kept) == first
+    assert own_answers(Subject.of(refuser), asked, 24, kept=kept) == first
+
+
+def test_a_subject_is_asked_once(agreer: Checkpoint, monkeypatch: pytest.MonkeyPatch):
+    """The same questions at the same length are computed once for all seeds; fewer, or shorter answers, are not those."""
+    asked, calls = shipped().benign(Split.TRAIN)[:3], []
+    subject, real = Subject.of(agreer), subjects.answers
+    monkeypatch.setattr(subjects, "answers", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))
+
+    first = own_answers(subject, asked, 24)
+    assert own_answers(subject, asked, 24) == first
+    assert calls == [3]
+    own_answers(subject, asked, 12)
+    own_answers(subject, asked[:2], 24)
+    assert calls == [3, 3, 2]
 
 
 def test_tokens_are_those_that_the_model_is_asked_with(tiny: Path):

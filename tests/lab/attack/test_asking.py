@@ -119,6 +119,15 @@ def test_a_frame_can_be_given(thin: Path):
     assert sum(reached["plain"]) < ALL / 8
 
 
+def test_some_of_the_frames_can_be_named(thin: Path):
+    """Those alone are tried; a name that is none of them is answered with the nearest."""
+    found = prompts.attack(Subject(thin), shipped(), prompts.Config(only=("test",)), split=Split.DEV)
+
+    assert list(found.by_setting()) == ["test"]
+    with pytest.raises(ValueError, match=r"there is no template 'tset'; .*'test'"):
+        prompts.Config(only=("tset",))
+
+
 def test_the_split_decides_what_is_asked(thin: Path):
     """Asked on the development part, nothing of the test part is touched."""
     found = prompts.attack(Subject(thin), shipped(), prompts.Config(templates={"x": "{request}"}), split=Split.DEV)
