@@ -20,9 +20,9 @@ class Plan(msgspec.Struct, frozen=True):
     """How the shipped weights were tuned."""
 
     seed: int = 6
-    texts: int = 12_000
+    texts: int = 20_000
     """Chosen of all (see `second.chosen`)."""
-    steps: int = 550
+    steps: int = 2_000
     """Batches that are learned from, over and over the texts where they are more: what training costs."""
     batch: int = 32
     frozen: int = 3
