@@ -13,22 +13,25 @@ import typer
 from rich.console import Console
 
 from outworks.cli.lab_shown import bars, mendable, named, publish, say, show_attack, show_pretrained
+from outworks.cli.options import check_writable
 from outworks.lab import behaviours as behaviour_sets
 from outworks.lab.align import METHODS as ALIGN
 from outworks.lab.attack import METHODS as ATTACK
 from outworks.lab.attempt import Attacked
 from outworks.lab.behaviours import Behaviours
 from outworks.lab.card import Card
-from outworks.lab.checkpoint import EMBEDDED
+from outworks.lab.checkpoint import EMBEDDED, check_checkpoint, is_whole
 from outworks.lab.dial import SCALES, dial
 from outworks.lab.evaluate import DEFAULT, asking, chosen, evaluate
 from outworks.lab.harden import METHODS as HARDEN
+from outworks.lab.limits import MOST_SEED
 from outworks.lab.page import document, report
 from outworks.lab.page.report import notches
 from outworks.lab.page.terminal import show_sheet
 from outworks.lab.settings import configured, described, method
 from outworks.lab.story import QUICK, Plan, story
 from outworks.lab.subject import Subject
+from outworks.lab.work import check_folder
 
 app = typer.Typer(no_args_is_help=True, help="Align a real model, break it, harden it, and measure both quantities.")
 
@@ -36,7 +39,7 @@ Out = Annotated[Path, typer.Option("--out", help="The checkpoint's folder. The s
 Model = Annotated[
     str, typer.Option("--model", help=f"`{EMBEDDED}`, a transformers folder, a GGUF file, or a lab's output.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="One seed is one run.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="One seed is one run.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Behaviours: TOML, or JSON lines with text and harmful; else the shipped.")
 ]
@@ -92,6 +95,9 @@ def attack(
     """Try to make a checkpoint go along with the unseen harmful requests."""
     module = method("attack", method_name, ATTACK)
     config = configured(module.Config, settings or (), seed=seed)
+    check_checkpoint(model)
+    if out is not None:
+        check_folder(out)
     with mendable(), bars() as tell:
         found: Attacked = module.attack(Subject(model), _behaviours(data), config, tell=tell, out=out)
     if json:
@@ -115,6 +121,9 @@ def evaluate_all(
     """Measure checkpoints for both: the mean case and the worst, and what it costs. Seeds of a method make one row."""
     picked = chosen(attacks.split() if ":" in attacks else [each for each in attacks.split(",") if each])
     wanted = msgspec.structs.replace(asking(_behaviours(data)), most=most)
+    check_writable(html, json)
+    for each in checkpoints:
+        check_checkpoint(each)
     with mendable(), bars() as tell:
         found = [evaluate(each, out, wanted=wanted, attacks=picked, tell=named(tell, each)) for each in checkpoints]
     publish(report(found, facts=[f"command: {_command()}"]), html, json)
@@ -131,6 +140,7 @@ def dial_adapter(
 ) -> None:
     """Scale an adapter from nothing to more than it was trained to: the trade-off curve."""
     wanted = msgspec.structs.replace(asking(_behaviours(data)), most=most)
+    check_writable(html)
     with mendable(), bars() as tell:
         found = dial(checkpoints, out, scales=_numbers(scales), wanted=wanted, tell=tell)
     show_sheet(notches(found), Console())
@@ -138,6 +148,7 @@ def dial_adapter(
         with mendable(), bars() as tell:
             base = [evaluate(each, out, wanted=wanted, attacks=(), tell=tell) for each in checkpoints]
         made = report(base, title="The dial", facts=[f"command: {_command()}"], dials=[found])
+        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(document(made), encoding="utf-8")
         say(f"The page is {html}.")
 
@@ -201,8 +212,11 @@ def whole_story(
     json: Annotated[Path | None, typer.Option("--json", help="Also every figure, as JSON, here.")] = None,
 ) -> None:
     """The whole experiment: as shipped, aligned, hardened, each attacked in the same ways, and the page."""
-    plan = QUICK if quick else msgspec.structs.replace(Plan(), seeds=tuple(int(each) for each in _numbers(seeds)))
+    plan = QUICK if quick else msgspec.structs.replace(Plan(), seeds=_seeds(seeds))
     plan = msgspec.structs.replace(plan, start=model)
+    check_folder(out)
+    check_writable(html, json)
+    check_checkpoint(model)
     with mendable(), bars() as tell:
 
         def watch(step: str, done: int, total: int, left: float) -> None:
@@ -217,6 +231,9 @@ def _make(
     work: Any, module: ModuleType, model: str, out: Path, seed: int, data: Path | None, settings: Sequence[str] | None
 ) -> None:
     config = configured(module.Config, settings or (), seed=seed)
+    check_folder(out)
+    if not is_whole(out):
+        check_checkpoint(model)
     with mendable(), bars() as tell:
         card: Card = work(Subject(model), _behaviours(data), config, out, tell)
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in card.figures.items())
@@ -232,6 +249,16 @@ def _numbers(text: str) -> list[float]:
         return [float(each) for each in text.split(",") if each.strip()]
     except ValueError:
         raise ValueError(f"expected numbers with commas between them, not {text!r}") from None
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    given = [each.strip() for each in text.split(",") if each.strip()]
+    if not given or not all(each.isdecimal() and int(each) <= MOST_SEED for each in given):
+        raise ValueError(f"--seeds is {text!r}; expected whole numbers from 0 with commas between them, such as 0,1,2")
+    found = tuple(int(each) for each in given)
+    if len(set(found)) < len(found):
+        raise ValueError(f"--seeds is {text!r}; expected each seed once: one seed is one run")
+    return found
 
 
 def _command() -> str:

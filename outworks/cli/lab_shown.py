@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outworks.lab.attempt import Attacked
-from outworks.lab.backend import MemoryShort, load
+from outworks.lab.backend import MemoryShort, check_installed
 from outworks.lab.page import Report, document, show
 from outworks.lab.progress import Tell
 from outworks.statistics import rate
@@ -32,6 +32,7 @@ def publish(found: Report, html: Path | None, json: Path | None) -> None:
         html.write_text(document(found), encoding="utf-8")
         say(f"The page is {html}.")
     if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
         json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
 
 
@@ -71,7 +72,7 @@ def _spread(found: "Spread") -> str:
 @contextmanager
 def mendable() -> Iterator[None]:
     """What the user can mend, in the words that `main` prints."""
-    load()  # so that a missing extra is named before anything begins
+    check_installed()
     # Of its own deprecations transformers tells whoever uses it; nobody who reads this can do anything about them.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     try:

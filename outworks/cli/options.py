@@ -1,6 +1,7 @@
 """Options that several commands share, and what they lead to."""
 
 import getpass
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,20 @@ def writing(path: Path) -> Ledger:
 def reading(path: Path) -> Reader:
     """The policy's ledger, to read from."""
     return Reader(policy_at(path).ledger_path)
+
+
+def check_writable(*files: Path | None) -> None:
+    """Raise OSError where one of these files could not be written: before the work whose outcome they are to hold."""
+    for file in files:
+        if file is None:
+            continue
+        if file.is_dir():
+            raise IsADirectoryError(f"{file} is a folder; expected the name of a file")
+        there = next(each for each in (file, *file.absolute().parents) if each.exists())
+        if there != file and not there.is_dir():
+            raise NotADirectoryError(f"{file} cannot be written: {there} is no folder")
+        if not os.access(there, os.W_OK):
+            raise PermissionError(f"{file} cannot be written: you may not write to {there}")
 
 
 def cell(text: str) -> Text:

@@ -29,7 +29,8 @@ def serve(policy: File = DEFAULT) -> None:
     """Serve the gateway until SIGTERM or Ctrl-C. SIGHUP loads the policy anew; a bad one is refused."""
     loaded = load_policy(policy)
     _check_exposure(loaded)
-    if any(isinstance(entry.settings, local.Settings) for entry in loaded.models):
+    # A model with a file of its own needs nothing fetched.
+    if any(isinstance(entry.settings, local.Settings) and not entry.settings.path for entry in loaded.models):
         _fetch()
     listener = server.listen(loaded.gateway.listen)
     workers = loaded.gateway.workers

@@ -23,10 +23,11 @@ from outworks.defenses import DEFENSES
 from outworks.defenses.entry import imported
 from outworks.model import Model
 from outworks.models import local
+from outworks.models.gguf_head import GGUFError
 from outworks.nearest import did_you_mean
 from outworks.trials.adversaries import Given, absent, adversaries, of_tiers
 from outworks.trials.innocent import budgeted
-from outworks.trials.lineup import Stand
+from outworks.trials.lineup import Lineup, Stand
 from outworks.trials.people import complying, refusing
 from outworks.trials.suites import Suite, imports, suite
 from outworks.trials.target import EVERYTHING
@@ -171,7 +172,10 @@ def _start(campaign: "Campaign") -> None:
     a target that is down for a while. Raises `FetchError`, `GGUFError` or `ModuleNotFoundError`."""
     for entry in campaign.entries:
         if isinstance(entry.model, local.Local):
-            asyncio.run(entry.model.start())
+            try:
+                asyncio.run(entry.model.start())
+            except GGUFError as error:
+                raise GGUFError(f"the target {entry.name!r}: {error}") from error
 
 
 def check_extra() -> None:
@@ -254,6 +258,7 @@ def _stand(file: TrialFile) -> _Stood:
     if file.false_positive_rate is not None:
         settings = budgeted(stand.settings, file.false_positive_rate)
         stand, digest = msgspec.structs.replace(stand, settings=settings), f"{digest}/{file.false_positive_rate:g}"
+        Lineup(stand)  # what the detectors cannot be held to is refused before a folder is named
     return _Stood(stand, digest)
 
 

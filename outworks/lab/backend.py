@@ -3,7 +3,10 @@
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
+
+_EXTRA = ("torch", "transformers", "peft", "trl", "safetensors", "gguf", "nanogcg", "scipy", "statsmodels")
 
 
 def load(name: str = "torch") -> Any:
@@ -17,6 +20,14 @@ def load(name: str = "torch") -> Any:
     if name == "transformers":  # of its own accord it draws a bar for every file that is read or written
         found.utils.logging.disable_progress_bar()
     return found
+
+
+def check_installed() -> None:
+    """Raise ModuleNotFoundError that names the extra, where any part of it is missing: before work begins that would
+    need that part at its end."""
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(f"the lab needs {', '.join(missing)}: pip install 'outworks[lab]'", name=missing[0])
 
 
 def device() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -52,6 +53,14 @@ class Behaviours(msgspec.Struct, frozen=True, kw_only=True):
         """The innocent ones that look like them."""
         return tuple(each for each in self.all if not each.harmful and each.split is split)
 
+    def some(self, split: Split, *, harmful: bool) -> tuple[Behaviour, ...]:
+        """Those of one kind, of which there must be some. Raises `DataError`: what is done with none means nothing."""
+        found = self.harmful(split) if harmful else self.benign(split)
+        if not found:
+            kind = "harmful" if harmful else "innocent"
+            raise DataError(f"{self.name} has no {kind} behaviours in its {split.value} part; add some, or `split`")
+        return found
+
 
 class DataError(ValueError):
     """A data set that cannot be read; the message names file, place and field."""
@@ -64,7 +73,7 @@ class _Category(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Words(msgspec.Struct, forbid_unknown_fields=True):
-    texts: tuple[str, ...]
+    texts: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,6 +100,10 @@ def read(path: Path) -> Behaviours:
     `category` and `split`; refusals and placeholders are then the shipped ones. Raises `DataError`."""
     try:
         text = path.read_text("utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}; expected behaviours, as TOML or as JSON lines"
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}, byte {error.start}: not UTF-8; expected a text file") from error
     if not text.strip():
@@ -107,7 +120,7 @@ def _from_toml(text: str, name: str) -> Behaviours:
     try:
         file = msgspec.convert(tomllib.loads(text), type=_File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise DataError(f"{name}: {error}") from error
+        raise DataError(f"{name}: {error}{_meant(str(error), _TABLES)}") from error
     rows = []
     for category in file.category:
         for harmful, texts in ((True, category.harmful), (False, category.benign)):
@@ -134,8 +147,10 @@ def _from_lines(text: str, path: Path) -> Behaviours:
     for place, (n, line) in enumerate(lines):
         try:
             row = msgspec.json.decode(line, type=_Line)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise DataError(f"{path}, line {n}: {error}{_meant(str(error))}") from error
+        except msgspec.ValidationError as error:
+            raise DataError(f"{path}, line {n}: {error}{_meant(str(error), _Line.__struct_fields__)}") from error
+        except msgspec.DecodeError as error:
+            raise DataError(f"{path}, line {n}: {error}; expected a JSON object with `text` and `harmful`") from error
         if not row.text.strip():
             raise DataError(f"{path}, line {n}: `text` is empty")
         split = row.split or _split(place, len(lines))
@@ -144,10 +159,15 @@ def _from_lines(text: str, path: Path) -> Behaviours:
     return Behaviours(name=str(path), version="", all=tuple(rows), refusals=own.refusals, placeholders=own.placeholders)
 
 
-def _meant(error: str) -> str:
-    if "unknown field" not in error:
-        return ""
-    return did_you_mean(error.split("`")[1], _Line.__struct_fields__)
+_TABLES = [name for each in (_File, _Category, _Words) for name in each.__struct_fields__]
+
+
+def _meant(error: str, fields: Sequence[str]) -> str:
+    if "unknown field" in error:
+        return did_you_mean(error.split("`")[1], fields)
+    if "enum value" in error:
+        return did_you_mean(error.split("'")[1], list(Split), f"expected one of {', '.join(Split)}")
+    return ""
 
 
 def _split(n: int, of: int) -> Split:

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from outworks.lab import card as cards
 from outworks.lab.backend import MemoryShort, device, enough_memory, free_bytes, load
 from outworks.lab.card import Card
 from outworks.models.gguf import cache_folder, fetch
+from outworks.models.gguf_head import GGUFError, head
 from outworks.nearest import did_you_mean
 
 EMBEDDED = "embedded"
@@ -105,6 +107,7 @@ def load_checkpoint(
     weights, times `scale`. Raises `CheckpointError`, `MemoryShort`, and ModuleNotFoundError that names the extra.
     """
     _offline()
+    check_checkpoint(where)
     folder = _base_folder(where)
     found = cards.read(folder)
     if (folder / ADAPTER).is_file():
@@ -126,7 +129,7 @@ def load_checkpoint(
 
 
 def check_checkpoint(where: str | Path) -> None:
-    """Raise `CheckpointError` for a place that holds no checkpoint, or stands on one that is gone. Nothing is loaded."""
+    """Raise `CheckpointError` for a place without a checkpoint, or with one that stands on nothing. Loads nothing."""
     if str(where) == EMBEDDED:
         return
     folder = _base_folder(where)
@@ -226,13 +229,17 @@ def _read(where: Path) -> Any:
     transformers = load("transformers")
     gguf = {"gguf_file": where.name} if where.suffix == ".gguf" else {}
     folder = str(where.parent if gguf else where)
+    if gguf:
+        load("gguf")
+        _check_gguf(where)
     _check_room(where)
     try:
         with enough_memory("the size of the model"):
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **gguf)
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=load().float32, **gguf)
     except (OSError, ValueError, KeyError, load("safetensors").SafetensorError) as error:
-        raise CheckpointError(f"{where} cannot be loaded: {_first_line(error)}") from error
+        known = f"; expected one of {', '.join(_readable())}" if gguf and "architecture" in str(error) else ""
+        raise CheckpointError(f"{where} cannot be loaded: {_first_line(error)}{known}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
@@ -244,13 +251,30 @@ def _read(where: Path) -> Any:
     return model, tokenizer
 
 
+def _check_gguf(where: Path) -> None:
+    try:
+        found = head(where)
+    except GGUFError as error:
+        raise CheckpointError(str(error)) from error
+    if found.kind == "adapter":
+        raise CheckpointError(f"{where} is an adapter without its model; expected the folder that it was exported from")
+
+
+def _readable() -> list[str]:
+    """The architectures that transformers reads from GGUF."""
+    known = load("transformers.modeling_gguf_pytorch_utils").GGUF_SUPPORTED_ARCHITECTURES
+    return sorted(set(known) - {"general", "tokenizer"})
+
+
 def _adapted(model: Any, folder: Path, base: str, *, trainable: bool) -> Any:
     try:
         return load("peft").PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, load("safetensors").SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "state_dict" not in str(error):
+            raise
         raise CheckpointError(
-            f"the adapter in {folder} cannot be loaded over {base}: {_first_line(error)}; is it whole, and was it trained "
-            "on another model?"
+            f"the adapter in {folder} cannot be loaded over {base}: {_first_line(error)}; expected one that is whole, "
+            "and was trained on that model"
         ) from error
 
 
@@ -278,4 +302,7 @@ def _offline() -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, JSONDecodeError):
+        return f"one of its JSON files is malformed ({error})"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(" ".join(lines if lines[0].rstrip().endswith(":") else lines[:1]).split())[:300].rstrip(".")

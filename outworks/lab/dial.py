@@ -1,12 +1,13 @@
 """dial: the adapter scaled from nothing to more than it was trained to, and what is gained and lost on the way."""
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import msgspec
 
 from outworks.lab import card as cards
-from outworks.lab.checkpoint import ADAPTER, EMBEDDED, CheckpointError
+from outworks.lab.checkpoint import ADAPTER, EMBEDDED, CheckpointError, check_checkpoint
 from outworks.lab.evaluate.evaluation import Evaluated, asking, evaluate
 from outworks.lab.evaluate.keeping import label
 from outworks.lab.evaluate.measures import Asking
@@ -53,7 +54,7 @@ def dial(
     At 0 there is only the base. Raises `CheckpointError` where there is no adapter to scale, and ValueError for scales
     that are none.
     """
-    if not scales or min(scales) < 0:
+    if not scales or not all(0 <= scale < inf for scale in scales):
         raise ValueError(f"scales are numbers from 0, not {', '.join(f'{scale:g}' for scale in scales) or 'nothing'}")
     for each in where:
         _check_adapter(each)
@@ -88,5 +89,9 @@ def _notch(scale: float, found: Sequence[Evaluated]) -> Notch:
 
 
 def _check_adapter(where: str | Path) -> None:
+    if str(where) != EMBEDDED:
+        check_checkpoint(where)
     if str(where) == EMBEDDED or not (Path(where) / ADAPTER).is_file():
-        raise CheckpointError(f"{where} has no adapter to scale; expected a folder with {ADAPTER}")
+        raise CheckpointError(
+            f"{where} has no adapter to scale; expected a folder with {ADAPTER}, such as `outworks lab align` makes"
+        )

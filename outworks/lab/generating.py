@@ -1,12 +1,14 @@
 """generating: answers of a checkpoint, many at once."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import msgspec
 
 from outworks.lab.backend import enough_memory, load
 from outworks.lab.checkpoint import Checkpoint, Prompt
+from outworks.lab.limits import check_at_least
 from outworks.lab.progress import Tell, silent
 
 _WORTH_SHARING = 8
@@ -24,6 +26,14 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 32
     """The longest answer. Whether a model refuses shows in its first words."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(1, (("tokens", self.tokens),))
+        check_at_least(0, (("top_k", self.top_k),))
+        if not 0 <= self.temperature < inf:
+            raise ValueError(f"`temperature` is {self.temperature:g}; expected 0 or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"`top_p` is {self.top_p:g}; expected more than 0 and at most 1")
 
 
 GREEDY = Sampling()

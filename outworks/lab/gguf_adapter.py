@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from outworks.lab.backend import load
-from outworks.lab.checkpoint import ADAPTER, EMBEDDED, Checkpoint, CheckpointError, load_checkpoint
+from outworks.lab.checkpoint import ADAPTER, EMBEDDED, Checkpoint, CheckpointError, check_checkpoint, load_checkpoint
+from outworks.lab.work import check_folder
 from outworks.models.gguf import fetch
 from outworks.models.gguf_head import SYSTEM_PROMPT
 
@@ -23,7 +24,13 @@ def export(where: str | Path, out: Path) -> Path:
     (the setting `path`). Either notes the system prompt that belongs to it. Raises `CheckpointError` for what the
     product cannot run.
     """
+    if str(where) == EMBEDDED:
+        raise CheckpointError(
+            f'`{EMBEDDED}` is what `provider = "local"` serves without any file; expected a checkpoint of the lab\'s'
+        )
+    check_checkpoint(where)
     folder, target = Path(where), out / FILE if out.is_dir() else out
+    check_folder(target.parent)
     has_adapter = (folder / ADAPTER).is_file()
     if not has_adapter and folder.is_dir() and not (folder / "config.json").is_file():
         raise CheckpointError(_nothing_to_export(load_checkpoint(where)))

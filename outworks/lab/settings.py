@@ -2,18 +2,30 @@
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from math import isfinite
 from types import ModuleType
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.inspect import Field, Metadata, StructType, VarTupleType, type_info
+from msgspec.inspect import DictType, Field, LiteralType, Metadata, StructType, VarTupleType, type_info
 
 from outworks.nearest import did_you_mean
 
 C = TypeVar("C", bound=msgspec.Struct)
+_WORDS = (
+    ("`int`", "a whole number"),
+    ("`float`", "a number"),
+    ("`bool`", "true or false"),
+    ("`array`", "a list"),
+    (" >= ", " of at least "),
+    (" > ", " above "),
+    (" <= ", " of at most "),
+)
+"""What msgspec says of a type, to somebody who types in a terminal."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +61,17 @@ def configured(config: type[C], given: Iterable[str], **fixed: object) -> C:
             )
         values[name] = _read(value, fields[name], each)
     try:
-        return msgspec.convert(values, config, strict=False)
+        made = msgspec.convert(values, config, strict=False)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         named = where.rstrip("`").split("[")[0]
-        raise ValueError(f"the setting {named}={values[named]!r}: {what}" if named in values else what) from error
+        if named not in values:  # a rule of the configuration as a whole
+            raise ValueError(what) from error
+        raise ValueError(f"the setting {_shown(named, values[named])}: {_said(what, fields[named])}") from error
+    for changed, to in values.items():
+        if not all(isfinite(each) for each in _floats(getattr(made, changed))):
+            raise ValueError(f"the setting {_shown(changed, to)}: expected a finite number")
+    return made
 
 
 def described(config: type[msgspec.Struct]) -> list[Setting]:
@@ -82,6 +100,29 @@ def _read(value: str, field: Field, given: str) -> object:
     if isinstance(kind, VarTupleType):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _shown(name: str, value: object) -> str:
+    """As it is typed."""
+    return f"{name}={','.join(map(str, value))}" if isinstance(value, list) else f"{name}={value}"
+
+
+def _said(what: str, field: Field) -> str:
+    kind = field.type.type if isinstance(field.type, Metadata) else field.type
+    if isinstance(kind, LiteralType):
+        return f"expected one of {', '.join(map(str, kind.values))}"
+    if isinstance(kind, DictType) and "`object`" in what:
+        return 'expected JSON, such as {"name": "words"}'
+    what = re.sub(r", got `\w+`$", "", what)
+    for theirs, ours in _WORDS:
+        what = what.replace(theirs, ours)
+    return re.sub(r"(\d)\.0\b", r"\1", what[:1].lower() + what[1:])
+
+
+def _floats(value: object) -> list[float]:
+    if isinstance(value, tuple):
+        return [each for part in value for each in _floats(part)]
+    return [value] if isinstance(value, float) else []
 
 
 def _default(field: Field) -> str:

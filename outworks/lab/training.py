@@ -14,6 +14,7 @@ import msgspec
 
 from outworks.lab.backend import enough_memory, load
 from outworks.lab.checkpoint import Checkpoint, Prompt
+from outworks.lab.limits import check_above_zero, check_at_least
 from outworks.lab.progress import Tell, silent
 
 IGNORED = -100
@@ -43,6 +44,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     save_every: int = 25
     """Steps between two saved states."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(0, (("steps", self.steps), ("warmup", self.warmup)))
+        check_at_least(1, (("batch", self.batch), ("save_every", self.save_every)))
+        check_above_zero("lr", self.lr)
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,9 +46,13 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     def done(self, out: Path) -> Card | None:
         """The card of the outcome where this very work was finished before.
 
-        Raises ValueError where the folder holds the outcome of another: nobody's checkpoint is written over.
+        Raises ValueError where the folder holds the outcome of another, or what is not the lab's: nobody's files are
+        written over; FileExistsError where it is no folder.
         """
+        check_folder(out)
         if not is_whole(out):
+            if not (out / HALF_DONE / _RECORD).is_file():
+                check_free(out)
             return None
         card = read_card(out)
         theirs = Work(
@@ -99,6 +103,21 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             seconds=round(time.monotonic() - began, 1),
             figures=dict(figures),
         )
+
+
+def check_folder(out: Path) -> None:
+    """Raise FileExistsError where something that is no folder stands in the place of `out`, or above it."""
+    there = next(each for each in (out, *out.absolute().parents) if each.exists() or each.is_symlink())
+    if not there.is_dir():
+        raise FileExistsError(f"{there} is a file; expected a folder, or a place for one")
+
+
+def check_free(out: Path) -> None:
+    """Raise ValueError where a folder holds anything: what somebody else put there is not written over."""
+    others = sorted(each.name for each in out.iterdir() if each.name != HALF_DONE) if out.is_dir() else []
+    if others:
+        few = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        raise ValueError(f"{out} holds {few}, which is no work of the lab's; expected an empty folder, or none yet")
 
 
 def settings(config: msgspec.Struct) -> dict[str, Any]:

@@ -53,7 +53,14 @@ def head(path: Path) -> Head:
 
 
 def check_adapter(adapter: Path, model: Path | None = None) -> Head:
-    """The adapter's head. Raises `GGUFError` where it is none, or one for another architecture than the model's."""
+    """The adapter's head. Raises `GGUFError` where it is not there, is none, or is for another architecture than
+    the model's."""
+    if not adapter.exists():
+        where = adapter.resolve()
+        raise GGUFError(
+            f"adapter is {str(where)!r}, where there is none; make it by `outworks lab align --method sft --out DIR` "
+            f"(or `outworks lab story`) and `outworks lab export DIR --out {where}`"
+        )
     found = head(adapter)
     if found.kind != "adapter" or found.adapter != "lora":
         what = f"a {found.kind or 'model'} of {found.architecture or 'an unknown architecture'}"

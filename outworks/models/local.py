@@ -136,6 +136,8 @@ class _Engine:
         except ModuleNotFoundError as error:
             why = "the provider `local` needs the extra: pip install 'outworks[local]'"
             raise ModuleNotFoundError(why, name=error.name) from error
+        if settings.adapter:
+            check_adapter(Path(settings.adapter))  # before a model is fetched for it
         path = Path(settings.path) if settings.path else fetch(progress)
         if not path.is_file():
             raise FetchError(f"path is {str(path)!r}, where there is no file; expected a GGUF file")

@@ -1,6 +1,7 @@
 """Answers, many at once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,22 @@ def test_answers_do_not_depend_on_what_is_asked_beside_them(tiny: Path, system: 
 
     assert together == alone
     assert ("past_key_values" in _encoded(checkpoint, [checkpoint.text(each) for each in prompts])) is bool(system)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"tokens": 0}, "`tokens` is 0; expected at least 1"),
+        ({"temperature": -0.5}, "`temperature` is -0.5; expected 0 or more"),
+        ({"temperature": float("nan")}, "`temperature` is nan"),
+        ({"top_p": 1.5}, "`top_p` is 1.5; expected more than 0 and at most 1"),
+        ({"top_k": -1}, "`top_k` is -1; expected at least 0"),
+    ],
+)
+def test_a_sampling_that_chooses_nothing_is_refused(wrong: dict[str, Any], said: str):
+    """By name and value, before any model is loaded."""
+    with pytest.raises(ValueError, match=said):
+        Sampling(**wrong)
 
 
 def test_one_seed_draws_the_same_answers(tiny: Path):

@@ -1,11 +1,14 @@
 """Configurations from words."""
 
+from typing import Annotated, Literal
+
 import msgspec
 import pytest
 
 from outworks.lab.align import METHODS as ALIGN
 from outworks.lab.attack import METHODS as ATTACK
 from outworks.lab.harden import METHODS as HARDEN
+from outworks.lab.limits import AboveZero, AtLeastOne, Share
 from outworks.lab.settings import configured, described, method
 
 
@@ -19,6 +22,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     heats: tuple[float, ...] = (1.0,)
     words: tuple[str, ...] = ("a",)
     service: bool = False
+    kind: Literal["ten", "hundred"] = "ten"
+    rows: AtLeastOne = 4
+    rate: AboveZero = 0.1
+    shares: Annotated[tuple[Share, ...], msgspec.Meta(min_length=1)] = (0.5,)
     table: dict[str, str] = msgspec.field(default_factory=lambda: {"a": "b"})
     seed: int = 0
 
@@ -41,7 +48,19 @@ def test_words_become_settings():
         ("stepz=7", "there is no setting 'stepz'; did you mean 'steps'?"),
         ("qqq=7", "there is no setting 'qqq'; there are: steps, lr"),
         ("steps", "given as name=value, not 'steps'"),
-        ("steps=many", "the setting steps='many': Expected `int`"),
+        ("steps=many", "the setting steps=many: expected a whole number"),
+        ("lr=some", "the setting lr=some: expected a number"),
+        ("lr=nan", "the setting lr=nan: expected a finite number"),
+        ("heats=1,inf", "the setting heats=1,inf: expected a finite number"),
+        ("service=perhaps", "the setting service=perhaps: expected true or false"),
+        ("kind=two", "the setting kind=two: expected one of hundred, ten"),
+        ("table=x", 'the setting table=x: expected JSON, such as {"name": "words"}'),
+        ("rows=0", "the setting rows=0: expected a whole number of at least 1"),
+        ("rate=0", "the setting rate=0: expected a number above 0"),
+        ("rate=nan", "the setting rate=nan: expected a number above 0"),
+        ("rate=inf", "the setting rate=inf: expected a finite number"),
+        ("shares=0.2,1.5", "the setting shares=0.2,1.5: expected a number of at most 1"),
+        ("shares=", "the setting shares=: expected a list of length of at least 1"),
         ("words=[1", "begins like JSON and is none"),
     ],
 )
@@ -67,7 +86,19 @@ def test_every_method_can_be_configured_and_described(known: dict[str, object]):
     for module in known.values():
         config = module.Config  # type: ignore[attr-defined]
         assert configured(config, [], seed=3).seed == 3
+        assert msgspec.convert(msgspec.to_builtins(config()), config) == config()  # the defaults keep their own limits
         assert all(each.default != "required" for each in described(config))
+
+
+@pytest.mark.parametrize("known", [ALIGN, ATTACK, HARDEN], ids=["align", "attack", "harden"])
+def test_no_method_takes_nothing_for_a_count(known: dict[str, object]):
+    """Steps, rows and tokens of less than nothing are refused by every method that has them, before it begins."""
+    for name, module in known.items():
+        config = module.Config  # type: ignore[attr-defined]
+        counts = [each for each in ("steps", "batch", "tokens", "kept", "rows") if each in config.__struct_fields__]
+        for count in counts:
+            with pytest.raises(ValueError, match=f"{count}=-1: expected a whole number of at least"):
+                configured(config, [f"{count}=-1"])
 
 
 def test_an_unknown_method_is_answered_with_the_nearest():

@@ -2,6 +2,7 @@
 
 import math
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,25 @@ def test_a_loss_that_is_no_number_is_an_error(tiny: Path):
     """Training does not go on from a broken step, and says what to lower."""
     checkpoint = load_checkpoint(tiny, trainable=True)
 
-    with pytest.raises(ArithmeticError, match=r"step 0; lower `lr`"):
+    with pytest.raises(ArithmeticError, match=r"step 0; lower `lr`"), warnings.catch_warnings():
+        warnings.simplefilter("error")
         train(checkpoint, PLAN, lambda *_: load().tensor(float("nan"), requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"steps": -1}, "`steps` is -1; expected at least 0"),
+        ({"batch": 0}, "`batch` is 0; expected at least 1"),
+        ({"save_every": 0}, "`save_every` is 0; expected at least 1"),
+        ({"lr": float("nan")}, "`lr` is nan; expected a number above 0"),
+        ({"lr": 0.0}, "`lr` is 0; expected a number above 0"),
+    ],
+)
+def test_a_plan_that_trains_nothing_is_refused(wrong: dict[str, Any], said: str):
+    """By name and value, whoever makes it."""
+    with pytest.raises(ValueError, match=said):
+        Plan(**wrong)
 
 
 def test_lack_of_memory_says_what_to_lower(tiny: Path):

@@ -84,6 +84,17 @@ def test_a_model_is_no_adapter(tmp_path: Path) -> None:
         check_adapter(path)
 
 
+def test_an_adapter_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
+    """Where it was looked for, without detours, and the commands that write it there."""
+    with pytest.raises(GGUFError) as caught:
+        check_adapter(tmp_path / "a" / ".." / "adapter.gguf")
+
+    said = str(caught.value)
+    assert f"adapter is '{tmp_path}/adapter.gguf', where there is none" in said
+    assert "`outworks lab align --method sft --out DIR`" in said
+    assert f"`outworks lab export DIR --out {tmp_path}/adapter.gguf`" in said
+
+
 def test_an_adapter_for_another_architecture_does_not_fit(tmp_path: Path) -> None:
     """Both files and both architectures are named; one of the same fits."""
     adapter = written(tmp_path / "a.gguf", ADAPTER)

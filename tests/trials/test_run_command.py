@@ -1,6 +1,7 @@
 """outworks trial run and report: the file, the options, and what is said where something is wrong."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from outworks.cli import app, main
 from outworks.cli.trial_run import QUICK, campaign_of
 from outworks.config import PolicyError
 from outworks.config.trial import TrialFile, load_trial
+from outworks.models import local
 from tests.models.test_gguf_head import written
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trials"
@@ -112,6 +114,8 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         (["run", "--target", "smolm"], "did you mean 'smollm2'"),
         (["run", "--against", "modle"], "did you mean 'model'"),
         (["run", "--budget", "0"], "budget.queries is 0; expected more than nothing"),
+        (["run", "--false-positive-rate", "2"], "false_positive_rate 2 cannot be told from the"),
+        (["run", "--false-positive-rate", "nan"], "expected 0.001 to 0.1"),
         (["run", "--suite", "missing.csv"], "missing.csv"),
         (["report", "missing"], "there is no missing"),
     ],
@@ -126,7 +130,10 @@ def test_bad_input_is_one_line_and_status_1(
     """It says what was given and what was expected; nothing is begun."""
     monkeypatch.chdir(tmp_path)
 
-    assert why in said(monkeypatch, capsys, *arguments)
+    text = said(monkeypatch, capsys, *arguments)
+
+    assert why in text
+    assert len(text.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -163,6 +170,23 @@ def test_weights_that_cannot_be_loaded_are_told_before_anything_is_tried(
 
     assert why in text
     assert str(tmp_path) in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_example_with_an_adapter_says_how_to_make_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In a fresh folder there is none yet: the target, the place, and the commands that make it."""
+    pytest.importorskip("xllamacpp", reason="the extra outworks[local] is not installed")
+    shutil.copytree(EXAMPLES.parent, tmp_path / "examples")
+    monkeypatch.setattr(local, "fetch", lambda _: pytest.fail("a model was fetched for an adapter that is not there"))
+    config = tmp_path / "examples" / "trials" / "aligned.toml"
+
+    text = said(monkeypatch, capsys, "run", "--config", str(config), "--out", str(tmp_path / "out"))
+
+    assert "the target 'smollm2-aligned': adapter is" in text
+    assert f"`outworks lab export DIR --out {tmp_path}/lab/sft-0/adapter.gguf`" in text
+    assert len(text.splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -73,13 +73,14 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
     work = Work.of("align constitution", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    harmful = behaviours.some(Split.TRAIN, harmful=True)
     rules = read_constitution(Path(config.principles) if config.principles else None)
     began, folder = time.monotonic(), work.begin(out)
     kept = out / "revisions.json"
     if (folder / "revised").is_file():
         revised = msgspec.json.decode(kept.read_bytes(), type=list[Revised])
     else:
-        rows = spread(behaviours.harmful(Split.TRAIN), config.requests)
+        rows = spread(harmful, config.requests)
         revised = revise(subject.frozen(), rules, rows, config, tell=tell)
         kept.write_bytes(msgspec.json.format(msgspec.json.encode(revised), indent=1))
         (folder / "revised").touch()

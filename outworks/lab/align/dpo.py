@@ -46,6 +46,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
     work = Work.of("align dpo", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    harmful = behaviours.some(Split.TRAIN, harmful=True)
     began, folder = time.monotonic(), work.begin(out)
     own = own_answers(
         subject,
@@ -54,7 +55,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
         tell=tell,
         kept=folder / "own.json",
     )
-    found = pairs(behaviours, behaviours.harmful(Split.TRAIN), own, config.seed)
+    found = pairs(behaviours, harmful, own, config.seed)
     checkpoint = subject.trainable(config.seed)
     plan = Plan(
         steps=config.steps,

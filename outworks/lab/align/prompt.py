@@ -48,6 +48,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
     check_system_role(start.tokenizer)
     mine = Checkpoint(start.model, start.tokenizer, base=start.base, system=config.system)
     if adapted:
+        work.begin(out)
         return work.finish(mine, out, began, {})
     out.mkdir(parents=True, exist_ok=True)
     cards.write(work.card(mine, began, {}), out)

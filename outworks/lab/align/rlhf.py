@@ -68,8 +68,9 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
     work = Work.of("align rlhf", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    harmful = behaviours.some(Split.TRAIN, harmful=True)
     began, folder = time.monotonic(), work.begin(out)
-    frozen, harmful = subject.frozen(), behaviours.harmful(Split.TRAIN)
+    frozen = subject.frozen()
     innocent = spread(behaviours.benign(Split.TRAIN), config.contrasts)
     own = own_answers(subject, innocent, config.tokens, tell=tell, kept=folder / "own.json")
     held_out = own_answers(

@@ -14,6 +14,7 @@ from outworks.lab.align.trainers import Run, build, run
 from outworks.lab.behaviours import Behaviours, Split
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import Plan
@@ -23,21 +24,21 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long, how hard, and with how many contrasts."""
 
-    steps: int = 70
-    batch: int = 4
-    lr: float = 3e-4
-    warmup: int = 5
+    steps: AtLeastOne = 70
+    batch: AtLeastOne = 4
+    lr: AboveZero = 3e-4
+    warmup: NoneOrMore = 5
     """Steps over which the learning rate rises; then it stays."""
-    requests: int = 140
+    requests: AtLeastOne = 140
     """Harmful requests at the most whose refusal is learned."""
-    contrasts: int = 140
+    contrasts: NoneOrMore = 140
     """Innocent requests at the most whose own answers are learned beside the refusals. With none, the model learns to
     refuse these too."""
-    tokens: int = 32
+    tokens: AtLeastOne = 32
     """The longest of those answers."""
-    save_every: int = 25
+    save_every: AtLeastOne = 25
     """Steps between two saved states."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, tell: Tell = silent) -> Card:
@@ -45,6 +46,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
     work = Work.of("align sft", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    harmful = behaviours.some(Split.TRAIN, harmful=True)
     began, folder = time.monotonic(), work.begin(out)
     own = own_answers(
         subject,
@@ -53,7 +55,7 @@ def align(subject: Subject, behaviours: Behaviours, config: Config, out: Path, t
         tell=tell,
         kept=folder / "own.json",
     )
-    no = refusals(behaviours, spread(behaviours.harmful(Split.TRAIN), config.requests), config.seed)
+    no = refusals(behaviours, spread(harmful, config.requests), config.seed)
     checkpoint = subject.trainable(config.seed)
     plan = Plan(
         steps=config.steps,

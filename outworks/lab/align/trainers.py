@@ -13,6 +13,7 @@ import msgspec
 
 from outworks.lab.backend import device, enough_memory, load
 from outworks.lab.checkpoint import Checkpoint
+from outworks.lab.limits import check_at_least
 from outworks.lab.progress import Tell, silent
 from outworks.lab.training import Plan
 
@@ -45,8 +46,14 @@ def build(
 ) -> Any:
     """TRL's trainer of a kind (`SFT`, `DPO`, `Reward`, `RLOO`) over rows of tokens.
 
-    `settings` go to its configuration, `parts` to the trainer; `model` stands in for the checkpoint's.
+    `settings` go to its configuration, `parts` to the trainer; `model` stands in for the checkpoint's. Raises
+    ValueError for no rows, and for no steps, which to the trainer mean as many as it likes.
     """
+    if not all(rows.values()):
+        raise ValueError(
+            "there is nothing to train on: no behaviours in the train part, no answers of the starting checkpoint's own"
+        )
+    check_at_least(1, (("steps", plan.steps),))
     trl, datasets = load("trl"), load("datasets")
     with hushed():
         arguments = getattr(trl, f"{kind}Config")(**_arguments(plan, folder), **(settings or {}))

@@ -86,6 +86,7 @@ def attack(
         ablated = without(subject.frozen(), chosen.direction) if chosen else subject.frozen()
         figures = _figures(found, chosen)
         if out is not None:
+            work.begin(out)
             work.finish(ablated, out, began, figures)
     prompts = [Prompt.of(row.text) for row in rows]
     said = answers(ablated, prompts, Sampling(tokens=config.tokens), tell=tell, doing="asking the ablated model")
@@ -93,7 +94,7 @@ def attack(
 
 
 def candidates(checkpoint: Checkpoint, behaviours: Behaviours, config: Config, tell: Tell = silent) -> list[Candidate]:
-    """Each layer's direction, judged on the development part. Raises ValueError where that or the other is empty."""
+    """Each layer's direction, judged on the development part. Raises `DataError` where that or the other is empty."""
     harmful, benign = (_some(behaviours, kind, Split.TRAIN, config.examples) for kind in (True, False))
     asked, innocent = (_some(behaviours, kind, Split.DEV, 0) for kind in (True, False))
     # (layers + 1, hidden): what enters each layer, and what leaves the last
@@ -161,13 +162,7 @@ def _untie(model: Any) -> None:
 
 
 def _some(behaviours: Behaviours, harmful: bool, split: Split, most: int) -> tuple[Behaviour, ...]:
-    rows = behaviours.harmful(split) if harmful else behaviours.benign(split)
-    if not rows:
-        kind = "harmful" if harmful else "innocent"
-        raise ValueError(
-            f"{behaviours.name} has no {kind} behaviours in its {split.value} part; the direction needs some"
-        )
-    return spread(rows, most)
+    return spread(behaviours.some(split, harmful=harmful), most)
 
 
 def _answered(checkpoint: Checkpoint, rows: Sequence[Behaviour], config: Config) -> Sequence[Behaviour]:

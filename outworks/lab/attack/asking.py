@@ -19,12 +19,9 @@ TOKENS = 24
 def requests(behaviours: Behaviours, split: Split, most: int = 0) -> tuple[Behaviour, ...]:
     """The harmful ones of a split; with `most`, that many, spread over the categories.
 
-    Raises ValueError where there are none: an attack on nothing would report a rate of nothing.
+    Raises `DataError` where there are none: an attack on nothing would report a rate of nothing.
     """
-    rows = behaviours.harmful(split)
-    if not rows:
-        raise ValueError(f"{behaviours.name} has no harmful behaviours in its {split.value} part; add some, or `split`")
-    return spread(rows, most)
+    return spread(behaviours.some(split, harmful=True), most)
 
 
 def spread(rows: Sequence[T], most: int) -> tuple[T, ...]:

@@ -55,6 +55,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in ("steps", "width", "topk", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        for name in ("target", "start"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name} is empty; expected some words")
 
 
 def paper(*, seed: int = 0) -> Config:

@@ -14,6 +14,7 @@ from outworks.lab.attempt import Attacked, Tried, tries
 from outworks.lab.behaviours import Behaviours, Split
 from outworks.lab.checkpoint import Prompt
 from outworks.lab.generating import Sampling, answers
+from outworks.lab.limits import AtLeastOne, Seed
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.nearest import did_you_mean
@@ -40,9 +41,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """By name; `{request}` stands where the request goes."""
     only: tuple[str, ...] = ()
     """The names of those that are tried; all where none is named."""
-    tokens: int = TOKENS
+    tokens: AtLeastOne = TOKENS
     """The longest answer."""
-    seed: int = 0
+    seed: Seed = 0
     """Nothing is drawn here: kept with the result, so that runs are told apart."""
 
     def __post_init__(self) -> None:

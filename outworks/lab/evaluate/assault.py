@@ -72,7 +72,8 @@ def attacked(
     head, rows = kept_head(folder, name, _Head), kept_rows(folder, name, Tried)
     if head is not None and rows is not None and head.key == key:
         return msgspec.structs.replace(head.attacked, tried=rows)
-    work = None if chosen.method in _WHOLE_WEIGHTS else folder / name
+    # A folder for each way of asking: another number of requests is other work, and must not find this one's there.
+    work = None if chosen.method in _WHOLE_WEIGHTS else folder / f"{name}-{key[:8]}"
     module = method("attack", chosen.method, attacks.METHODS)
     found: Attacked = module.attack(subject, behaviours, config, tell=tell, out=work, split=split)
     keep(folder, name, _Head(key=key, attacked=msgspec.structs.replace(found, tried=())), found.tried)

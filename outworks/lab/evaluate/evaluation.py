@@ -10,13 +10,14 @@ from outworks.lab.attack.asking import spread
 from outworks.lab.attempt import Attacked
 from outworks.lab.behaviours import Behaviours, shipped
 from outworks.lab.card import Card
-from outworks.lab.checkpoint import EMBEDDED
+from outworks.lab.checkpoint import EMBEDDED, check_checkpoint
 from outworks.lab.evaluate import instructions as sets
 from outworks.lab.evaluate.assault import DEFAULT, Assault, attacked, chosen
 from outworks.lab.evaluate.keeping import digest, folder_of, identity, keep, kept_head, kept_rows, label
 from outworks.lab.evaluate.measures import MEASURES, Answer, Asking, Measured, measure
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
+from outworks.lab.work import check_folder
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,8 @@ def evaluate(
     """Measure a checkpoint, or with `scale` its adapter times that, and keep every answer below `out`.
 
     With a scale other than 1 no attacks are run. What lies there of the same checkpoint and the same questions is not
-    measured again. Raises `CheckpointError`, `MemoryShort`, and what the attacks raise.
+    measured again. Raises `CheckpointError`, `DataError` where there is nothing to ask, `MemoryShort`, and what the
+    attacks raise.
     """
     wanted = limited(wanted or asking())
     if scale != 1.0 and attacks is None:
@@ -63,6 +65,10 @@ def evaluate(
     if scale != 1.0 and attacks:
         raise ValueError(f"attacks are run on a checkpoint as it is, not on its adapter times {scale:g}")
     attacks = chosen(DEFAULT) if attacks is None else attacks
+    check_folder(out)
+    check_checkpoint(where)
+    for harmful in (True, False):
+        wanted.behaviours.some(wanted.split, harmful=harmful)
     subject = Subject(where, scale=scale)
     card = _card(where)
     folder = folder_of(out, where, scale)

@@ -85,11 +85,11 @@ def harden(subject: Subject, behaviours: Behaviours, config: Config, out: Path, 
     work = Work.of("harden adversarial", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    requests = behaviours.some(Split.TRAIN, harmful=True)
     began, folder = time.monotonic(), work.begin(out)
     kept = own_answers(
         subject.frozen(), behaviours, most=config.kept, tokens=config.tokens, seed=config.seed, tell=tell
     )
-    requests = behaviours.harmful(Split.TRAIN)
     checkpoint = subject.trainable(config.seed)
     found: list[Worst] = []
 

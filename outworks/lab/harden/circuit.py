@@ -5,9 +5,10 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from outworks.lab.backend import load
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
@@ -25,16 +26,18 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where, how strongly, how long."""
 
-    steps: AtLeastOne = 48
+    steps: AtLeastOne = 32
     """Steps of training (T)."""
-    harmful: AtLeastOne = 4
+    harmful: AtLeastOne = 3
     """Rows of the circuit breaker set a step: harmful requests with an agreeable answer."""
-    benign: AtLeastOne = 4
+    benign: AtLeastOne = 3
     """Rows of the retain set a step: innocent requests with their own answers, or with an agreeable one."""
-    layers: tuple[Share, ...] = (0.33, 0.66)
+    layers: Annotated[tuple[Share, ...], Meta(min_length=1)] = (0.33, 0.66)
     """Layers whose representations are rerouted, as shares of the depth (the paper: 10 and 20 of 32)."""
     alpha: AboveZero = 10.0
     """Strength of both terms (alpha)."""
+    retain: AboveZero = 1.0
+    """What a distance of one median norm on the retain set counts beside the likeness (see `sized`)."""
     refusals: Weight = 1.0
     """Weight of declining harmful requests that come without any attack, which the paper leaves to the retain set; a
     start that was never aligned needs it."""
@@ -42,7 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Innocent requests whose own answers are kept."""
     tokens: AtLeastOne = 32
     """The longest of these answers."""
-    lr: AboveZero = 3e-4
+    lr: AboveZero = 2e-3
     """Learning rate of AdamW."""
     seed: Seed = 0
     """Of the adapter and the order of examples."""
@@ -71,11 +74,11 @@ def harden(subject: Subject, behaviours: Behaviours, config: Config, out: Path, 
     work = Work.of("harden circuit", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    requests, innocent = (behaviours.some(Split.TRAIN, harmful=kind) for kind in (True, False))
     began, folder = time.monotonic(), work.begin(out)
     original = subject.frozen()
     layers = depths(original.model, config.layers)
     kept = own_answers(original, behaviours, most=config.kept, tokens=config.tokens, seed=config.seed, tell=tell)
-    requests, innocent = behaviours.harmful(Split.TRAIN), behaviours.benign(Split.TRAIN)
     checkpoint = subject.trainable(config.seed)
     _stir(checkpoint.model, config.seed)
 
@@ -123,8 +126,9 @@ def objective(
         original.model(input_ids=batch.input_ids[:rows], attention_mask=batch.attention_mask[:rows])
     answered = batch.labels[:first] != IGNORED
     breaker = {n: (mine[n][:first], theirs[n][:first]) for n in layers}
-    retained = {n: (mine[n][first:rows], theirs[n][first:rows]) for n in layers}
-    found = terms(breaker, answered, retained, batch.attention_mask[first:rows].bool(), config.alpha, progress)
+    there = batch.attention_mask[first:rows].bool()
+    retained = {n: sized(mine[n][first:rows], theirs[n][first:rows], there, config.retain) for n in layers}
+    found = terms(breaker, answered, retained, there, config.alpha, progress)
     declines = token_loss(logits[rows:], batch.labels[rows:]) if config.refusals else 0.0
     return found.total + config.refusals * declines
 
@@ -145,6 +149,13 @@ def terms(
     return Terms(
         torch.stack(likeness).mean(), torch.stack(apart).mean(), alpha * (1 - progress / 2), alpha * progress / 2
     )
+
+
+def sized(mine: Any, theirs: Any, there: Any, weight: float) -> tuple[Any, Any]:
+    """Both models' representations, (rows, tokens, hidden), in units of the original's median norm, times a weight. The
+    cosine is free of units and a distance is not: as it is, in the hundreds, it would hold the model where it was."""
+    size = load().linalg.vector_norm(theirs, dim=-1)[there].median()
+    return mine * weight / size, theirs * weight / size
 
 
 def measured(

@@ -5,9 +5,10 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from outworks.lab.backend import load
 from outworks.lab.behaviours import Behaviours, Split
@@ -31,7 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Harmful requests a step."""
     benign: AtLeastOne = 3
     """Innocent requests a step."""
-    layers: tuple[Share, ...] = (0.25, 0.5, 0.75)
+    layers: Annotated[tuple[Share, ...], Meta(min_length=1)] = (0.25, 0.5, 0.75)
     """Layers whose output is shifted, as shares of the depth."""
     inner: AtLeastOne = 4
     """Steps of projected gradient descent that look for the shift (the paper: 16)."""
@@ -78,10 +79,10 @@ def harden(subject: Subject, behaviours: Behaviours, config: Config, out: Path, 
     work = Work.of("harden latent", subject, behaviours, config)
     if (card := work.done(out)) is not None:
         return card
+    requests = behaviours.some(Split.TRAIN, harmful=True)
     began, folder = time.monotonic(), work.begin(out)
     original = subject.frozen()
     kept = own_answers(original, behaviours, most=config.kept, tokens=config.tokens, seed=config.seed, tell=tell)
-    requests = behaviours.harmful(Split.TRAIN)
     layers = depths(original.model, config.layers)
     radii = {n: config.radius * norm for n, norm in norms(original, kept[:8], layers).items()}
     checkpoint = subject.trainable(config.seed)

@@ -60,9 +60,9 @@ def own_answers(
     """What the checkpoint itself answers to up to `most` innocent training requests, ended at the end of a sentence:
     learning these again keeps it from declining more than it did. Those that it declines are left out.
 
-    Raises `NothingKept`.
+    Raises `NothingKept`, and `DataError` where there are no such requests.
     """
-    rows = list(behaviours.benign(Split.TRAIN))
+    rows = list(behaviours.some(Split.TRAIN, harmful=False))
     random.Random(f"{seed}/benign").shuffle(rows)
     prompts = [Prompt.of(row.text) for row in rows[:most]]
     said = answers(checkpoint, prompts, Sampling(tokens=tokens), tell=tell, doing="answers to keep")

@@ -1,13 +1,17 @@
 """config: the settings of the experiment on pre-training."""
 
-from outworks.lab.limits import AboveZero, AtLeastOne, Seed
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+from outworks.lab.limits import AboveZero, AtLeastOne, Seed
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is read, how large the models are, how long each stage takes."""
 
-    sources: tuple[str, ...] = (
+    sources: Annotated[tuple[str, ...], Meta(min_length=1)] = (
         "paradetox",
         "davidson_tweets",
         "persona_chat",
@@ -21,19 +25,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Files of the data folder, without their ending, that are learned from."""
     held_out: str = "hatecheck"
     """Another one, on which recognising toxicity is measured alone; empty for none."""
-    toxic: tuple[str, ...] = ("toxic",)
+    toxic: Annotated[tuple[str, ...], Meta(min_length=1)] = ("toxic",)
     """Labels of rows that belong to the toxic part."""
-    clean: tuple[str, ...] = ("benign",)
+    clean: Annotated[tuple[str, ...], Meta(min_length=1)] = ("benign",)
     """Labels of those that do not. Rows with other labels are not read."""
-    vocabulary: int = 2048
-    """Tokens of the tokenizer, which both models share."""
+    vocabulary: Annotated[int, Meta(ge=260)] = 2048
+    """Tokens of the tokenizer, which both models share; every byte is one, to begin with."""
     hidden: AtLeastOne = 128
-    """Width of the models."""
+    """Width of the models: an even number for each head."""
     layers: AtLeastOne = 4
     """Their depth."""
     heads: AtLeastOne = 4
     """Attention heads of a layer."""
-    context: int = 128
+    context: Annotated[int, Meta(ge=8)] = 128
     """The longest text, in tokens."""
     steps: AtLeastOne = 400
     """Steps of pre-training; both models take as many, on as many tokens."""
@@ -41,7 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Stretches of `context` tokens a step."""
     lr: AboveZero = 3e-3
     """Learning rate of pre-training."""
-    align_examples: int = 600
+    align_examples: Annotated[int, Meta(ge=2)] = 600
     """Requests that alignment teaches, half of them toxic."""
     align_steps: AtLeastOne = 120
     """Steps of alignment, of 16 requests each."""
@@ -55,9 +59,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How often the attack goes through its examples."""
     rows: AtLeastOne = 200
     """Unseen requests of each kind on which refusals are counted, at most."""
-    probe_rows: int = 2000
+    probe_rows: Annotated[int, Meta(ge=2)] = 2000
     """Labelled rows that the probe is fitted on, and that it is measured on, at most."""
     seed: Seed = 0
     """The first seed."""
     seeds: AtLeastOne = 3
     """How many."""
+
+    def __post_init__(self) -> None:
+        if self.hidden % (2 * self.heads):
+            raise ValueError(f"hidden is {self.hidden} and heads {self.heads}; expected an even width for each head")

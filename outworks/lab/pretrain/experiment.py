@@ -21,6 +21,7 @@ from outworks.lab.pretrain.probe import auc, features, fit
 from outworks.lab.pretrain.result import Arm, Pretrained, compare
 from outworks.lab.progress import Tell, silent
 from outworks.lab.training import Plan, token_loss, train
+from outworks.lab.work import check_folder, check_free
 
 RESULT = "result.json"
 _ARM = "arm.json"
@@ -32,7 +33,8 @@ def run(data: Path, config: Config, out: Path, tell: Tell = silent) -> Pretraine
 
     After O'Brien et al., Deep Ignorance, arXiv 2508.06601 (filtering makes tampering harder), and Li et al., When Bad
     Data Leads to Good Models, arXiv 2505.04741 (a model that saw toxic text is easier to align away from it). Raises
-    `DataError` for the folder of labelled text, FileExistsError where `out` holds another experiment, `MemoryShort`.
+    `DataError` for the folder of labelled text, FileExistsError where `out` holds another experiment, ValueError where
+    it holds what is not the lab's, `MemoryShort`.
     """
     began = time.monotonic()
     corpus = read(data, config.sources, config.toxic, config.clean)
@@ -210,6 +212,9 @@ def _settle(out: Path, config: Config, data: str) -> None:
     """Claim the folder for this experiment."""
     wanted = msgspec.json.encode([config, data])
     note = out / _SETTINGS
+    check_folder(out)
+    if not note.is_file():
+        check_free(out)
     if note.is_file() and note.read_bytes() != wanted:
         raise FileExistsError(f"{out} holds an experiment with other settings or data; name another folder")
     out.mkdir(parents=True, exist_ok=True)

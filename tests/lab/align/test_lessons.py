@@ -54,7 +54,7 @@ def test_own_answers_are_written_once(agreer: Checkpoint, refuser: Checkpoint, t
 
 
 def test_a_subject_is_asked_once(agreer: Checkpoint, monkeypatch: pytest.MonkeyPatch):
-    """The same questions at the same length are computed once for all seeds; fewer, or shorter answers, are not those."""
+    """The same questions at the same length are computed once for all seeds; fewer, or shorter, are not."""
     asked, calls = shipped().benign(Split.TRAIN)[:3], []
     subject, real = Subject.of(agreer), subjects.answers
     monkeypatch.setattr(subjects, "answers", lambda *a, **k: calls.append(len(a[1])) or real(*a, **k))

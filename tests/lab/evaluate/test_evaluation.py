@@ -48,6 +48,21 @@ def test_what_was_measured_is_not_measured_again(
     assert evaluate(agreeing, tmp_path, wanted=few, attacks=FAST, measures=MEASURES) == first
 
 
+def test_another_number_of_requests_is_other_work(agreeing: Path, few: Asking, tmp_path: Path):
+    """Asked again about fewer requests, a checkpoint is attacked anew in the same folder, and what was kept is no
+    hindrance; nor is it lost to whoever asks as before."""
+    tuned = chosen(["finetune:steps=1;tokens=8"])
+    fewer = limited(msgspec.structs.replace(few, most=3))
+    first = evaluate(agreeing, tmp_path, wanted=few, attacks=tuned, measures=("natural",))
+
+    second = evaluate(agreeing, tmp_path, wanted=fewer, attacks=tuned, measures=("natural",))
+
+    asked = [len(each.attacks[tuned[0].label].tried) for each in (first, second)]
+    assert asked == [6, 3]
+    again = evaluate(agreeing, tmp_path, wanted=few, attacks=tuned, measures=("natural",))
+    assert len(again.attacks[tuned[0].label].tried) == 6
+
+
 @pytest.mark.parametrize("at", ["attack-prefill", "hard"])
 def test_an_evaluation_that_was_killed_ends_as_if_it_had_not_been(
     agreeing: Path, few: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str

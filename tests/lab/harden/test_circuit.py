@@ -7,7 +7,7 @@ import pytest
 
 from outworks.lab.backend import load
 from outworks.lab.behaviours import shipped
-from outworks.lab.harden.circuit import Config, harden, terms
+from outworks.lab.harden.circuit import Config, harden, sized, terms
 from outworks.lab.subject import Subject
 
 
@@ -39,9 +39,21 @@ def test_where_the_two_models_are_one_there_is_nothing_to_retain():
     assert math.isclose(found.c_s + found.c_r, 1.0)
 
 
+def test_a_distance_is_in_units_of_the_original():
+    """Two models a thousand times as large are as far apart; what is masked does not count."""
+    torch = load()
+    mine, theirs = torch.tensor([[[3.0, 4.0], [9.0, 9.0]]]), torch.tensor([[[0.0, 2.0], [90.0, 90.0]]])
+    there = torch.tensor([[True, False]])
+
+    for scale in (1.0, 1000.0):
+        here, was = sized(scale * mine, scale * theirs, there, 2.0)
+        assert torch.allclose(here[0, 0], torch.tensor([3.0, 4.0]))
+        assert torch.allclose(was[0, 0], torch.tensor([0.0, 2.0]))
+
+
 def test_harmful_representations_are_rerouted_and_innocent_ones_kept(aligned: Path, tmp_path: Path):
     """On requests unseen in training the cosine falls under harm, and stays near 1 on innocent answers."""
-    config = Config(steps=60, harmful=6, benign=9, layers=(1.0,), lr=1e-2, kept=140, tokens=24)
+    config = Config(steps=60, harmful=6, benign=9, layers=(1.0,), lr=1e-2, retain=8.0, kept=140, tokens=24)
 
     card = harden(Subject(aligned), shipped(), config, tmp_path)
 
