@@ -1,6 +1,7 @@
 """The command line: `outworks`."""
 
 import sys
+from pathlib import Path
 
 import typer
 
@@ -27,6 +28,7 @@ from outworks.config import PolicyError
 from outworks.event import RecordError
 from outworks.ledger import LedgerError
 from outworks.models.gguf import FetchError
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(
     name="outworks",
@@ -62,10 +64,21 @@ def main() -> None:
     try:
         app()
     except (PolicyError, LedgerError, RecordError, FetchError, ValueError, LookupError, OSError, ImportError) as error:
-        said = error.args[0] if isinstance(error, LookupError) and error.args else error
-        print(f"outworks: {said}", file=sys.stderr)
+        print(f"outworks: {_said(error)}", file=sys.stderr)
         sys.exit(1)
-    except BrokenPipeError:
-        sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _said(error: Exception) -> object:
+    """An error's message, without the marks that Python puts around some."""
+    match error:
+        case LookupError() if error.args:
+            return error.args[0]
+        case FileNotFoundError(filename=str(name), strerror=says):
+            path = Path(name)
+            beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            return f"{name}: {says}{did_you_mean(path.name, beside)}"
+        case OSError(filename=str(name), strerror=says):
+            return f"{name}: {says}"
+    return error
