@@ -26,8 +26,36 @@ COMMON = frozenset(
     within without word words work world would write written yes yet you your""".split()  # noqa: SIM905
 )
 """English words by which English is known."""
-_ROT13 = {codecs.encode(word, "rot13") for word in COMMON}
-_BACKWARDS = {word[::-1] for word in COMMON}
+_ELSEWHERE = frozenset(
+    """che per sono con come della nel questo anche fare puoi scrivi posso quali qualcuno mio più perché
+    que los las una por para como del puede hacer sin esta cual escribe sobre cuando donde quiero puedo cómo qué está
+    les des est une pour dans qui sur pas avec vous comment sont mon peut faire quelles moi être
+    und der die das nicht ist ich wie ein eine mit auf den kann von werden ohne dass wenn sie mir für über können
+    uma com mais dos fazer meu pode voce sem quando não são você também
+    het een van niet dat hoe zijn voor met wat mijn
+    bir icin için nasıl nasil bana daha olarak olan değil
+    yang dan untuk dengan cara saya anda bagaimana tidak dari ini bisa dalam adalah
+    kwa jinsi gani ninawezaje kama katika aku iso piye sing karo
+    những cách nào không của một người trong được tôi này thể làm""".split()  # noqa: SIM905
+)
+"""Words of other languages in Latin letters: Italian, Spanish, French, German, Portuguese, Dutch, Turkish, Indonesian,
+Swahili and Javanese, Vietnamese."""
+_EITHER_WAY = frozenset("una van das del den der mir mit nel sem von".split())  # noqa: SIM905
+"""Those of them that are words, shifted too."""
+_DISTINCT = _ELSEWHERE - _EITHER_WAY
+_KNOWN = COMMON | _ELSEWHERE
+
+
+def _rotated(word: str) -> str:
+    return codecs.encode(word, "rot13")
+
+
+def _mirrored(word: str) -> str:
+    return word[::-1]
+
+
+_ROT13 = set(map(_rotated, COMMON | _DISTINCT))
+_BACKWARDS = set(map(_mirrored, COMMON | _DISTINCT))
 _OFTEN = (
     "the their and you for with this that how what not from your all make ignore teach explain please write prompt "
     "instructions should would can will tell give about where when because than them they which people more most could "
@@ -39,12 +67,14 @@ _OFTEN_BACKWARDS = (
 )
 _SIGNS = (
     *(" vf ", " gb ", " bs ", " va "),
-    *(codecs.encode(word, "rot13") + " " for word in _OFTEN.split()),
-    *(word[::-1] + " " for word in _OFTEN_BACKWARDS.split()),
+    *(_rotated(word) + " " for word in _OFTEN.split()),
+    *(_mirrored(word) + " " for word in _OFTEN_BACKWARDS.split()),
+    *(f" {shift(word)} " for word in sorted(_DISTINCT) for shift in (_rotated, _mirrored)),
 )
 """Words that are met in nearly every such text, and in hardly any other."""
 _SIGN = AhoCorasick(list(_SIGNS))
-_WORD = re.compile(r"[A-Za-z]+")
+_WORD = re.compile(r"(?<![\w@$|])(?<!\w!)[^\W\d_]+(?![@$|]?\w|!\w)")
+"""A word of letters alone: a part of `r34d` says nothing."""
 _REACH = 1_000
 """Characters around such a word in which the text is looked at word by word."""
 _STRETCHES = 256
@@ -53,6 +83,8 @@ _SPACED = re.compile(
     r"(?<![^\W_])[A-Za-z0-9@$!](?:(?:[ .,_*~|/\\+\n-]|\[|\]){1,4}(?=[A-Za-z0-9@$!](?![^\W_]))[A-Za-z0-9@$!]){3,}+",
     re.ASCII,
 )
+_APART = re.compile(r"(?<!\S)\S(?:[ \n]{1,4}\S(?!\S)){7,}+")
+_GAP = re.compile(r" {2,}| ?\n ?")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9@$!]+")
 _WIDER = re.compile(r"\0{2,}|\0*[^A-Za-z0-9@$!\0]+\0*")
 _SAMPLE = 2_000
@@ -61,6 +93,7 @@ _LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "
          "9": "g", "6": "g", "+": "t"}  # fmt: skip
 _LEETED = re.compile(r"[A-Za-z0-9@$|!+]+")
 _INSIDE = re.compile(r"[A-Za-z][0134578@$|!+]{1,4}[A-Za-z]")
+_GOES_ON = re.compile(r"[-'’]\w")
 _TABLE = str.maketrans(_LEET)
 _AS_L = str.maketrans({**_LEET, "1": "l", "|": "l", "!": "l"})
 _JOINTS = frozenset("/_-=#:\\&(@")
@@ -79,14 +112,20 @@ class Shifted(NamedTuple):
 
 
 def signs(text: str) -> list[int]:
-    """Where a text may hold a word backwards or in rot13."""
-    return [start for _, start, _ in _SIGN.find_matches_as_indexes(text.lower() + " ")]
+    """Where a text may hold a word backwards or in rot13: each sign's last letter."""
+    return [end - 3 for _, _, end in _SIGN.find_matches_as_indexes(_in_words(text))]
+
+
+def _in_words(text: str) -> str:
+    """The text in lower case, with a blank before and after each word, the first and last of a line too. A place in it
+    is one more than in the text."""
+    return f" {text.lower()} ".replace("\n", " ")
 
 
 def shifted(text: str) -> Iterator[Shifted]:
     """Stretches whose words are English once turned round or rotated."""
-    lowered = text.lower() + " "
-    if len(lowered) != len(text) + 1:
+    lowered = _in_words(text)
+    if len(lowered) != len(text) + 2:
         return
     last = -1
     stretches = 0
@@ -136,13 +175,14 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
 
 def _worth(word: str, shifted_words: set[str]) -> int:
     """What a word says of its run: some are words either way."""
-    if word in COMMON:
+    if word in _KNOWN:
         return 0 if word in shifted_words else -2
     return 1 if word in shifted_words else 0
 
 
 def joined(text: str) -> Iterator[Edit]:
     """Words that are spelled letter by letter, put together."""
+    yield from _apart(text)
     for found in _SPACED.finditer(text):
         stretch = found[0]
         some = _SEPARATORS.sub("", stretch[:_SAMPLE])
@@ -152,10 +192,26 @@ def joined(text: str) -> Iterator[Edit]:
         usual = max(set(gaps), key=gaps.count)
         # In a few passes over the whole, as a megabyte may be spelled so.
         said = _WIDER.sub(" ", stretch.replace(usual, "\0")).replace("\0", "")
-        if " " not in said and len(said) > 12:
-            head = said[:_PARTED]
-            said = " ".join(_parted(head[at : at + 1_024]) for at in range(0, len(head), 1_024)) + said[_PARTED:]
-        yield Edit(*found.span(), said)
+        yield Edit(*found.span(), _in_parts(said))
+
+
+def _apart(text: str) -> Iterator[Edit]:
+    """Stretches in which everything stands alone between blanks, signs too, most of it letters."""
+    for found in _APART.finditer(text):
+        stretch = found[0]
+        some = "".join(stretch[:_SAMPLE].split())
+        if 2 * sum(map(str.isalpha, some)) < len(some):
+            continue
+        said = _GAP.sub("\0", stretch).replace(" ", "").replace("\0", " ")
+        yield Edit(*found.span(), _in_parts(said))
+
+
+def _in_parts(said: str) -> str:
+    """What was spelled without a gap between its words, parted."""
+    if " " in said or len(said) <= 12:
+        return said
+    head = said[:_PARTED]
+    return " ".join(_parted(head[at : at + 1_024]) for at in range(0, len(head), 1_024)) + said[_PARTED:]
 
 
 def _parted(said: str) -> str:
@@ -200,8 +256,12 @@ def unleeted(text: str) -> Iterator[Edit]:
         return
     for found in _LEETED.finditer(text):
         word = found[0]
-        if _is_mixed(word) or (not word.isalpha() and _as_letters(word).lower() in COMMON):
-            yield Edit(*found.span(), _as_letters(word))
+        # A mark at the end of a word is a mark, unless the word goes on behind a hyphen or an apostrophe.
+        ends = not _GOES_ON.match(text, found.end())
+        if word in ("5", "$") and text[found.start() - 1 : found.start()] in ("'", "’"):
+            yield Edit(*found.span(), "s")
+        elif _is_mixed(word) or (not word.isalpha() and _as_letters(word).lower() in COMMON):
+            yield Edit(*found.span(), _as_letters(word, ends=ends))
 
 
 def _is_mixed(word: str) -> bool:
@@ -209,7 +269,7 @@ def _is_mixed(word: str) -> bool:
         return False
     word = word.rstrip("!+|")
     letters = sum(map(str.isalpha, word))
-    return bool(letters) and letters < len(word) <= 4 * letters and len(word) <= 24
+    return bool(letters) and letters < len(word) <= 5 * letters and len(word) <= 24
 
 
 def _is_joined(found: re.Match[str], text: str) -> bool:
@@ -219,8 +279,8 @@ def _is_joined(found: re.Match[str], text: str) -> bool:
     return before in _JOINTS or after in _JOINTS or (after == "." and text[end + 1 : end + 2].isalnum())
 
 
-def _as_letters(word: str) -> str:
-    tail = word[len(word.rstrip("!+|")) :]
+def _as_letters(word: str, *, ends: bool = True) -> str:
+    tail = word[len(word.rstrip("!+|")) :] if ends else ""
     core = word[: len(word) - len(tail)]
     plain = core.translate(_TABLE)
     other = core.translate(_AS_L)
