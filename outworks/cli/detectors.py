@@ -77,7 +77,7 @@ def card(
     _check_data(data)
     check_writable(out)
     from outworks.detectors.training.card import page
-    from outworks.detectors.training.evaluation import Figures
+    from outworks.detectors.training.figures import Figures
 
     made = page(data, _read(figures, Figures, "what `outworks detectors evaluate` wrote"))
     out.parent.mkdir(parents=True, exist_ok=True)

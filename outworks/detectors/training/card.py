@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from outworks.detectors.training.evaluation import RATES, Figures, Rate, SetFigure
+from outworks.detectors.training.figures import RATES, Figures, Rate, SetFigure
 
 _USED_FOR_NOTHING = "twitter_bots"
 _HEAD = """# Detectors: the model card

@@ -1,120 +1,29 @@
 """evaluation: what the detectors find, and what they wrongly flag, on texts that they were not trained on."""
 
 import random
-import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from outworks.detectors.adaptive import Seen, search
-from outworks.detectors.categories import BLOCKING, Side
 from outworks.detectors.categories import Category as C
+from outworks.detectors.categories import Side
 from outworks.detectors.deep import MODEL
 from outworks.detectors.detector import Detector
-from outworks.detectors.looking import Look, Looking, Stage
-from outworks.detectors.training import build, calibrate, corpus, linear, sources
-from outworks.detectors.training.corpus import Example
+from outworks.detectors.looking import Looking, Stage
+from outworks.detectors.training import build, calibrate, corpus, sources
+from outworks.detectors.training.chance import areas, shuffled
+from outworks.detectors.training.figures import RATES, Attack, Figures, Rate, Scored, SetFigure, is_flagged
+from outworks.detectors.training.whom import bias, languages
 from outworks.detectors.views.disguise import DISGUISES
 from outworks.detectors.views.ordinary import ordinary
-from outworks.statistics import Interval, wilson
 
 Say = Callable[[str], None]
-RATES = (0.01, 0.001)
 _ALWAYS = 40
 """Texts of a dev set on which the second stage is asked whatever the first says."""
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """A share of texts, with its 95% interval (Wilson)."""
-
-    hits: int
-    texts: int
-
-    @property
-    def share(self) -> float:
-        """0 to 1; 0 for none."""
-        return self.hits / self.texts if self.texts else 0.0
-
-    @property
-    def interval(self) -> Interval:
-        """Of 95%; anything may be true of no texts."""
-        return wilson(self.hits, self.texts) if self.texts else Interval(0.0, 1.0)
-
-
-class SetFigure(msgspec.Struct, frozen=True):
-    """One set of texts."""
-
-    name: str
-    what: str
-    side: str
-    hostile: bool
-    dev: bool
-    """False: rows of a training set whose groups were held out."""
-    first: tuple[Rate, ...]
-    """Flagged by the first stage at RATES."""
-    both: tuple[Rate, ...]
-    """Flagged by both stages, where there are two."""
-    second: Rate
-    """What reached the second stage."""
-    always: tuple[Rate, ...] = ()
-    """Flagged where the second stage is asked about every text."""
-
-
-class Scored(msgspec.Struct, frozen=True):
-    """A yes-or-no judgement against human labels, at the threshold of best F1 on other texts."""
-
-    name: str
-    f1: float
-    low: float
-    high: float
-    texts: int
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """Over several runs."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class Attack(msgspec.Struct, frozen=True):
-    """An adversary who searches."""
-
-    name: str
-    visible: bool
-    tries: int
-    evaded: int
-    budget: int
-    median: int
-    """Queries until evasion; of those that evade."""
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """Everything measured."""
-
-    trained_on: Mapping[str, int]
-    near: int
-    shuffled: Mapping[str, Spread]
-    """AUC of first stages trained on shuffled labels."""
-    auc: Mapping[str, float]
-    """AUC of the one that ships, on the same texts."""
-    sets: Sequence[SetFigure]
-    spans: Rate
-    """Machine-found suffixes whose span is hit."""
-    disguised: Mapping[str, Mapping[str, tuple[Rate, Rate]]]
-    """Set to disguise to flagged as it stands, and disguised (first stage, 1%)."""
-    ordinary: Mapping[str, tuple[Rate, ...]]
-    """Kind of benign look-alike to flagged, at RATES (both stages)."""
-    languages: Mapping[str, Rate]
-    bias: Mapping[str, Rate]
-    outputs: Sequence[Scored]
-    attacks: Sequence[Attack]
-    speed: Mapping[str, float]
 
 
 _HOSTILE = (
@@ -170,10 +79,6 @@ def sets(data: Path, held: build.Examples) -> list[tuple[str, str, Side, bool, b
     return found
 
 
-def _any(look: Look, limits: Mapping[str, float]) -> bool:
-    return any(look.by_category.get(name, 0.0) >= limit for name, limit in limits.items())
-
-
 def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int = 300) -> Figures:
     """Every figure. `most` texts of a set are read."""
     rng = random.Random(11)
@@ -191,7 +96,7 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
         mine = rng.sample(texts, number)
         looks = first.look_all(mine, side)
         low = [first.detector.limits(side, rate) for rate in RATES]
-        flagged = tuple(Rate(sum(_any(look, limits) for look in looks), len(mine)) for limits in low)
+        flagged = tuple(Rate(sum(is_flagged(look, limits) for look in looks), len(mine)) for limits in low)
         deeper, unsure = flagged, Rate(0, len(mine))
         if second:
             once = both.look_all(mine, side)
@@ -201,13 +106,13 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
                 for text, look in zip(mine, once, strict=True)
             ]
             limits_two = [both.detector.limits(side, rate) for rate in RATES]
-            deeper = tuple(Rate(sum(_any(look, limits) for look in looks), len(mine)) for limits in limits_two)
+            deeper = tuple(Rate(sum(is_flagged(look, limits) for look in looks), len(mine)) for limits in limits_two)
         always: tuple[Rate, ...] = ()
         if second and is_dev:
             few = mine[:_ALWAYS]
             looks = [both.look_twice(text, side, "always") for text in few]
             each_limit = [two.limits(side, rate, always=True) for rate in RATES]
-            always = tuple(Rate(sum(_any(look, limits) for look in looks), len(few)) for limits in each_limit)
+            always = tuple(Rate(sum(is_flagged(look, limits) for look in looks), len(few)) for limits in each_limit)
         figures.append(SetFigure(name, what, str(side), is_hostile, is_dev, flagged, deeper, unsure, always))
         if is_hostile and side is Side.REQUEST:
             hostile[f"{name}: {what}"] = mine
@@ -219,60 +124,18 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
             for side, part in zip(map(str, Side), (training.requests, training.content, training.outputs), strict=True)
         },
         near=everything.near,
-        shuffled=_shuffled(training, held, plan),
-        auc=_auc(first.detector, held),
+        shuffled=shuffled(training, held, plan),
+        auc=areas(first.detector, held),
         sets=figures,
         spans=_spans(data, first),
         disguised=_disguised(hostile, first, rng),
         ordinary=_ordinary(both),
-        languages=_languages(data, held, first),
-        bias=_bias(data, held, first),
+        languages=languages(data, held, first),
+        bias=bias(data, held, first),
         outputs=_outputs(data, both, second=second),
         attacks=_attacks(hostile, first),
         speed=_speed(first, hostile),
     )
-
-
-def _area(scores: Sequence[float], wanted: Sequence[float]) -> float:
-    """Under the ROC curve: the chance that a positive one scores higher."""
-    from scipy.stats import rankdata  # type: ignore[import-untyped]
-
-    ranks, labels = rankdata(scores), np.array(wanted)
-    yes, no = labels.sum(), (1 - labels).sum()
-    return float((ranks[labels > 0.5].sum() - yes * (yes + 1) / 2) / max(1.0, yes * no))
-
-
-def _auc(detector: object, held: build.Examples) -> dict[str, float]:
-    if not isinstance(detector, Detector):
-        return {}
-    found = {}
-    for side, mine in ((Side.REQUEST, held.requests), (Side.CONTENT, held.content), (Side.OUTPUT, held.outputs)):
-        logits = np.array([each.logits for each in detector.score_all([each.text for each in mine], side)])
-        for n, lane in enumerate(build.LANES[side]):
-            known = [k for k, each in enumerate(mine) if lane in each.targets]
-            found[f"{side} {lane}"] = _area(logits[known, n].tolist(), [mine[k].targets[lane] for k in known])
-    return found
-
-
-_SHUFFLES = 8
-
-
-def _shuffled(training: build.Examples, held: build.Examples, plan: build.Plan) -> dict[str, Spread]:
-    """First stages for requests, each trained on a sample whose labels went to the wrong texts."""
-    lanes = build.LANES[Side.REQUEST]
-    areas: dict[str, list[float]] = defaultdict(list)
-    for seed in range(_SHUFFLES):
-        rng = random.Random(seed)
-        short = msgspec.structs.replace(plan.first, rounds=12, seed=seed)
-        some = linear.pieces(rng.sample(training.requests, min(3_000, len(training.requests))), 1)
-        fitted = linear.fit(some, lanes, short, lambda line: None, shuffled=True)
-        mine = rng.sample(held.requests, min(2_000, len(held.requests)))
-        counted = linear.matrix([each.text.encode("utf-8", "replace")[:2_000] for each in mine])
-        logits = counted @ (fitted.weights * fitted.scale) + fitted.bias
-        for n, lane in enumerate(lanes):
-            known = [k for k, each in enumerate(mine) if lane in each.targets]
-            areas[lane].append(_area(logits[known, n].tolist(), [mine[k].targets[lane] for k in known]))
-    return {lane: Spread(float(np.mean(found)), min(found), max(found)) for lane, found in areas.items()}
 
 
 def _spans(data: Path, looking: Looking) -> Rate:
@@ -304,11 +167,11 @@ def _disguised(
     found: dict[str, dict[str, tuple[Rate, Rate]]] = {}
     for name, texts in hostile.items():
         mine = rng.sample(texts, min(40, len(texts)))
-        plain = Rate(sum(_any(look, limits) for look in looking.look_all(mine, Side.REQUEST)), len(mine))
+        plain = Rate(sum(is_flagged(look, limits) for look in looking.look_all(mine, Side.REQUEST)), len(mine))
         found[name] = {}
         for disguise, dress in DISGUISES.items():
             looks = looking.look_all([dress(text, random.Random(n)) for n, text in enumerate(mine)], Side.REQUEST)
-            found[name][disguise] = plain, Rate(sum(_any(look, limits) for look in looks), len(mine))
+            found[name][disguise] = plain, Rate(sum(is_flagged(look, limits) for look in looks), len(mine))
     return found
 
 
@@ -317,68 +180,7 @@ def _ordinary(looking: Looking) -> dict[str, tuple[Rate, ...]]:
     found = {}
     for kind, texts in ordinary(23, 100).items():
         looks = [looking.look_twice(text, Side.REQUEST, "unsure") for text in texts]
-        found[kind] = tuple(Rate(sum(_any(look, each) for look in looks), len(texts)) for each in limits)
-    return found
-
-
-def _flags(looking: Looking, texts: Sequence[str], limits: Mapping[str, float], *, topics: bool = False) -> Rate:
-    return Rate(sum(_any(look, limits) for look in looking.look_all(texts, Side.REQUEST, topics=topics)), len(texts))
-
-
-def _languages(data: Path, held: build.Examples, looking: Looking) -> dict[str, Rate]:
-    """Harmful requests (multijail, catqa) and benign ones (mgsm, wildchat_ru) by language, first stage, 1%."""
-    limits = looking.detector.limits(Side.REQUEST, 0.01)
-    by_text = {
-        row["text"]: str(row["lang"]) for name in ("multijail", "catqa") for row in corpus.rows(data / "train", name)
-    }
-    harmful: dict[str, list[str]] = defaultdict(list)
-    for each in held.requests:
-        if each.source in ("multijail", "catqa"):
-            harmful[by_text[each.text]].append(each.text)
-    benign: dict[str, list[str]] = defaultdict(list)
-    for name in ("mgsm", "wildchat_ru"):
-        for row in corpus.kept(data / "dev", name, "copies_train"):
-            if not calibrate.is_lent(name, row):
-                benign[str(row["lang"])].append(row["text"])
-    found = {f"harmful, {lang}": _flags(looking, texts, limits) for lang, texts in sorted(harmful.items())}
-    return found | {f"benign, {lang}": _flags(looking, texts, limits) for lang, texts in sorted(benign.items())}
-
-
-_IDENTITY = re.compile(
-    r"\b(gay|lesbian|trans|transgender|homosexual|bisexual|queer|muslim|jewish|christian|buddhist|black|white|asian|african|"
-    r"latina?|mexican|deaf|blind|old|young|female|male|women|men|immigrants?|disabled)\b", re.I,
-)  # fmt: skip
-_DIALECT = re.compile(r"\b(ain'?t|y'?all|finna|gon|dat|dis|dem|wit|tryna|imma|deadass|bruh|homie|nah)\b", re.I)
-
-
-def _bias(data: Path, held: build.Examples, looking: Looking) -> dict[str, Rate]:
-    """Benign texts that are flagged as hate or harassment at 1% (each category alone), by what they mention."""
-    limits = {str(c): looking.detector.limit(c, Side.REQUEST, 0.01) for c in (C.HATE, C.HARASSMENT)}
-    blocking = looking.detector.limits(Side.REQUEST, 0.01)
-    found = {}
-    groups: dict[str, list[str]] = defaultdict(list)
-    for each in held.requests:
-        clean = each.targets.get(C.HATE) == 0.0
-        if each.source == "identity_templates" and clean:
-            named = _IDENTITY.search(each.text)
-            groups[
-                f"identity_templates benign, names {named[0].lower()}"
-                if named
-                else "identity_templates benign, names none of these"
-            ].append(each.text)
-        if each.source == "davidson_tweets" and clean:
-            groups[
-                "davidson_tweets neither, African-American English marks"
-                if _DIALECT.search(each.text)
-                else "davidson_tweets neither, other"
-            ].append(each.text)
-    for row in corpus.kept(data / "dev", "hatecheck", "copies_train"):
-        groups[f"hatecheck {row['category']}"].append(row["text"])
-    for name, texts in sorted(groups.items()):
-        if len(texts) >= 15:
-            found[f"{name} · hate"] = _flags(looking, texts, limits, topics=True)
-            if "benign" in name or name.endswith("_nh") or "neither" in name:
-                found[f"{name} · blocking"] = _flags(looking, texts, blocking)
+        found[kind] = tuple(Rate(sum(is_flagged(look, each) for look in looks), len(texts)) for each in limits)
     return found
 
 
@@ -469,6 +271,3 @@ def _speed(looking: Looking, hostile: Mapping[str, list[str]]) -> dict[str, floa
             times.append(time.thread_time() - begun)
         found[f"{size} bytes"] = min(times) * 1e6
     return found
-
-
-__all__ = ["BLOCKING", "Example", "Figures", "Rate", "measure"]

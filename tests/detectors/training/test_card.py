@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("scipy", reason="training needs outworks[trials]")
 
 from outworks.detectors.training.card import page
-from outworks.detectors.training.evaluation import Attack, Figures, Rate, Scored, SetFigure, Spread
+from outworks.detectors.training.figures import Attack, Figures, Rate, Scored, SetFigure, Spread
 
 FIGURES = Figures(
     trained_on={"request": 10},

@@ -15,7 +15,7 @@ from outworks.detectors.categories import Category as C  # noqa: N817
 from outworks.detectors.categories import Side
 from outworks.detectors.training import build, calibrate, corpus, linear, sources
 from outworks.detectors.training.corpus import Example
-from outworks.detectors.training.evaluation import Rate
+from outworks.detectors.training.figures import Rate
 
 
 def example(text: str, harm: float, group: str = "") -> Example:
