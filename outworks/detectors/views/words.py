@@ -63,12 +63,12 @@ _OFTEN = (
 )
 _OFTEN_BACKWARDS = (
     "the you with this that what how your from make ignore explain please write prompt instructions should would will "
-    "tell give about once"
+    "tell give about once use using against into for of to by and or"
 )
 _SIGNS = (
     *(" vf ", " gb ", " bs ", " va "),
     *(_rotated(word) + " " for word in _OFTEN.split()),
-    *(_mirrored(word) + " " for word in _OFTEN_BACKWARDS.split()),
+    *(f" {_mirrored(word)} " for word in _OFTEN_BACKWARDS.split()),
     *(f" {shift(word)} " for word in sorted(_DISTINCT) for shift in (_rotated, _mirrored)),
 )
 """Words that are met in nearly every such text, and in hardly any other."""
@@ -166,6 +166,8 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
     if best < 2 and not (best == 1 and len(words) <= 6):
         return None
     first, last = run
+    if not any(worth[n] > 0 and len(words[n][0]) > 1 for n in range(first, last + 1)):
+        return None  # letters alone stand for anything
     while first > 0 and worth[first - 1] >= 0:
         first -= 1
     while last + 1 < len(words) and worth[last + 1] >= 0:
