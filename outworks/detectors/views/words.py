@@ -54,8 +54,6 @@ def _mirrored(word: str) -> str:
     return word[::-1]
 
 
-_ROT13 = set(map(_rotated, COMMON | _DISTINCT))
-_BACKWARDS = set(map(_mirrored, COMMON | _DISTINCT))
 _OFTEN = (
     "the their and you for with this that how what not from your all make ignore teach explain please write prompt "
     "instructions should would can will tell give about where when because than them they which people more most could "
@@ -65,6 +63,8 @@ _OFTEN_BACKWARDS = (
     "the you with this that what how your from make ignore explain please write prompt instructions should would will "
     "tell give about once use using against into for of to by and or"
 )
+_ROT13 = set(map(_rotated, {*COMMON, *_DISTINCT, *_OFTEN.split()}))
+_BACKWARDS = set(map(_mirrored, {*COMMON, *_DISTINCT, *_OFTEN_BACKWARDS.split()}))
 _SIGNS = (
     *(" vf ", " gb ", " bs ", " va "),
     *(_rotated(word) + " " for word in _OFTEN.split()),
@@ -78,6 +78,8 @@ _WORD = re.compile(r"(?<![\w@$|])(?<!\w!)[^\W\d_]+(?![@$|]?\w|!\w)")
 _REACH = 1_000
 """Characters around such a word in which the text is looked at word by word."""
 _STRETCHES = 256
+_FEW = 6
+"""Words among which one is enough."""
 
 _SPACED = re.compile(
     r"(?<![^\W_])[A-Za-z0-9@$!](?:(?:[ .,_*~|/\\+\n-]|\[|\]){1,4}(?=[A-Za-z0-9@$!](?![^\W_]))[A-Za-z0-9@$!]){3,}+",
@@ -163,7 +165,7 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
             total, begin = 0, n + 1
         if total > best:
             best, run = total, (begin, n)
-    if best < 2 and not (best == 1 and len(words) <= 6):
+    if best < 2 and not (best == 1 and len(words) <= _FEW):
         return None
     first, last = run
     if not any(worth[n] > 0 and len(words[n][0]) > 1 for n in range(first, last + 1)):

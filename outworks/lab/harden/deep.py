@@ -25,15 +25,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     steps: AtLeastOne = 24
     """Steps of training."""
-    harmful: AtLeastOne = 3
+    harmful: AtLeastOne = 4
     """Harmful requests a step."""
-    benign: AtLeastOne = 3
+    benign: AtLeastOne = 2
     """Innocent requests a step."""
-    depth: AtLeastOne = 24
+    depth: AtLeastOne = 12
     """The longest agreeable beginning, in tokens (C in the paper, which has 100)."""
-    shallow: Share = 0.4
+    shallow: Share = 0.35
     """The share of harmful examples without a beginning (0.5 in the paper)."""
-    share: Share = 0.5
+    share: Share = 0.7
     """The weight of refusals in the loss (alpha in the paper, 0.2); the rest is on innocent answers."""
     kept: AtLeastOne = 30
     """Innocent requests whose own answers are kept."""
