@@ -176,7 +176,8 @@ def _check_surroundings(reading: Reading, entry: Entry, folder: pathlib.Path, at
     """Note what the model needs and this machine does not have."""
     for key, path in _paths(entry, folder).items():
         if not os.path.isfile(path):
-            reading.fault((*at, key), f"there is no file at {path}")
+            made = "; `outworks lab export` makes one of a lab's checkpoint" if key == "adapter" else ""
+            reading.fault((*at, key), f"there is no file at {path}{made}")
     if isinstance(entry, LocalModel):
         _check_adapter(reading, entry, folder, at)
     if isinstance(entry, LocalModel) and not _is_installed("xllamacpp"):
