@@ -26,25 +26,26 @@ from outworks.lab.work import Work
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How strong the adversary is, how long the training."""
 
-    steps: AtLeastOne = 36
+    steps: AtLeastOne = 16
     """Steps of training."""
-    harmful: AtLeastOne = 3
+    harmful: AtLeastOne = 4
     """Harmful requests a step."""
-    benign: AtLeastOne = 3
+    benign: AtLeastOne = 2
     """Innocent requests a step."""
     layers: Annotated[tuple[Share, ...], Meta(min_length=1)] = (0.25, 0.5, 0.75)
     """Layers whose output is shifted, as shares of the depth."""
-    inner: AtLeastOne = 4
+    inner: AtLeastOne = 3
     """Steps of projected gradient descent that look for the shift (the paper: 16)."""
     radius: AboveZero = 0.5
     """The longest shift of one token at one layer (epsilon), as a share of the layer's median norm."""
-    away: Weight = 0.5
-    """Weight of -log(1 - p(agreeable)) beside that of the refusal."""
+    away: Weight = 0.1
+    """Weight of -log(1 - p(agreeable)) beside that of the refusal. At 0.5 the embedded model lost fluency and alignment
+    (docs/lab/harden.md)."""
     retain: Weight = 1.0
     """Weight of the innocent answers."""
-    kept: AtLeastOne = 60
+    kept: AtLeastOne = 30
     """Innocent requests whose own answers are kept."""
-    tokens: AtLeastOne = 32
+    tokens: AtLeastOne = 24
     """The longest of these answers."""
     lr: AboveZero = 3e-4
     """Learning rate of AdamW."""
