@@ -165,6 +165,17 @@ def test_a_line_too_long_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None
     assert "line 3: is longer" in result.stderr
 
 
+def test_a_line_of_blanks_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is put behind more blanks than a line may have is passed over aloud, not taken for an empty line."""
+    monkeypatch.setattr(command, "LONGEST", 1_000)
+
+    result = run(b" " * 1_500 + lines({"text": "the harm-canary"}, {"id": "next", "text": "good day"}))
+
+    assert result.exit_code == 1
+    assert [row["id"] for row in rows(result)] == ["next"]
+    assert "line 1: is longer" in result.stderr
+
+
 def test_a_file_is_read_as_it_goes(tmp_path: Path) -> None:
     """A file far larger than what is kept of it: memory does not grow with its length."""
     file = tmp_path / "many.jsonl"

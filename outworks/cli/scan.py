@@ -131,7 +131,7 @@ def _batches(source: BinaryIO) -> Iterator[_Batch]:
     size = 0
     for number, data in enumerate(_lines(source), 1):
         size += len(data)
-        if data.strip():
+        if len(data) > LONGEST or data.strip():
             lines.append(_Line(number, data if len(data) <= LONGEST else b""))
         if size >= AT_ONCE or len(lines) >= TOGETHER:
             yield _Batch(lines, size)

@@ -21,6 +21,8 @@ _WORTH_TELLING = 0.1
 """Score from which it is told how a category was seen."""
 _TOGETHER = 256
 """Texts of a conversation that are judged at once."""
+_LARGE = 16_384
+"""Characters from which texts are judged in a thread, so that other exchanges go on meanwhile."""
 _OVERHEAD = 256
 """Characters that a remembered text counts for at least."""
 
@@ -80,19 +82,22 @@ class Looking:
             if begin:
                 await asyncio.sleep(0)
             batch = fresh[begin : begin + _TOGETHER]
-            for text, look in zip(batch, self.look_all(batch, side), strict=True):
+            large = sum(map(len, batch)) >= _LARGE
+            seen = await asyncio.to_thread(self.look_all, batch, side) if large else self.look_all(batch, side)
+            for text, look in zip(batch, seen, strict=True):
                 looks[text] = self._keep(text, side, "never", look)
-        if stage == "never":
-            # What was judged just now may be forgotten by now, if it was much.
-            return [looks.get(text) or self.look(text, side) for text in texts]
-        return [await self.look_closer(text, side, stage) for text in texts]
+        # What was judged just now may be forgotten by now, if it was much.
+        return [await self._closer(text, side, stage, looks.get(text)) for text in texts]
 
     async def look_closer(self, text: str, side: Side, stage: Stage) -> Look:
         """As `look`; then the second stage, in a thread, where `stage` asks for it."""
+        return await self._closer(text, side, stage, None)
+
+    async def _closer(self, text: str, side: Side, stage: Stage, first: Look | None) -> Look:
         known = self._recall(text, side, stage)
         if known is not None:
             return known
-        first = self.look(text, side)
+        first = first or self.look(text, side)
         if stage == "never" or (stage == "unsure" and not first.unsure):
             return first
         return self._keep(text, side, stage, await asyncio.to_thread(self.look_twice, text, side, stage))

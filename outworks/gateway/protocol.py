@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
+import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -12,6 +13,8 @@ HEAD_BYTES = 65_536
 HEAD_SECONDS = 10.0
 """How long a client may take to send a request head."""
 _READ_BUFFER = 262_144
+_UPGRADING = (b"upgrade", b"http2-settings")
+"""Headers, and what `Connection` says of them."""
 
 
 class Guarded(HttpToolsProtocol):
@@ -23,6 +26,8 @@ class Guarded(HttpToolsProtocol):
     _idle: asyncio.TimerHandle | None = None
     _idle_since = 0.0
     _in_head = True
+    _declined: bytes | None = None
+    """The head of a request that also asked for another protocol, without that wish."""
 
     @override
     def connection_made(self, transport: Any) -> None:
@@ -47,6 +52,9 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._disarm()
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._declined = self._without_upgrade()
+            return
         url = self.url
         if self.parser.get_method() == b"POST" and url[:1] == b"/" and b"?" not in url and b"%" not in url:
             self._begin()
@@ -92,9 +100,47 @@ class Guarded(HttpToolsProtocol):
                 self.transport.write(_HEAD_TOO_LARGE)
                 self.transport.close()
                 return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            self._decline(memoryview(data)[offered.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         if self._in_head:
             self._arm()  # only now: most heads come in one piece, and pay for no timer
+
+    def _without_upgrade(self) -> bytes:
+        """The request's head again, as it would be without its wish to change the protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b",".join(token for token in value.split(b",") if token.strip().lower() not in _UPGRADING)
+            if name not in _UPGRADING and (value or name != b"connection"):
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _decline(self, rest: memoryview) -> None:
+        """Go on in HTTP/1.1, as a server may (RFC 9110, 7.8). To the parser a message ends where another protocol was
+        offered: what follows is its body, and must never be read as the next request."""
+        while self._declined is not None:
+            head, self._declined = self._declined, None
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as Uvicorn's own
+            try:
+                self.parser.feed_data(head)
+                if rest:
+                    self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offered:
+                rest = rest[offered.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+
+    @override
+    def on_message_complete(self) -> None:
+        if self._declined is None:
+            super().on_message_complete()
 
     @override
     def on_response_complete(self) -> None:
@@ -137,6 +183,7 @@ class _Cycle(RequestResponseCycle):
     """A response whose head leaves with the first bytes of its body, in one system call."""
 
     _head = b""
+    _unbounded = False
 
     @override
     async def send(self, message: Any) -> None:
@@ -154,7 +201,7 @@ class _Cycle(RequestResponseCycle):
         if self.chunked_encoding:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             body += b"0\r\n\r\n" if last else b""
-        else:
+        elif not self._unbounded:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (last and self.expected_content_length):
                 raise RuntimeError("a response has another length than it said")
@@ -170,12 +217,14 @@ class _Cycle(RequestResponseCycle):
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        self.chunked_encoding = status not in (204, 304)
+        # HTTP/1.0 knows no chunks: what has no length there ends with its connection.
+        self._unbounded = self.scope["http_version"] == "1.0"
+        self.chunked_encoding = status not in (204, 304) and not self._unbounded
         lines = [STATUS_LINE[status]]
         for name, value in (*self.default_headers, *headers):
             lines.append(b"%b: %b\r\n" % (name, value))
             if name == b"content-length":
-                self.chunked_encoding = False
+                self.chunked_encoding = self._unbounded = False
                 self.expected_content_length = int(value)
             elif name == b"connection" and value == b"close":
                 self.keep_alive = False

@@ -1,7 +1,12 @@
 import base64
 import codecs
+import threading
+from collections.abc import Sequence
+
+from typing_extensions import override
 
 from outworks.detectors import Side
+from outworks.detectors.detector import Scores
 from outworks.detectors.looking import REMEMBERED, Looking
 from tests.detectors.scripted import SURE, Scripted
 
@@ -90,3 +95,29 @@ async def test_a_conversation_is_judged_together() -> None:
     assert await looking.look_each(texts, Side.REQUEST, "unsure") == looks
     assert len(detector.read) == read
     assert detector.again == ["unsure-canary"]
+
+
+class Threaded(Scripted):
+    """Notes in which thread it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    @override
+    def score_all(self, texts: Sequence[str], side: Side, *, topics: bool = False) -> list[Scores]:
+        self.threads.append(threading.get_ident())
+        return super().score_all(texts, side, topics=topics)
+
+
+async def test_long_texts_are_judged_beside_the_loop() -> None:
+    """A text that takes long to judge does not keep other exchanges waiting; a short one is judged on the spot."""
+    looking = Looking(detector := Threaded())
+    long = "lake " * 10_000
+
+    first = await looking.look_each(["hello", "harm-canary"], Side.REQUEST, "never")
+    second = await looking.look_each([long + "harm-canary"], Side.REQUEST, "never")
+
+    assert first[1].by_category["harm"] == second[0].by_category["harm"] == SURE
+    here = threading.get_ident()
+    assert [thread == here for thread in detector.threads] == [True, False]

@@ -159,3 +159,58 @@ async def test_other_methods_and_odd_paths_go_the_ordinary_way() -> None:
         assert (await asked(told, POST.replace(b"/v1/x", target))).endswith(said)
     got = await asked(told, b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n")
     assert got.endswith(b"GET /healthz ")
+
+
+@pytest.mark.parametrize("wish", [b"h2c", b"websocket", b"TLS/1.0"])
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+async def test_a_wish_for_another_protocol_changes_nothing(wish: bytes, pause: float) -> None:
+    """The request is answered in HTTP/1.1. Its body stays its body, whatever it looks like, and is no next request."""
+    seen: list[tuple[str, bytes]] = []
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        said, more = b"", True
+        while more:
+            message = await receive()
+            said, more = said + message.get("body", b""), message.get("more_body", False)
+        seen.append((scope["path"], said))
+        await send(start(200, (b"content-length", b"2")))
+        await send(body(b"ok"))
+
+    inside = POST.replace(b"/v1/x", b"/inside")
+    head = b"POST /v1/x HTTP/1.1\r\nhost: h\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: %b\r\n" % wish
+    head += b"http2-settings: AAMAAABkAAQAAP__\r\ncontent-length: %d\r\n\r\n" % len(inside)
+    async with serving(told) as (reader, writer):
+        for _ in range(2):
+            for part in (head, inside, POST):
+                writer.write(part)
+                await asyncio.sleep(pause)
+        for _ in range(4):
+            assert (await asyncio.wait_for(reader.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200")
+
+    assert seen == [("/v1/x", inside), ("/v1/x", b"hi")] * 2
+
+
+async def test_a_wish_for_another_protocol_keeps_what_else_the_connection_is_told() -> None:
+    """`close` beside `Upgrade` still closes, and a broken body behind it is refused."""
+    sent = POST.replace(b"host: h", b"host: h\r\nconnection: upgrade, close\r\nupgrade: h2c")
+    async with serving(app(start(200, (b"content-length", b"2")), body(b"ok"))) as (reader, writer):
+        writer.write(sent)
+        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"ok")
+
+    chunked = (
+        b"POST /v1/x HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: h2c\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    async with serving(app(start(200), body(b"ok"))) as (reader, writer):
+        writer.write(chunked + b"zz\r\n")
+        assert b" 400 " in await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_http_1_0_gets_no_chunks() -> None:
+    """A client of HTTP/1.0 knows none (RFC 9112, 6.1): its stream ends with its connection."""
+    pieces = (start(), body(b"one", more=True), body(b"two"))
+
+    async with serving(app(*pieces)) as (reader, writer):
+        writer.write(POST.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        head, _, said = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+
+    assert (said, b"chunked" in head, b"connection: close" in head) == (b"onetwo", False, True)

@@ -4,10 +4,11 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from outworks.detectors.views.view import Edit
+from outworks.detectors.views.view import Edit, in_order
 
 MOST = 1 << 16
 """Stretches that are decoded in one text at one level. More is said to be too much, never passed over in silence."""
@@ -15,6 +16,8 @@ TRIES = 1 << 18
 """Stretches that are tried."""
 SHORT, PIECE = 16, 8
 """Characters of base64 that are tried on their own; beside others that were read, fewer are enough."""
+_WITHIN = 20
+"""Characters of text in a row, among bytes that are none, that are no chance: in a megabyte of noise 0.1 are met."""
 
 _BASE64 = re.compile(
     r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{8,}+"
@@ -36,6 +39,10 @@ _ESCAPE = r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa
 _ESCAPES = re.compile(rf"{_ESCAPE}(?:[^\\\n]{{0,{_GAP}}}+{_ESCAPE}){{0,512}}+")
 _ONE_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8}))")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
+_BASE64_MARK = re.compile(r"[\s>=]+")
+_TEXT = re.compile(
+    rb"(?:[\t\n\r -~]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){%d,}+" % _WITHIN
+)
 
 
 def decoded(text: str) -> "Iterator[Named]":
@@ -46,6 +53,9 @@ def decoded(text: str) -> "Iterator[Named]":
                 said = read(found[0])
                 if said is not None and said != found[0]:
                     yield Named(name, Edit(*found.span(), said))
+                elif said is None and pattern is _HEX:
+                    for edit in _within_hex(found[0], found.start()):
+                        yield Named(name, edit)
     yield from _base64(text)
 
 
@@ -74,27 +84,84 @@ def _base64(text: str) -> Iterator[Named]:
             # The next line of the text was no part of it.
             end = start + found[0].rindex("\n")
             said = _from_base64(text[start:end], SHORT)
-        # Something may stand before it that is no part of it, in letters that could be.
-        skip = 0
-        while said is None and skip < 3 and end - start >= 2 * SHORT:
-            skip += 1
-            said = _from_base64(text[start + skip : end], SHORT)
-        if said is not None:
-            met = True
-            yield Named("base64", Edit(start + skip, end, said))
-        else:
+        # Something may stand before or after it that is no part of it, in letters that could be: `see-`, a path.
+        edits = _within_base64(found[0], start) if said is None else [Edit(start, end, said)]
+        met = met or bool(edits)
+        for edit in edits:
+            yield Named("base64", edit)
+        if not edits:
             yield Named("base64", None)
     if met or len(short) >= 3:
         for edit in short:
             yield Named("base64", edit)
 
 
+def _within_base64(stretch: str, start: int) -> list[Edit]:
+    """The readable parts of what cannot be read as a whole, wherever in it base64 begins and ends. `start` is where in
+    its text the stretch begins."""
+    places = _without(_BASE64_MARK, stretch)
+    packed = "".join([stretch[at] for at in places]) if len(places) < len(stretch) else stretch
+    if _is_ordinary(packed):
+        return []
+    edits: list[Edit] = []
+    for skip in range(4):
+        size = len(packed) - skip
+        whole = packed[skip : len(packed) - 1 if size % 4 == 1 else len(packed)].encode().translate(_STANDARD)
+        raw = base64.b64decode(whole + b"=" * (-len(whole) % 4))
+        for low, high, said in _readable_parts(raw):
+            first, last = places[skip + low * 4 // 3], places[min(len(places), skip - (-high * 4 // 3)) - 1]
+            filled = len(stretch.rstrip("=")) == last + 1
+            edits.append(Edit(start + first, start + (len(stretch) if filled else last + 1), said))
+    return in_order(edits)
+
+
+def _within_hex(stretch: str, start: int) -> list[Edit]:
+    """The same for hexadecimal: a word before it may end in letters that could be digits ("decoded 48 65")."""
+    places = _without(_HEX_MARK, stretch)
+    packed = "".join([stretch[at] for at in places])
+    edits: list[Edit] = []
+    for skip in range(2):
+        size = (len(packed) - skip) // 2 * 2
+        for low, high, said in _readable_parts(bytes.fromhex(packed[skip : skip + size])):
+            first, last = skip + 2 * low, skip + 2 * high
+            # Columns of numbers of two digits are numbers.
+            if not packed[first:last].isdigit():
+                edits.append(Edit(start + places[first], start + places[last - 1] + 1, said))
+    return in_order(edits)
+
+
+def _without(marks: re.Pattern[str], stretch: str) -> Sequence[int]:
+    """The places of a stretch that no mark takes."""
+    places: list[int] = []
+    at = 0
+    for mark in marks.finditer(stretch):
+        places += range(at, mark.start())
+        at = mark.end()
+    places += range(at, len(stretch))
+    return places
+
+
+class _Part(NamedTuple):
+    start: int
+    end: int
+    said: str
+
+
+def _readable_parts(raw: bytes) -> Iterator[_Part]:
+    for found in _TEXT.finditer(raw):
+        said = _readable(found[0])
+        if said is not None:
+            yield _Part(*found.span(), said)
+
+
+def _is_ordinary(packed: str) -> bool:
+    """Words are no base64: what is ordinary has both cases within, or digits."""
+    return packed.isdigit() or packed[1:].islower() or (packed.isupper() and packed.isalpha())
+
+
 def _from_base64(stretch: str, least: int) -> str | None:
     packed = "".join(stretch.split()).replace(">", "").rstrip("=")
-    if len(packed) < least or len(packed) % 4 == 1 or packed.isdigit():
-        return None
-    # Words are no base64: what is ordinary has both cases within, or digits.
-    if packed[1:].islower() or (packed.isupper() and packed.isalpha()):
+    if len(packed) < least or len(packed) % 4 == 1 or _is_ordinary(packed):
         return None
     raw = packed.encode().translate(_STANDARD)
     try:

@@ -55,7 +55,7 @@ def read(text: str) -> Reading:
 def _is_said_again(view: View) -> bool:
     """Whether a decoded view holds all that its base says, most of it in better words. Then nobody need look at the
     base: to a detector that was trained on language, a page of ones and zeros is as odd as an attack."""
-    if view.base is None or len(view.base.text) > WHOLE:
+    if view.base is None or len(view.base.text) > WHOLE or any(edit.doubtful for edit in view.edits):
         return False
     return 2 * sum(edit.end - edit.start for edit in view.edits) >= len(view.base.text)
 
@@ -105,8 +105,9 @@ def _undone(view: View) -> _Undone:
             break
     complete = len(named) < encodings.MOST and tries < encodings.TRIES
     named += [(shifted.name, shifted.edit) for shifted in words.shifted(text)]
-    named += [("spaced", edit) for edit in islice(words.joined(text), encodings.MOST)]
-    named += [("leet", edit) for edit in islice(words.unleeted(text), encodings.MOST)]
+    for name, edits in (("spaced", words.joined(text)), ("leet", words.unleeted(text))):
+        named += [(name, edit) for edit in islice(edits, encodings.MOST)]
+        complete = complete and next(edits, None) is None
     kept = in_order([edit for _, edit in named])
     if not kept:
         return _Undone(None, complete)

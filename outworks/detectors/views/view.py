@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 
-class Edit(msgspec.Struct, frozen=True):
+class Edit(msgspec.Struct, frozen=True, gc=False):
     """A stretch of a text, and what it says."""
 
     start: int
@@ -14,6 +14,8 @@ class Edit(msgspec.Struct, frozen=True):
     replacement: str
     mirrored: bool = False
     """It was written backwards."""
+    doubtful: bool = False
+    """It may say something as it stands, too."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -41,10 +43,25 @@ class View(msgspec.Struct, frozen=True):
         themselves; within what was decoded, in proportion."""
         view, low, high = self, start, max(start, end)
         while view.base is not None:
-            ends = view._back(low, last=False), view._back(high, last=True)
-            low, high = min(ends), max(ends)
+            first, last = view._edit(low, last=False), view._edit(high, last=True)
+            low, high = view._back(low, last=False), view._back(high, last=True)
+            if low > high and first is last is not None:
+                low, high = high, low
+            else:
+                # What goes over the edge of something written backwards lies in all of it.
+                low = first.start if first is not None and first.mirrored else low
+                high = last.end if last is not None and last.mirrored else high
             view = view.base
-        return Stretch(low, high)
+        return Stretch(min(low, high), max(low, high))
+
+    def _edit(self, at: int, *, last: bool) -> Edit | None:
+        """The edit in whose replacement a character of `text` stands; with `last`, the one before it."""
+        index = bisect_right(self.places, at - 1 if last else at) - 1
+        if index < 0:
+            return None
+        into = at - self.places[index]
+        length = len(self.edits[index].replacement)
+        return self.edits[index] if into < length or (last and 0 < into == length) else None
 
     def _back(self, at: int, *, last: bool) -> int:
         """The place in `base.text` of a character of `text`; with `last`, the end of the one before it."""
@@ -54,10 +71,10 @@ class View(msgspec.Struct, frozen=True):
         edit, place = self.edits[index], self.places[index]
         length = len(edit.replacement)
         into = at - place
+        if edit.mirrored and into < length + last:
+            return edit.end - into
         if into >= length:
             return edit.end + into - length
-        if edit.mirrored:
-            return edit.end - into
         wide = edit.end - edit.start
         if wide == length:
             return edit.start + into
@@ -84,8 +101,12 @@ def spliced(base: View, edits: Sequence[Edit], how: tuple[str, ...]) -> View:
 
 def in_order(edits: Sequence[Edit]) -> list[Edit]:
     """The edits by place; of two that overlap, the one given first."""
+    if not edits:
+        return []
+    taken = bytearray(max(edit.end for edit in edits))
     kept: list[Edit] = []
-    for edit in sorted(enumerate(edits), key=lambda one: (one[1].start, one[0])):
-        if not kept or edit[1].start >= kept[-1].end:
-            kept.append(edit[1])
-    return kept
+    for edit in edits:
+        if taken.find(1, edit.start, edit.end) < 0:
+            taken[edit.start : edit.end] = b"\1" * (edit.end - edit.start)
+            kept.append(edit)
+    return sorted(kept, key=lambda edit: edit.start)

@@ -77,7 +77,7 @@ _WORD = re.compile(r"(?<![\w@$|])(?<!\w!)[^\W\d_]+(?![@$|]?\w|!\w)")
 """A word of letters alone: a part of `r34d` says nothing."""
 _REACH = 1_000
 """Characters around such a word in which the text is looked at word by word."""
-_STRETCHES = 256
+_LONG_WORD = 64
 _FEW = 6
 """Words among which one is enough."""
 
@@ -101,7 +101,6 @@ _AS_L = str.maketrans({**_LEET, "1": "l", "|": "l", "!": "l"})
 _JOINTS = frozenset("/_-=#:\\&(@")
 LEET_WORDS = 2
 """Such words that make a text a disguised one: one alone may be a name or a version."""
-MOST = 4_096
 _PARTED = 4_096
 """Letters up to which words that run together are parted."""
 
@@ -121,22 +120,20 @@ def signs(text: str) -> list[int]:
 def _in_words(text: str) -> str:
     """The text in lower case, with a blank before and after each word, the first and last of a line too. A place in it
     is one more than in the text."""
-    return f" {text.lower()} ".replace("\n", " ")
+    # No other letter becomes two in lower case.
+    lowered = text.replace("\u0130", "i").lower()
+    return f" {lowered} ".replace("\n", " ")
 
 
 def shifted(text: str) -> Iterator[Shifted]:
     """Stretches whose words are English once turned round or rotated."""
-    lowered = _in_words(text)
-    if len(lowered) != len(text) + 2:
-        return
-    last = -1
-    stretches = 0
-    for _, start, end in _SIGN.find_matches_as_indexes(lowered):
-        if start < last or stretches >= _STRETCHES:
+    last = done = -1
+    for _, start, end in _SIGN.find_matches_as_indexes(_in_words(text)):
+        if start < last:
             continue
-        stretches += 1
-        low, last = max(0, start - _REACH), min(len(text), end + _REACH)
-        low = max(low, text.rfind("\n\n", 0, start) + 1)
+        low, last = max(0, done, start - _REACH), min(len(text), end + _REACH)
+        low = max(low, text.rfind("\n\n", low, start) + 1)
+        last = max(last, text.find(" ", last, last + _LONG_WORD))
         words = list(_WORD.finditer(text, low, last))
         for name, shifted_words in (("rot13", _ROT13), ("backwards", _BACKWARDS)):
             run = _best(words, shifted_words)
@@ -144,14 +141,14 @@ def shifted(text: str) -> Iterator[Shifted]:
                 said = text[run.start : run.end]
                 mirrored = name == "backwards"
                 said = said[::-1] if mirrored else codecs.encode(said, "rot13")
-                yield Shifted(name, Edit(run.start, run.end, said, mirrored))
-                last = max(last, run.end)
-                break
+                yield Shifted(name, Edit(run.start, run.end, said, mirrored, run.doubtful))
+                done = max(done, run.end)
 
 
 class _Run(NamedTuple):
     start: int
     end: int
+    doubtful: bool
 
 
 def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | None:
@@ -174,14 +171,19 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
         first -= 1
     while last + 1 < len(words) and worth[last + 1] >= 0:
         last += 1
-    return _Run(words[first].start(), words[last].end())
+    said = worth[first : last + 1]
+    shifted = sum(one > 0 for one in said)
+    doubtful = 6 * sum(one < 0 for one in said) >= shifted or 5 * shifted < len(said)
+    return _Run(words[first].start(), words[last].end(), doubtful)
 
 
 def _worth(word: str, shifted_words: set[str]) -> int:
     """What a word says of its run: some are words either way."""
     if word in _KNOWN:
         return 0 if word in shifted_words else -2
-    return 1 if word in shifted_words else 0
+    if word in shifted_words:
+        return 1
+    return -1 if word in _ROT13 or word in _BACKWARDS else 0
 
 
 def joined(text: str) -> Iterator[Edit]:
@@ -193,7 +195,7 @@ def joined(text: str) -> Iterator[Edit]:
         if sum(map(str.isalpha, some)) * 3 < 2 * len(some):
             continue
         gaps = _SEPARATORS.findall(stretch[:_SAMPLE])
-        usual = max(set(gaps), key=gaps.count)
+        usual = max(dict.fromkeys(gaps), key=gaps.count)  # of a set, another in each process
         # In a few passes over the whole, as a megabyte may be spelled so.
         said = _WIDER.sub(" ", stretch.replace(usual, "\0")).replace("\0", "")
         yield Edit(*found.span(), _in_parts(said))
@@ -215,7 +217,8 @@ def _in_parts(said: str) -> str:
     if " " in said or len(said) <= 12:
         return said
     head = said[:_PARTED]
-    return " ".join(_parted(head[at : at + 1_024]) for at in range(0, len(head), 1_024)) + said[_PARTED:]
+    parts = [head[at : at + 1_024] for at in range(0, len(head), 1_024)]
+    return " ".join(map(_parted, parts)) + said[_PARTED:]
 
 
 def _parted(said: str) -> str:
@@ -244,14 +247,15 @@ def _parted(said: str) -> str:
         else:
             words.append(said[start:end])
         loose = not known
-    return " ".join(words)
+    # "aaaa" is not "a a a a", which would be put together again, level by level.
+    return " ".join(words) if 2 * len(words) < len(said) else said
 
 
 def unleeted(text: str) -> Iterator[Edit]:
     """Words with digits and signs for letters, where there are several; where they are much of the text, all that can
     be read as words."""
     words = [found for found in _LEETED.finditer(text) if _is_mixed(found[0])]
-    sure = [found for found in words[:MOST] if _INSIDE.search(found[0]) is not None and not _is_joined(found, text)]
+    sure = [found for found in words if _INSIDE.search(found[0]) is not None and not _is_joined(found, text)]
     if len(sure) < LEET_WORDS:
         return
     if len(sure) * 6 <= text.count(" "):
