@@ -24,8 +24,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of the upstream's output that this accounts for."""
     text: str = ""
     """What leaves: those characters after edits."""
+    as_refusal: bool = False
+    """The text of this choice, as far as any has left, is the upstream's refusal."""
     tool_calls: tuple[ToolCall, ...] = ()
     finish: Finish | None = None
+    stop_string: str = ""
     notice: str = ""
     confirm: tuple[str, ...] = ()
 
@@ -135,8 +138,10 @@ class Gate:
             start=start,
             end=end,
             text=_apply(output.text, start, end, applied),
+            as_refusal=output.as_refusal and end > 0,
             tool_calls=() if stop is not None else output.tool_calls,
             finish=output.finish if told is None else Finish.CONTENT_FILTER,
+            stop_string=_asked_for(output.stop_string, self._request) if output.stop_string and told is None else "",
             notice="" if told is None else told.message,
             confirm=() if told is None else told.confirm,
         )
@@ -214,6 +219,12 @@ def _apply(text: str, start: int, end: int, edits: list[Edit]) -> str:
         pieces += [text[at : edit.start], edit.replacement]
         at = edit.end
     return "".join([*pieces, text[at:end]])
+
+
+def _asked_for(stop_string: str, request: Request) -> str:
+    """The string, where it is one that the request gave: no defense read it in the output."""
+    asked = request.parameters.get("stop")
+    return stop_string if isinstance(asked, list) and stop_string in asked else ""
 
 
 def _undeclared(request: Request, output: Output) -> list[Judged]:

@@ -103,6 +103,10 @@ class Tool(msgspec.Struct, frozen=True):
     strict: bool | None = None
 
 
+MOST_CHOICES = 128
+"""The greatest `n`: OpenAI's own bound. An upstream may take fewer."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What an account asks of a model, whatever wire it came over."""
 
@@ -211,7 +215,11 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tool_call: ToolCallPiece | None = None
     refused: bool = False
     """The upstream itself marked this output as its refusal or as filtered."""
+    as_refusal: bool = False
+    """The upstream gave this text as its refusal, in a field apart from content."""
     finish: Finish | None = None
+    stop_string: str = ""
+    """With `finish=STOP`: the string of `stop` that the model met, where the upstream says which."""
     usage: Usage | None = None
     notice: str = ""
     """With `finish=CONTENT_FILTER` from a defense: what the account is told."""
@@ -226,7 +234,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     refused: bool = False
+    as_refusal: bool = False
+    """The text is the upstream's refusal. A text that begins as content is content to its end."""
     finish: Finish | None = None
+    stop_string: str = ""
     done: bool = False
     released: int = 0
     """How many characters of `text` every defense in force has already covered: those before it are gone, none after it

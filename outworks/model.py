@@ -58,7 +58,9 @@ class Draft:
     def __init__(self, choice: int = 0) -> None:
         self.choice = choice
         self.refused = False
+        self.as_refusal = False
         self.finish: Finish | None = None
+        self.stop_string = ""
         self.notice = ""
         self.confirm: tuple[str, ...] = ()
         self.length = 0
@@ -68,12 +70,15 @@ class Draft:
     def add(self, delta: Delta) -> None:
         """Take in one delta of this choice."""
         if delta.text:
+            if not self.length:
+                self.as_refusal = delta.as_refusal
             self._texts.append(delta.text)
             self.length += len(delta.text)
         if delta.tool_call is not None:
             self._add_piece(delta.tool_call)
         self.refused = self.refused or delta.refused
         self.finish = delta.finish or self.finish
+        self.stop_string = delta.stop_string or self.stop_string
         self.notice = delta.notice or self.notice
         self.confirm = delta.confirm or self.confirm
 
@@ -102,7 +107,9 @@ class Draft:
             text=self.text,
             tool_calls=self.tool_calls if done and self._calls else (),
             refused=self.refused,
+            as_refusal=self.as_refusal,
             finish=self.finish,
+            stop_string=self.stop_string,
             done=done,
             released=released,
             notice=self.notice,

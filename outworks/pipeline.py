@@ -13,7 +13,7 @@ from outworks.defense import InForce, Mode
 from outworks.event import Body, Ended, Event, Received, Recorder, RecordError, UpstreamFailed
 from outworks.gate import Gate, Release
 from outworks.judge import Judged, Pending, begin, strictest
-from outworks.message import Delta, Message, Opaque, Request, Tool, ToolCall, ToolCallPiece, Usage
+from outworks.message import MOST_CHOICES, Delta, Message, Opaque, Request, Tool, ToolCall, ToolCallPiece, Usage
 from outworks.model import Blocked, Model, UpstreamError
 from outworks.verdict import ALLOW, Decision, Notice, Verdict
 
@@ -185,7 +185,7 @@ def _why(error: BaseException) -> str:
 
 def _choices(request: Request) -> range:
     wanted = request.parameters.get("n")
-    return range(wanted if isinstance(wanted, int) else 1)
+    return range(min(wanted, MOST_CHOICES) if isinstance(wanted, int) else 1)
 
 
 def _all_closed(gates: dict[int, Gate]) -> bool:
@@ -230,8 +230,15 @@ def _released(
 def _deltas(choice: int, release: Release, calls: tuple[ToolCall, ...]) -> Iterator[Delta]:
     """What leaves, in deltas: text, then whole tool calls, then the end."""
     if release.text:
-        yield Delta(choice=choice, text=release.text)
+        yield Delta(choice=choice, text=release.text, as_refusal=release.as_refusal)
     for index, call in enumerate(calls):
         yield Delta(choice=choice, tool_call=ToolCallPiece(index, call.id, call.name, call.arguments))
     if release.finish is not None:
-        yield Delta(choice=choice, finish=release.finish, notice=release.notice, confirm=release.confirm)
+        yield Delta(
+            choice=choice,
+            as_refusal=release.as_refusal,
+            finish=release.finish,
+            stop_string=release.stop_string,
+            notice=release.notice,
+            confirm=release.confirm,
+        )

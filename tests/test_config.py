@@ -111,6 +111,19 @@ def test_all_is_told_at_once() -> None:
         (MODEL + '[defenses.leak]\ncanaries = ["short"]', "5: defenses.leak.canaries: "),
         (MODEL + '[defenses.leak]\ncanary_pattern = "("', "5: defenses.leak.canary_pattern: "),
         (MODEL + '[defenses.links]\nallow = ["a b"]', "5: defenses.links.allow: "),
+        (
+            MODEL + '[defenses.links]\nallow = ["a b", "ok.example", "c d"]',
+            "5: defenses.links.allow: links.allow: 'a b', 'c d' are no hosts",
+        ),
+        (
+            MODEL + '[defenses.leak]\ncanaries = ["x1", "env:GONE"]',
+            "5: defenses.leak.canaries: leak.canaries: x1... has fewer than 8 letters and digits; ",
+        ),
+        (
+            MODEL + '[defenses.parameter_lock]\nrefuse = ["sed", "tols"]',
+            "5: defenses.parameter_lock.refuse: refuse: 'sed' is not among the parameters admitted by default; "
+            "did you mean 'seed'? 'tols' is not among",
+        ),
         (MODEL + RULE + RULE, "5: rules[0].name: 2 rules are called 'r'"),
         (MODEL + RULE.replace("blocked", "bloked"), "7: rules[0].when: 1:1: nothing is called 'bloked'; did you mean"),
         (MODEL + RULE.replace('"1d"', '"soon"'), "9: rules[0].expires: "),

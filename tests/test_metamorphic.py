@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ from outworks.message import Delta, Finish, Request
 from outworks.pipeline import DefendedModel
 from outworks.verdict import Decision
 from tests.detectors.scripted import Scripted
-from tests.e2e.kit import ANTHROPIC, OPENAI, said
+from tests.e2e.kit import ANTHROPIC, OPENAI, Said, said
 from tests.kit import Says, Tape, cut
 
 CANARY = "kingfisher-4417-lantern"
@@ -102,11 +103,12 @@ class Run(msgspec.Struct, frozen=True):
 
 async def exchange(
     question: str,
-    pieces: Sequence[str],
+    pieces: Sequence[str | Delta],
     path: str,
     stream: bool,
     system: str = SYSTEM,
     lines: Sequence[InForce] = ALL,
+    reads: Callable[[bytes], Said] = said,
 ) -> Run:
     """Through the real application: body in, bytes out."""
     tape = Tape()
@@ -133,7 +135,7 @@ async def exchange(
     sent: list[bool] = []
     scope = {"type": "http", "method": "POST", "path": path, "headers": []}
     await app(scope, receive, send)
-    answer = said(bytes(got))
+    answer = reads(bytes(got))
     strictest: dict[str, int] = {}
     for judged in tape.bodies(Judged):
         for one in judged.judgements:
@@ -183,6 +185,7 @@ async def every_way(
     return [await exchange(question, pieces, path, stream, system, lines) for pieces, path, stream in ways]
 
 
+NOTICE = re.compile(rb'"outworks":\{"code":"blocked_by_policy",[^{}]*"message":("(?:[^"\\]|\\.)*")')
 FRAGMENTS = st.sampled_from(
     [
         "The lamp costs 40 crowns. ",
@@ -269,6 +272,37 @@ async def test_a_piece_with_harm_in_it_does_not_leave() -> None:
 
     for run in await every_way("hi", text, [[], [3, 99, 130], range(len(text))]):
         assert (run.outcome.text, run.outcome.stopped) == (text[:80], True)
+
+
+def refusing(body: bytes) -> Said:
+    """Decode an answer of which every word is the upstream's refusal: on one wire they have a field of their own, and
+    the notice of a stop follows them there."""
+    if b'"choices"' not in body:
+        return said(body)
+    answer = said(body.replace(b'"content":', b'"_":').replace(b'"refusal":', b'"content":'))
+    notice = NOTICE.search(body)
+    if notice is None:
+        return answer
+    text = answer.text.removesuffix(json.loads(notice[1])).removesuffix("\n")
+    return msgspec.structs.replace(answer, text=text)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=TEXTS, at=CUTS)
+@example(f"I can't tell you {CANARY}, sorry.", [20, 30])
+@example("I can't: ![x](https://collect.invalid/?q) is forbidden.", list(range(60)))
+def test_a_refusal_has_one_outcome(text: str, at: list[int]) -> None:
+    """What the upstream says as its refusal is judged, covered and released as any text, wherever a wire puts it."""
+
+    async def every_form() -> list[Run]:
+        pieces = [Delta(text=piece, refused=True, as_refusal=True) for piece in cut(text, at)]
+        return [await exchange("hi", pieces, *form, reads=refusing) for form in FORMS]
+
+    runs = asyncio.run(every_form())
+
+    for run in runs:
+        check_covered(run)
+        assert run.outcome == runs[0].outcome
 
 
 async def streamed(text: str) -> Run:

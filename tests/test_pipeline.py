@@ -324,6 +324,70 @@ async def test_choices_are_judged_apart() -> None:
     assert [output.finish for output in joined.outputs] == [Finish.STOP, Finish.CONTENT_FILTER]
 
 
+@pytest.mark.parametrize("n", [2**63, -1, 0, True, 1.5, "2", None, [], {}])
+async def test_any_number_of_choices_is_recorded_and_judged(n: object) -> None:
+    """No `n`, whatever it is, keeps a request from the defenses and the ledger."""
+    tape = Tape()
+
+    with pytest.raises(Blocked):
+        await ask(Says("Paris."), on_request(BLOCK), tape=tape, request=asks(parameters={"n": n}))
+
+    assert tape.bodies(Received)[0].choices <= 128
+    assert tape.bodies(Judged)[0].decision is Decision.BLOCK
+
+
+@given(at=st.lists(st.integers(0, 40), max_size=8), stream=st.booleans())
+def test_an_upstreams_refusal_is_held_and_recorded_as_any_text(at: list[int], stream: bool) -> None:
+    """What the upstream says as its refusal keeps that mark, and what a defense forbids in it does not leave."""
+    text = "I can't: hay and a needle, hay"
+    pieces = [Delta(text=piece, refused=True, as_refusal=True) for piece in cut(text, at)]
+    free, held = Tape(), Tape()
+
+    whole = asyncio.run(ask(Says(*pieces), tape=free, request=asks(stream=stream))).outputs[0]
+    stopped = asyncio.run(ask(Says(*pieces), forbids("needle"), tape=held, request=asks(stream=stream))).outputs[0]
+
+    assert (whole.text, whole.as_refusal, whole.finish) == (text, True, Finish.STOP)
+    assert (stopped.text, stopped.as_refusal, stopped.finish) == (text[:19], True, Finish.CONTENT_FILTER)
+    assert (free.released, held.released) == (text, text[:19])
+
+
+async def test_a_refusal_of_which_nothing_left_leaves_no_mark() -> None:
+    """The mark goes with words: where a defense kept all of them, the last delta says no more than its notice."""
+    says = Says(Delta(text="needle", as_refusal=True))
+
+    deltas = [delta async for delta in DefendedModel(says, (forbids("needle"),), Tape()).generate(asks())]
+
+    assert [(delta.text, delta.as_refusal) for delta in deltas if delta.finish] == [("", False)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"stop": ["END", "."]}, "END"),
+        ({"stop": ["."]}, ""),
+        ({"stop": "THE END"}, ""),
+        ({"stop": 5}, ""),
+        ({}, ""),
+    ],
+)
+async def test_only_the_requests_own_stop_strings_are_told(parameters: dict[str, object], told: str) -> None:
+    """An upstream cannot pass words that nobody judged for a stop string."""
+    model = Says("Paris", Delta(finish=Finish.STOP, stop_string="END"), finish=None)
+
+    joined = await ask(model, request=asks(parameters=parameters))
+
+    assert (joined.outputs[0].finish, joined.outputs[0].stop_string) == (Finish.STOP, told)
+
+
+async def test_a_stopped_output_met_no_stop_string() -> None:
+    """What a defense ended ended there, whatever the upstream met later."""
+    model = Says("a needle", Delta(finish=Finish.STOP, stop_string="END"), finish=None)
+
+    joined = await ask(model, forbids("needle"), request=asks(parameters={"stop": ["END"]}, stream=False))
+
+    assert (joined.outputs[0].finish, joined.outputs[0].stop_string) == (Finish.CONTENT_FILTER, "")
+
+
 async def test_a_choice_that_was_not_asked_for_is_dropped() -> None:
     """An upstream that sends more choices than `n` cannot smuggle them out."""
     model = Says("asked", Delta(choice=7, text="not asked"), Delta(choice=7, finish=Finish.STOP))

@@ -70,7 +70,12 @@ def act(
             rate_per_minute=rate,
             unseen=unseen,
         )
-    print(f"{account} is {done.standing.name.lower()}. To take it back: outworks accounts undo {done.id} --reason ...")
+        now = actions.account_record(ledger, account, time.time()).action.standing
+    wanted, is_ = done.standing.name.lower(), now.name.lower()
+    said = (
+        "" if now is done.standing else f": of the actions in force the strictest holds, {wanted} waits behind it"
+    )
+    print(f"{account} is {is_}{said}. To take it back: outworks accounts undo {done.id} --reason ...")
 
 
 @app.command()

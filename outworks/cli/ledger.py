@@ -12,13 +12,16 @@ from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.progress import Progress
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, me, policy_at, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, check_apart, me, policy_at, reading, writing
 from outworks.duration import seconds
 from outworks.ledger import Recorded, erase, export, json_line, summary, verify
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="What happened: watched, shown, verified, exported, erased.")
 Account = Annotated[str | None, typer.Option(help="Of this account alone.")]
 Exchange = Annotated[str | None, typer.Option(help="Of this exchange alone.")]
+_RECENT = 1_000
+"""Events in which a name like a mistyped one is looked for."""
 
 
 @app.command()
@@ -97,6 +100,7 @@ def export_(
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Write events to a file for other tools: JSON lines, or Parquet (extra: outworks[parquet])."""
+    check_apart(file, policy)
     written = export(
         reading(policy),
         file,
@@ -120,6 +124,11 @@ def erase_(
     """Erase what was said, for good. The chain stays whole, and says that it was erased."""
     before = None if older is None else time.time() - seconds(older)
     with writing(policy) as ledger:
+        for what, named in (("account", account), ("exchange", exchange)):
+            # Who mistypes a name must not believe that somebody was forgotten.
+            if named and next(ledger.events(account=account, exchange=exchange, limit=1), None) is None:
+                recent = {getattr(recorded.event, what) for recorded in ledger.tail(_RECENT)} - {""}
+                raise LookupError(f"the ledger holds nothing of the {what} {named!r}{did_you_mean(named, recent)}")
         if not yes:
             typer.confirm("This cannot be undone. Erase?", abort=True)
         erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)

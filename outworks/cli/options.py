@@ -50,6 +50,15 @@ def check_writable(*files: Path | None) -> None:
             raise PermissionError(f"{file} cannot be written: you may not write to {there}")
 
 
+def check_apart(file: Path, policy: Path) -> None:
+    """Raise ValueError where a file that is to be written is the policy, or part of its ledger: it would be gone."""
+    ledger = policy_at(policy).ledger_path
+    kept = (policy, ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm")))
+    if any(each.exists() and file.exists() and file.samefile(each) for each in kept):
+        what = "the policy" if file.samefile(policy) else "the ledger"
+        raise ValueError(f"{file} is {what} itself, and would be lost; expected another file to write to")
+
+
 def cell(text: str) -> Text:
     """A cell of a table: the words of others, in which nothing is markup and nothing is obeyed by a terminal."""
     return Text(printable(text))

@@ -1,6 +1,7 @@
 """`outworks serve`, `check` and `fetch`."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from typing_extensions import override
 
 from outworks.cli import keys
 from outworks.cli.console import beside
@@ -27,6 +29,8 @@ File = Annotated[Path, typer.Argument(metavar="POLICY", envvar="OUTWORKS_POLICY"
 
 def serve(policy: File = DEFAULT) -> None:
     """Serve the gateway until SIGTERM or Ctrl-C. SIGHUP loads the policy anew; a bad one is refused."""
+    early = server.Hangups()
+    _log_plainly()
     loaded = load_policy(policy)
     _check_exposure(loaded)
     # A model with a file of its own needs nothing fetched.
@@ -43,6 +47,7 @@ def serve(policy: File = DEFAULT) -> None:
             workers=workers,
             shutdown_seconds=loaded.gateway.shutdown_seconds,
             reload=latest.reload,
+            early=early,
         )
     raise typer.Exit(status)
 
@@ -58,6 +63,19 @@ def check(policy: File = DEFAULT) -> None:
 def fetch() -> None:
     """Fetch the embedded model into the cache folder, where `serve` would otherwise do it."""
     print(_fetch())
+
+
+def _log_plainly() -> None:
+    """What goes wrong inside is a line as the gateway's own are; a traceback may quote content."""
+    shown = logging.StreamHandler()
+    shown.setFormatter(_Plain("outworks: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[shown])
+
+
+class _Plain(logging.Formatter):
+    @override
+    def formatException(self, ei: object) -> str:
+        return ""
 
 
 class _Latest:

@@ -56,6 +56,8 @@ class Leak(defense.Defense):
             raise ValueError(
                 f"leak.canary_pattern {settings.canary_pattern!r} is no regular expression: {error}"
             ) from None
+        if faults := [fault for given in settings.canaries if (fault := _fault(given, environment))]:
+            raise ValueError(f"leak.canaries: {'; '.join(faults)}")
         self._settled = tuple(_canary(given, environment) for given in settings.canaries)
         self._canaries = _Canaries(self._settled)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
@@ -246,12 +248,17 @@ def _forms(canary: str) -> list[str]:
 
 def _canary(given: str, environment: Mapping[str, str]) -> str:
     name = given.removeprefix("env:")
-    canary = environment.get(name, "") if name != given else given
-    if name != given and not canary:
-        raise ValueError(f"leak.canaries names the environment variable {name!r}, which is not set")
+    return environment.get(name, "") if name != given else given
+
+
+def _fault(given: str, environment: Mapping[str, str]) -> str:
+    """Why this can be no canary; empty where it can."""
+    canary = _canary(given, environment)
+    if not canary and given.startswith("env:"):
+        return f"it names the environment variable {given[4:]!r}, which is not set"
     if len(squeeze(canary)) < _SHORTEST:
-        raise ValueError(f"leak.canaries: {given[:4]}... has fewer than {_SHORTEST} letters and digits")
-    return canary
+        return f"{given[:4]}... has fewer than {_SHORTEST} letters and digits"
+    return ""
 
 
 def _said_in_calls(output: Output, need: int) -> list[str]:

@@ -50,9 +50,13 @@ class Links(defense.Defense):
         """Raises ValueError for an allowed host that is none."""
         self._settings = settings
         self._schemes = frozenset(scheme.lower().rstrip(":/") for scheme in settings.schemes)
-        self._hosts = frozenset(_host(entry) for entry in settings.allow if not entry.startswith("*."))
+        if wrong := [entry for entry in settings.allow if not _is_host(entry.removeprefix("*."))]:
+            are = "is no host" if len(wrong) == 1 else "are no hosts"
+            expected = "expected one such as docs.example.com or *.example.com"
+            raise ValueError(f"links.allow: {', '.join(map(repr, wrong))} {are}; {expected}")
+        self._hosts = frozenset(canonical(entry) for entry in settings.allow if not entry.startswith("*."))
         self._remembered: OrderedDict[str, _Written] = OrderedDict()
-        self._zones = frozenset(_host(entry[2:], entry) for entry in settings.allow if entry.startswith("*."))
+        self._zones = frozenset(canonical(entry[2:]) for entry in settings.allow if entry.startswith("*."))
 
     @override
     async def check_output(self, request: Request, output: Output) -> Verdict:
@@ -121,13 +125,8 @@ class Links(defense.Defense):
         return Edit(link.start, link.end, words)
 
 
-def _host(entry: str, whole: str = "") -> str:
-    host = canonical(entry)
-    if not host or re.search(r"[*\s/@?#%\\]|[^\]]:\d*\Z", entry):
-        raise ValueError(
-            f"links.allow: {whole or entry!r} is no host; expected one such as docs.example.com or *.example.com"
-        )
-    return host
+def _is_host(entry: str) -> bool:
+    return bool(canonical(entry)) and not re.search(r"[*\s/@?#%\\]|[^\]]:\d*\Z", entry)
 
 
 def _unicode(host: str) -> str:

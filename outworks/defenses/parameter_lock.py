@@ -182,10 +182,12 @@ class ParameterLock(defense.Defense):
 
 def _check(settings: Settings) -> None:
     """Raises ValueError for settings that could never have the effect they were written for."""
-    for name in settings.refuse:
-        if name not in DEFAULT:
-            hint = did_you_mean(name, DEFAULT)
-            raise ValueError(f"refuse: {name!r} is not among the parameters admitted by default{hint}")
+    if faults := [
+        f"{name!r} is not among the parameters admitted by default{did_you_mean(name, DEFAULT)}"
+        for name in settings.refuse
+        if name not in DEFAULT
+    ]:
+        raise ValueError(f"refuse: {' '.join(faults)}")
     for name, rule in settings.allow.items():
         if rule.min is not None and rule.max is not None and rule.min > rule.max:
             raise ValueError(f"allow: {name} has a min of {rule.min:g} above its max of {rule.max:g}")

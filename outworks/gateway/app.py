@@ -38,7 +38,12 @@ def application(
         try:
             exchange.product(door, dict(request.headers))
         except Problem as problem:
-            return Response(wire.problem(problem), problem.status, problem.headers(), "application/json")
+            # Whoever tries keys here is seen as at any other door.
+            id = doorway.ids.take()
+            told = await exchange.rejected(door, id, wire, problem)
+            told.request_id = id
+            headers = {"x-request-id": id, **told.headers()}
+            return Response(wire.problem(told), told.status, headers, "application/json")
         return Response(wire.models(sorted(door.models), began), media_type="application/json")
 
     async def unknown(request: Request, error: Exception) -> Response:

@@ -92,7 +92,11 @@ class Exchange:
             # Where it happened, never with what: an error's message may quote content.
             where = traceback.extract_tb(error.__traceback__)[-1]
             _log.error("%s: %s in %s:%d", id, type(error).__name__, where.filename, where.lineno or 0)
-            await reply.problem(self._wire, Problem(500, "internal_error", "the gateway is at fault"))
+            ours = Problem(500, "internal_error", "the gateway is at fault")
+            if who.entered:
+                await reply.problem(self._wire, ours)  # the exchange has its own events
+            else:
+                await self._reject(door, reply, ours, who)
 
     async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: Reply, who: "_Who") -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -104,6 +108,7 @@ class Exchange:
         model = _model(door, asked.model)
         request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
         self._doorway.enter(who, door.limits)
+        who.entered = True
         watch = Watch(receive, door.limits.exchange_seconds)
         try:
             if asked.stream:
@@ -168,12 +173,17 @@ class Exchange:
         await reply.more(writer.end(usage), last=True)
 
     async def _reject(self, door: Door, reply: Reply, problem: Problem, who: "_Who") -> None:
+        await reply.problem(self._wire, await self.rejected(door, reply.id, self._wire, problem, who))
+
+    async def rejected(self, door: Door, id: str, wire: Wire, problem: Problem, who: "_Who | None" = None) -> Problem:
+        """Record that a request was turned away; the problem to tell of."""
+        who = who or _Who()
         # Which field, but not what it held: the whole message may quote the client, so it goes with the content.
-        body = Rejected(wire=self._wire.name, status=problem.status, code=problem.code, message=problem.param[:100])
+        body = Rejected(wire=wire.name, status=problem.status, code=problem.code, message=problem.param[:100])
         event = Event(
             body=body,
             at=time.time(),
-            exchange=reply.id,
+            exchange=id,
             account=who.account,
             product=who.product,
             content=problem.message[:500],
@@ -183,8 +193,8 @@ class Exchange:
         except RecordError:
             self._doorway.metrics.unrecorded()
             why = "the gateway cannot record what happens, so it answers nothing"
-            problem = Problem(503, "ledger_unavailable", why, retry_after=5.0)
-        await reply.problem(self._wire, problem)
+            return Problem(503, "ledger_unavailable", why, retry_after=5.0)
+        return problem
 
 
 class Doorway:
@@ -241,6 +251,8 @@ class _Who:
     def __init__(self) -> None:
         self.product = ""
         self.account = ""
+        self.entered = False
+        """Its exchange has begun, which records itself."""
 
 
 def _model(door: Door, name: str) -> Model:

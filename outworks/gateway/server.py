@@ -71,6 +71,17 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+class Hangups:
+    """Notes a SIGHUP that comes before anybody can act on it, where it would end the process."""
+
+    def __init__(self) -> None:
+        self.came = False
+        signal.signal(signal.SIGHUP, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+
+
 def run(
     make: Callable[[], Worker],
     listener: socket.socket,
@@ -78,16 +89,18 @@ def run(
     workers: int,
     shutdown_seconds: int,
     reload: Callable[[], None],
+    early: Hangups,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. `make` builds a worker in the process that will run it; `reload`
-    is called at SIGHUP where that is not the process that called this, so that `make` knows what was loaded anew."""
+    is called at SIGHUP where that is not the process that called this, so that `make` knows what was loaded anew.
+    `early` are the SIGHUPs of before."""
     if workers == 1:
-        uvloop.run(_work(make(), listener, shutdown_seconds))
+        uvloop.run(_work(make(), listener, shutdown_seconds, early))
         return 0
-    return _Supervisor(make, listener, workers, shutdown_seconds, reload).run()
+    return _Supervisor(make, listener, workers, shutdown_seconds, reload).run(early)
 
 
-async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int) -> None:
+async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int, early: Hangups) -> None:
     await worker.start()
     # What is there now stays: the collector need not go through it again and again, nor through every 700 objects.
     gc.collect()
@@ -111,6 +124,8 @@ async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int) 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, server.leave)
     loop.add_signal_handler(signal.SIGHUP, worker.reload)
+    if early.came:
+        worker.reload()
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -151,11 +166,13 @@ class _Supervisor:
         self._born: dict[int, float] = {}
         self._leaving = False
 
-    def run(self) -> int:
+    def run(self, early: Hangups) -> int:
         """Supervise until told to leave; 0."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: self._leave())
         signal.signal(signal.SIGHUP, lambda *_: self._load_anew())
+        if early.came:
+            self._load_anew()
         for _ in range(self._workers):
             self._spawn()
         while self._born:
@@ -183,9 +200,9 @@ class _Supervisor:
             return
         status = 1
         try:
-            for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for signum in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(signum, signal.SIG_DFL)
-            uvloop.run(_work(self._make(), self._listener, self._shutdown_seconds))
+            uvloop.run(_work(self._make(), self._listener, self._shutdown_seconds, Hangups()))
             status = 0
         except Exception as error:
             print(f"outworks: worker {os.getpid()}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ class _Block(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw(b"{}")
     partial_json: str = ""
     stop_reason: str | None = None
+    stop_sequence: str | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -30,6 +31,7 @@ class _Usage(msgspec.Struct):
 class _Message(msgspec.Struct):
     content: list[_Block] = []
     stop_reason: str | None = None
+    stop_sequence: str | None = None
     usage: _Usage = msgspec.field(default_factory=_Usage)
     type: str = ""
     error: Any = None
@@ -89,10 +91,10 @@ class Reading:
             raise _garbage("something that is no message") from None
         self._count(message.usage)
         if not pieces:
-            return [self._finish(message.stop_reason, text)]
+            return [self._finish(message.stop_reason, message.stop_sequence, text)]
         deltas = [Delta(choice=self._choice, text=text)] if text else []
         deltas += [Delta(choice=self._choice, tool_call=piece) for piece in pieces]
-        return [*deltas, self._finish(message.stop_reason)]
+        return [*deltas, self._finish(message.stop_reason, message.stop_sequence)]
 
     def event(self, data: bytes) -> list[Delta]:
         """The deltas of one event; none for a kind that is not known."""
@@ -114,7 +116,7 @@ class Reading:
             if event.usage is not None:
                 self._count(event.usage)
             if event.delta is not None and event.delta.stop_reason and not self._finished:
-                return [self._finish(event.delta.stop_reason)]
+                return [self._finish(event.delta.stop_reason, event.delta.stop_sequence)]
         elif event.type == "message_stop":
             self.done = True
         elif event.type == "error" or event.error is not None:
@@ -172,7 +174,7 @@ class Reading:
         if self._finished:
             raise _garbage("more of a message that it had finished")
 
-    def _finish(self, reason: str, text: str = "") -> Delta:
+    def _finish(self, reason: str, stop_string: str | None, text: str = "") -> Delta:
         self._finished = True
         counts = self._counts
         taken = (counts.input_tokens, counts.cache_creation_input_tokens, counts.cache_read_input_tokens)
@@ -181,6 +183,7 @@ class Reading:
             text=text,
             refused=reason == "refusal",
             finish=_FINISHES.get(reason, Finish.STOP),
+            stop_string=(stop_string or "") if reason == "stop_sequence" else "",
             usage=Usage(sum(count or 0 for count in taken), counts.output_tokens or 0),
         )
 

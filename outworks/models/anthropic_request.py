@@ -59,13 +59,13 @@ def _parameter(body: dict[str, Any], name: str, value: Any, request: Request, sa
             body["tool_choice"] = _tool_choice(request.parameters)
     elif name == "response_format":
         _merge(body, _format(value))
-    elif name == "reasoning_effort" and value in _EFFORTS:
+    elif name == "reasoning_effort" and isinstance(value, str) and value in _EFFORTS:
         _merge(body, {"effort": _EFFORTS[value]})
     elif name == "thinking" and not request.tools:
         body["thinking"] = value
     elif name == "reasoning_effort" and value == "none":
         body["thinking"] = {"type": "disabled"}
-    elif name == "service_tier" and value in _TIERS:
+    elif name == "service_tier" and isinstance(value, str) and value in _TIERS:
         body["service_tier"] = _TIERS[value]
     elif name not in _WITHOUT_EFFECT and not (name in _NEUTRAL and _NEUTRAL[name] == value):
         why = f"The upstream of this model does not support `{name}`, or not this value of it."

@@ -122,7 +122,7 @@ class Reading:
             if said.tool_calls:
                 return self._pieces(choice, said, text)
             if said.refusal:
-                return [Delta(choice=index, text=text + said.refusal, refused=True)]
+                return [Delta(choice=index, text=text + said.refusal, refused=True, as_refusal=not text)]
             return [Delta(choice=index, text=text)] if text else []
         self._finished[index] = True
         deltas = self._pieces(choice, said, text) if said.tool_calls else []
@@ -131,7 +131,8 @@ class Reading:
             # OpenAI says `stop` where one function was demanded; the calls are there all the same.
             finish = Finish.TOOL_CALLS
         rest = (said.refusal or "") if deltas else text + (said.refusal or "")
-        deltas.append(Delta(choice=index, text=rest, refused=refused, finish=finish))
+        as_refusal = bool(said.refusal) and not text
+        deltas.append(Delta(choice=index, text=rest, refused=refused, as_refusal=as_refusal, finish=finish))
         return deltas
 
     def _pieces(self, choice: _Choice, said: _Said, text: str) -> list[Delta]:

@@ -1,6 +1,6 @@
 """A request as a body for OpenAI Chat Completions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ def encode(request: Request, model: str, dialect: Dialect) -> bytes:
         body["service_tier"] = "default"
     # Set last: whatever a parameter is called, it cannot stand in for these.
     body["model"] = model
-    body["messages"] = [turn for message in request.messages for turn in _turns(message, dialect)]
+    body["messages"] = _turns(request.messages, dialect)
     if request.tools:
         body["tools"] = [{"type": "function", "function": _function(tool)} for tool in request.tools]
     if request.stream:
@@ -54,32 +54,45 @@ def _function(tool: Tool) -> dict[str, Any]:
     return function
 
 
-def _turns(message: Message, dialect: Dialect) -> list[dict[str, Any]]:
+def _turns(messages: Iterable[Message], dialect: Dialect) -> list[dict[str, Any]]:
+    """A tool's turn answers one call and holds nothing else, so that other parts travel as the user's; they wait for
+    the last result, as the API demands the results of one turn's calls together."""
+    turns: list[dict[str, Any]] = []
+    beside: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role is Role.TOOL:
+            turns += [_result(part) for part in message.parts if isinstance(part, ToolResult)]
+            beside += [_part(part, Role.TOOL) for part in message.parts if not isinstance(part, ToolResult)]
+            continue
+        if beside:
+            turns.append({"role": "user", "content": beside})
+            beside = []
+        turns.append(_turn(message, dialect))
+    if beside:
+        turns.append({"role": "user", "content": beside})
+    return turns
+
+
+def _turn(message: Message, dialect: Dialect) -> dict[str, Any]:
     parts = message.parts
     role = dialect.developer_role if message.role is Role.DEVELOPER else str(message.role.value)
-    if len(parts) == 1 and type(parts[0]) is Text and message.role is not Role.TOOL:
-        return [{"role": role, "content": parts[0].text}]
+    if len(parts) == 1 and type(parts[0]) is Text:
+        return {"role": role, "content": parts[0].text}
     if message.role is Role.ASSISTANT:
-        return [_assistant(parts)]
-    # A tool's message answers one call and holds nothing else, so that other parts travel as the user's.
-    role = "user" if message.role is Role.TOOL else role
-    turns: list[dict[str, Any]] = []
-    content: list[dict[str, Any]] = []
-    for part in parts:
-        if isinstance(part, ToolResult):
-            if content:
-                turns.append({"role": role, "content": content})
-                content = []
-            turns.append({"role": "tool", "tool_call_id": part.call_id, "content": part.text})
-        elif isinstance(part, Text):
-            content.append({"type": "text", "text": part.text})
-        elif isinstance(part, Opaque):
-            content.append(openai_part(part))
-        else:
-            raise _misplaced(message.role)
-    if content or not turns:
-        turns.append({"role": role, "content": content or ""})
-    return turns
+        return _assistant(parts)
+    return {"role": role, "content": [_part(part, message.role) for part in parts] or ""}
+
+
+def _result(result: ToolResult) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
+
+
+def _part(part: Part, role: Role) -> dict[str, Any]:
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    if isinstance(part, Opaque):
+        return openai_part(part)
+    raise _misplaced(role)
 
 
 def _assistant(parts: Sequence[Part]) -> dict[str, Any]:

@@ -50,11 +50,13 @@ class Gateway:
         """Replace the policy file."""
         self.policy.write_text(policy.replace("LISTEN", f"127.0.0.1:{self.port}"), "utf-8")
 
-    def start(self) -> "Gateway":
+    def start(self, *, wait: bool = True) -> "Gateway":
         """Start it, and wait until it answers."""
         with self._log.open("ab") as log:
             command = [sys.executable, "-c", self._prelude + _RUN, "serve", str(self.policy)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environ)
+        if not wait:
+            return self
         wait_for(lambda: self._is_ready() or self._process_ended(), 30, lambda: f"readiness; log:\n{self.log}")
         assert not self._process_ended(), self.log
         return self

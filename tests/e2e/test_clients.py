@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from outworks.event import Judged, Released
+from outworks.event import Judged, Rejected, Released
 from tests.e2e.conftest import CANARY
 from tests.e2e.kit import Gateway, question
 from tests.e2e.loopback import DEFAULT, KNOWN_BAD, LINK, Loopback
@@ -274,6 +274,16 @@ def test_a_missing_key_is_told(shared: Gateway, path: str) -> None:
     assert (answer.status, answer.code) == (401, "invalid_api_key")
     assert "Authorization: Bearer" in answer.message
     assert shared.events(answer.id)
+
+
+def test_keys_that_are_tried_on_the_list_of_models_are_seen(shared: Gateway) -> None:
+    """Whoever guesses keys leaves a trace at every door, and gets an id to ask about."""
+    with pytest.raises(openai.AuthenticationError) as told:
+        openai.OpenAI(base_url=f"{shared.url}/v1", api_key="ow_guessed", max_retries=0).models.list()
+
+    id = told.value.request_id
+    assert id
+    assert [event.body.status for event in shared.events(id) if isinstance(event.body, Rejected)] == [401]
 
 
 def test_too_large_a_body_is_refused(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:

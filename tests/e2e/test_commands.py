@@ -110,6 +110,33 @@ def test_the_ledger_is_shown_and_exported(used: Gateway, tmp_path: Path) -> None
     assert (tmp_path / "events.parquet").read_bytes()[:4] == b"PAR1"
 
 
+@pytest.mark.parametrize("command", [("ledger", "export"), ("fingerprints", "export")])
+@pytest.mark.parametrize("file", ["outworks.db", "outworks.db-wal", "outworks.toml"])
+def test_nothing_is_written_over_the_ledger_or_the_policy(used: Gateway, command: tuple[str, ...], file: str) -> None:
+    """An export to the wrong name is refused, and everything is as it was."""
+    assert used.policy.name == "outworks.toml"
+    before = used.policy.read_bytes()
+
+    refused = used.cli(*command, str(used.folder / file))
+
+    assert refused.returncode == 1
+    assert "would be lost" in refused.stderr
+    assert used.policy.read_bytes() == before
+    assert used.cli("ledger", "verify").returncode == 0
+
+
+def test_a_milder_action_waits_behind_a_stricter_one(used: Gateway) -> None:
+    """`act` says what the account's standing is, not what was asked for."""
+    act = "accounts", "act", "shop:bob"
+    strict = used.cli(*act, "suspended", "--reason", "Kept trying.", "--expires", "3d")
+    mild = used.cli(*act, "limited", "--rate", "2", "--reason", "Slower.", "--expires", "3d")
+    assert "shop:bob is suspended" in strict.stdout
+    assert "shop:bob is suspended: of the actions in force the strictest holds" in mild.stdout
+
+    for said in (strict, mild):
+        used.cli("accounts", "undo", said.stdout.split("undo ")[1].split()[0], "--reason", "r")
+
+
 def test_a_person_can_be_forgotten(used: Gateway) -> None:
     """`erase` takes an account's words for good; the events stay, and the ledger verifies."""
     assert used.ask("[says] forget the lilies", user="carl").status == 200
@@ -159,6 +186,8 @@ def test_accounts_are_acted_on_and_restored(used: Gateway) -> None:
         (("ledger", "erase", "--reason", "r", "--yes"), "account"),
         (("ledger", "erase", "--older", "soon", "--reason", "r", "--yes"), "soon"),
         (("ledger", "export", "/nowhere/events.jsonl"), "/nowhere"),
+        (("ledger", "erase", "--account", "shop:anne", "--reason", "r", "--yes"), "did you mean 'shop:ann'"),
+        (("ledger", "erase", "--exchange", "ex_nobody", "--reason", "r", "--yes"), "nothing of the exchange"),
         (("accounts", "act", "shop:ann", "baned", "--reason", "r", "--expires", "never"), "did you mean 'banned'"),
         (("accounts", "act", "shop:ann", "suspended", "--reason", "r", "--expires", "soon"), "soon"),
         (("accounts", "act", "shop:anne", "banned", "--reason", "r", "--expires", "never"), "shop:ann"),

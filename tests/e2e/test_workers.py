@@ -158,6 +158,38 @@ def test_a_reload_takes_effect_and_spares_what_is_in_flight(two: Gateway, policy
     assert stream.whole
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reload_while_it_starts_ends_nothing(make: Make, policy: str, workers: int) -> None:
+    """SIGHUP at any moment of a start is taken up once somebody can: the policy of then is in force."""
+    gateway = make(text=policy.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1))
+    gateway.add_key()
+    gateway.start(wait=False)
+    locked = policy + "\n[defenses.parameter_lock]\nallow = { temperature = { type = 'number', max = 0.1 } }\n"
+    wait_for(lambda: not _hup_kills(gateway.pid), 20, lambda: gateway.log)
+
+    gateway.write(locked.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1))
+    for _ in range(20):
+        gateway.signal(HUP)
+        time.sleep(0.1)
+    wait_for(lambda: _is(gateway, {(400, "parameter_refused")}), 20, lambda: gateway.log)
+
+    assert "died" not in gateway.log
+
+
+def _hup_kills(pid: int) -> bool:
+    """Whether a hangup would end the process, as it does each one that has not come to its first lines."""
+    with open(f"/proc/{pid}/status") as status:
+        caught = next(line.split()[1] for line in status if line.startswith("SigCgt"))
+    return not int(caught, 16) >> (signal.SIGHUP - 1) & 1
+
+
+def _is(gateway: Gateway, wanted: set[tuple[int, str]]) -> bool:
+    try:
+        return statuses(gateway, temperature=0.7) == wanted
+    except OSError:
+        return False
+
+
 def test_a_worker_that_starts_after_a_reload_starts_with_it(make: Make, policy: str) -> None:
     """A replaced worker has the policy that was last loaded: a lock put on by SIGHUP is not off after a crash."""
     text = policy.replace("[gateway]", "[gateway]\nworkers = 2", 1)

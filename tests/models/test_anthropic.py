@@ -80,8 +80,8 @@ def stop(index: int) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": index}
 
 
-def finish(reason: str, **usage: int) -> dict[str, Any]:
-    return {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage}
+def finish(reason: str, stop_sequence: str | None = None, **usage: int) -> dict[str, Any]:
+    return {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": stop_sequence}, "usage": usage}
 
 
 START = {"type": "message_start", "message": {"type": "message", "content": [], "usage": {"input_tokens": 5}}}
@@ -146,6 +146,8 @@ def test_each_parameter_that_has_a_form(parameters: dict[str, Any], body: dict[s
         {"response_format": "json"},
         {"tool_choice": "sometimes"},
         {"reasoning_effort": "utmost"},
+        {"reasoning_effort": {}},
+        {"service_tier": []},
         {"service_tier": "flex"},
         {"thinking": {"type": "adaptive"}},
         {"novelty": 1},
@@ -344,6 +346,15 @@ def test_each_finish(reason: str, end: Finish, refused: bool) -> None:
     streamed = read_stream(START, text("a"), finish(reason), END).outputs[0]
 
     assert whole == streamed == Output(text="a", refused=refused, finish=end, done=True)
+
+
+def test_the_stop_string_that_was_met_is_told() -> None:
+    """Which of the strings ended the answer is known, streamed or not; with any other reason there is none."""
+    for reason, met in (("stop_sequence", "END"), ("end_turn", "")):
+        whole = read({"type": "text", "text": "a"}, stop_reason=reason, stop_sequence="END").outputs[0]
+        streamed = read_stream(START, text("a"), finish(reason, "END"), END).outputs[0]
+
+        assert whole == streamed == Output(text="a", finish=Finish.STOP, stop_string=met, done=True)
 
 
 def test_a_stream_with_everything() -> None:

@@ -176,6 +176,21 @@ def test_third_party_words_outside_a_result_go_as_the_users() -> None:
     ]
 
 
+def test_results_of_one_turns_calls_stand_together() -> None:
+    """What a tool showed beside its result travels behind the last result, before whatever comes next."""
+    image = Opaque("image", {"type": "image_url", "image_url": {"url": TINY_IMAGE}})
+    shown = msgspec.structs.replace(result("c1", "sun"), parts=(*result("c1", "sun").parts, image))
+    calls = assistant("", ToolCall("c1", "weather", "{}"), ToolCall("c2", "weather", "{}"))
+
+    last = sent(ask("?", calls, shown, result("c2", "snow")))["messages"][2:]
+    followed = sent(ask("?", calls, shown, result("c2", "snow"), "So?"))["messages"][2:]
+
+    assert [turn["role"] for turn in last] == ["tool", "tool", "user"]
+    assert [turn["tool_call_id"] for turn in last[:2]] == ["c1", "c2"]
+    assert last[2]["content"] == [{"type": "image_url", "image_url": {"url": TINY_IMAGE}}]
+    assert followed == [*last, {"role": "user", "content": "So?"}]
+
+
 ADMITTED = [
     ({"type": "image_url", "image_url": {"url": TINY_IMAGE, "detail": "low"}}, "image_url"),
     ({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}}, "image_url"),
@@ -272,7 +287,19 @@ def test_a_refusal_is_text_that_is_marked() -> None:
     whole = read({"index": 0, "message": {"content": None, "refusal": "I can't."}, "finish_reason": "stop"})
     streamed = read_stream(piece(refusal="I "), piece(refusal="can't."), piece("stop"))
 
-    assert whole.outputs == streamed.outputs == (Output(text="I can't.", refused=True, finish=Finish.STOP, done=True),)
+    assert (
+        whole.outputs
+        == streamed.outputs
+        == (Output(text="I can't.", refused=True, as_refusal=True, finish=Finish.STOP, done=True),)
+    )
+
+
+def test_a_text_that_begins_as_content_is_content_to_its_end() -> None:
+    """A refusal behind content is marked for the record; its words stay in the one text that was begun."""
+    whole = read({"index": 0, "message": {"content": "Well, ", "refusal": "no."}, "finish_reason": "stop"})
+    streamed = read_stream(piece(content="Well, "), piece(refusal="no."), piece("stop"))
+
+    assert whole.outputs == streamed.outputs == (Output(text="Well, no.", refused=True, finish=Finish.STOP, done=True),)
 
 
 def test_a_stream_with_everything() -> None:

@@ -54,7 +54,7 @@ class Anthropic(Wire):
         output = answer.outputs[0]
         message = _message(answer.id, answer.model, answer.usage)
         message["content"] = _content(output)
-        message |= _stop(output.finish, output.notice, called=bool(output.tool_calls))
+        message |= _stop(output.finish, output.notice, output.stop_string, called=bool(output.tool_calls))
         if output.notice:
             message["outworks"] = stopped(answer.id, output.notice, output.confirm)
         return _encode(message)
@@ -87,7 +87,7 @@ class _Events(StreamWriter):
         self._index = -1
         self._in_text = False
         self._called = False
-        self._end: dict[str, Any] = {"delta": _stop(None, "", called=False)}
+        self._end: dict[str, Any] = {"delta": _stop(None, "", "", called=False)}
 
     @override
     def delta(self, delta: Delta) -> bytes:
@@ -101,7 +101,7 @@ class _Events(StreamWriter):
         if delta.finish is not None:
             self._close_text(events)
             # How it ended travels with the counts, which come last.
-            self._end = {"delta": _stop(delta.finish, delta.notice, called=self._called)}
+            self._end = {"delta": _stop(delta.finish, delta.notice, delta.stop_string, called=self._called)}
             if delta.notice:
                 self._end["outworks"] = stopped(self._head.id, delta.notice, delta.confirm)
         if not self._begun and (events or delta.finish is not None):
@@ -191,11 +191,15 @@ def _check_arguments(name: str, arguments: str) -> None:
         raise Problem(502, "upstream_garbage", why) from None
 
 
-def _stop(finish: Finish | None, notice: str, *, called: bool) -> dict[str, Any]:
-    # Some upstreams end a forced call with a plain stop; this vendor's clients run tools only on `tool_use`.
-    reason = "tool_use" if called and finish is Finish.STOP else _FINISH[finish]
+def _stop(finish: Finish | None, notice: str, stop_string: str, *, called: bool) -> dict[str, Any]:
+    reason = _FINISH[finish]
+    if finish is Finish.STOP and called:
+        # Some upstreams end a forced call with a plain stop; this vendor's clients run tools only on `tool_use`.
+        reason, stop_string = "tool_use", ""
+    elif stop_string:
+        reason = "stop_sequence"
     details = {"type": "refusal", "category": None, "explanation": notice} if notice else None
-    return {"stop_reason": reason, "stop_sequence": None, "stop_details": details}
+    return {"stop_reason": reason, "stop_sequence": stop_string or None, "stop_details": details}
 
 
 def _usage(usage: Usage | None) -> dict[str, int]:

@@ -79,24 +79,26 @@ class _Chunks(StreamWriter):
         # The head of every chunk is the same, so it is encoded once.
         self._before = b"data: " + _encode(fixed)[:-1] + b',"choices":'
         self._after = b',"usage":null}\n\n' if head.include_usage else b"}\n\n"
-        self._begun: set[int] = set()
+        self._begun = 0
 
     @override
     def delta(self, delta: Delta) -> bytes:
         choice, events = delta.choice, []
         if delta.text:
-            events.append(self._chunk(choice, {"content": delta.text}))
+            events.append(self._chunk(choice, {"refusal" if delta.as_refusal else "content": delta.text}))
         if delta.tool_call is not None:
             piece = delta.tool_call
             call = _call(ToolCall(piece.id, piece.name, piece.arguments))
             events.append(self._chunk(choice, {"tool_calls": [{"index": piece.index, **call}]}))
         if delta.finish is not None:
             if delta.notice:
-                events.append(self._chunk(choice, {"refusal": delta.notice}))
+                events.append(self._chunk(choice, {"refusal": _noticed(delta.notice, delta.as_refusal)}))
             events.append(self._finish(choice, delta))
-        if events and choice not in self._begun:
-            self._begun.add(choice)
-            events.insert(0, self._chunk(choice, {"role": "assistant", "content": "", "refusal": None}))
+        if events and choice >= self._begun:
+            # In order: the official client's accumulator takes no choice before the ones below it.
+            begun = {"role": "assistant", "content": "", "refusal": None}
+            events[:0] = [self._chunk(each, begun) for each in range(self._begun, choice + 1)]
+            self._begun = choice + 1
         return events[0] if len(events) == 1 else b"".join(events)
 
     def _chunk(self, choice: int, delta: dict[str, Any]) -> bytes:
@@ -123,7 +125,10 @@ class _Chunks(StreamWriter):
 def _choice(id: str, output: Output) -> dict[str, Any]:
     # `content` is null only where something else stands in its place.
     content = output.text or (None if output.tool_calls or output.notice else "")
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": output.notice or None}
+    refusal = output.notice or None
+    if output.as_refusal:
+        content, refusal = None, output.text + _noticed(output.notice, True)
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": refusal}
     if output.tool_calls:
         message["tool_calls"] = [_call(call) for call in output.tool_calls]
     finish = _FINISH[output.finish]
@@ -131,6 +136,11 @@ def _choice(id: str, output: Output) -> dict[str, Any]:
     if output.notice:
         choice["outworks"] = stopped(id, output.notice, output.confirm)
     return choice
+
+
+def _noticed(notice: str, as_refusal: bool) -> str:
+    """What the account is told, as it follows what has left in the same field."""
+    return f"\n{notice}" if notice and as_refusal else notice
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

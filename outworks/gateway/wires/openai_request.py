@@ -10,7 +10,7 @@ from outworks.gateway.wires import reading
 from outworks.gateway.wires.reading import Fields, Name, Voiced
 from outworks.gateway.wires.wire import Asked
 from outworks.label import Label
-from outworks.message import Message, Opaque, Role, Text, Tool, ToolCall, ToolResult
+from outworks.message import MOST_CHOICES, Message, Opaque, Role, Text, Tool, ToolCall, ToolResult
 
 
 class _Part(Fields, frozen=True, kw_only=True, tag_field="type"):
@@ -176,6 +176,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True):
     tool_choice: Literal["auto", "none", "required"] | _Chosen | None = None
     stop: str | list[str] | None = None
     max_completion_tokens: Any = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MOST_CHOICES)] | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     user: str | None = None
@@ -204,6 +205,8 @@ def read(body: bytes) -> Asked:
     tools = tuple(tool.tool() for tool in given.tools) if given.tools else ()
     if given.max_completion_tokens is not None:
         reading.set_once(parameters, "max_tokens", given.max_completion_tokens, "max_completion_tokens")
+    if given.n is not None:
+        parameters["n"] = given.n
     if given.stop is not None:
         parameters["stop"] = [given.stop] if isinstance(given.stop, str) else given.stop
     if isinstance(given.tool_choice, _Chosen):

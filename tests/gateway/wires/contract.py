@@ -111,10 +111,18 @@ class WireContract(ABC):
         writer = self.wire.stream(Head(id=ID, model=MODEL, created=CREATED, include_usage=True))
         places = sorted({0, len(output.text), *(cut % (len(output.text) + 1) for cut in cuts)})
         texts = [output.text[a:b] for a, b in pairwise(places)]
-        deltas = [Delta(text=text) for text in texts]
+        deltas = [Delta(text=text, as_refusal=output.as_refusal) for text in texts]
         for i, call in enumerate(output.tool_calls):
             deltas.append(Delta(tool_call=ToolCallPiece(i, call.id, call.name, call.arguments)))
-        deltas += [Delta(finish=output.finish, notice=output.notice), Delta(usage=usage)]
+        deltas.append(
+            Delta(
+                as_refusal=output.as_refusal,
+                finish=output.finish,
+                stop_string=output.stop_string,
+                notice=output.notice,
+            )
+        )
+        deltas.append(Delta(usage=usage))
         return b"".join(writer.delta(delta) for delta in deltas) + writer.end(usage)
 
     # Decoding

@@ -501,6 +501,29 @@ class TestAnthropic(WireContract):
         assert self.ask(200, whole, {}).finish == "tool_use"
         assert self.ask_streamed(self.streamed(output, (), None)).finish == "tool_use"
 
+    def test_the_stop_string_that_was_met_is_named(self) -> None:
+        """A stop at one of the request's strings is told with the string; a call still is `tool_use`."""
+        call = ToolCall("c", "f", "{}")
+        for calls, reason, met in (((), "stop_sequence", "END"), ((call,), "tool_use", None)):
+            output = Output(text="a", tool_calls=calls, finish=Finish.STOP, stop_string="END", done=True)
+            whole = self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(output,)))
+            self.check_strictly(whole)
+            message = VendorMessage.model_validate_json(whole)
+            api = client(200, self.streamed(output, (), None), "text/event-stream")
+            with api.messages.stream(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "x"}]) as stream:
+                streamed = stream.get_final_message()
+
+            assert (message.stop_reason, message.stop_sequence) == (reason, met)
+            assert (streamed.stop_reason, streamed.stop_sequence) == (reason, met)
+
+    def test_an_upstreams_refusal_is_text(self) -> None:
+        """This vendor has no field apart for a refusal: its words are the message's text."""
+        output = Output(text="I can't.", as_refusal=True, finish=Finish.STOP, done=True)
+        whole = self.ask(200, self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(output,))), {})
+
+        assert (whole.text, whole.finish, whole.notice) == ("I can't.", "end_turn", None)
+        assert self.ask_streamed(self.streamed(output, (2,), None)).text == "I can't."
+
     def test_only_the_first_choice_is_said(self) -> None:
         """An answer on this wire is one message: other choices leave no trace in a stream."""
         writer = self.wire.stream(Head(id=ID, model=MODEL, created=CREATED))

@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai.types import ErrorObject
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import BaseModel
 from typing_extensions import override
 
 from outworks import label
@@ -31,6 +32,14 @@ from outworks.message import (
 from tests.gateway.wires.contract import CREATED, ID, MODEL, Accepted, Refused, Seen, WireContract
 
 USER = {"role": "user", "content": "hi"}
+
+
+class Town(BaseModel):
+    """What a client asks an answer to be."""
+
+    name: str
+
+
 WEATHER = {
     "type": "function",
     "function": {
@@ -196,6 +205,7 @@ class TestOpenAI(WireContract):
                 }
             },
         ),
+        Accepted("as many choices as the vendor has", asking(USER, n=128), {"parameters": {"n": 128}}),
         Accepted("a choice in a word", asking(USER, tool_choice="none"), {"parameters": {"tool_choice": "none"}}),
         Accepted("the user", asking(USER, user="u"), {"user": "u", "parameters": {}}),
         Accepted("the safety identifier goes before", asking(USER, user="u", safety_identifier="s"), {"user": "s"}),
@@ -270,6 +280,12 @@ class TestOpenAI(WireContract):
             ["'wether'", "'weather'"],
         ),
         Refused("stops that are numbers", asking(USER, stop=["a", 5]), "stop[1]", ["expected str"]),
+        Refused("no choice", asking(USER, n=0), "n", ["int", "1"]),
+        Refused("choices beyond the vendor's bound", asking(USER, n=129), "n", ["int", "128"]),
+        Refused("choices beyond any count", asking(USER, n=2**63), "n", ["int", "128"]),
+        Refused("choices that are no whole number", asking(USER, n=1.5), "n", ["int", "float"]),
+        Refused("choices that are true", asking(USER, n=True), "n", ["int", "bool"]),
+        Refused("choices that are a word", asking(USER, n="2"), "n", ["int", "str"]),
         Refused("limits that differ", asking(USER, max_tokens=1, max_completion_tokens=2), "max_completion_tokens", []),
         Refused("a user that is a number", asking(USER, user=5), "user", ["expected str"]),
         Refused("a user that is a book", asking(USER, user="x" * 600), "user", ["600", "512"]),
@@ -363,6 +379,45 @@ class TestOpenAI(WireContract):
         assert [c.message.content for c in ChatCompletion.model_validate_json(whole).choices] == ["text 0", "text 1"]
         assert joined == ["text 0", "text 1"]
         assert [c.choices[0].index for c in chunks if c.choices[0].delta.role] == [0, 1]
+
+    def test_choices_begin_in_order(self) -> None:
+        """A choice that speaks while the ones below it are held is no riddle to the official client's stream helper."""
+        writer = self.wire.stream(Head(id=ID, model=MODEL, created=CREATED))
+        texts = [Delta(choice=2, text="two"), Delta(choice=0, text="zero"), Delta(choice=1, text="one")]
+        ends = [Delta(choice=choice, finish=Finish.STOP) for choice in range(3)]
+        data = b"".join(map(writer.delta, [*texts, *ends])) + writer.end(None)
+
+        with client(200, data, "text/event-stream").chat.completions.stream(**asking(USER, n=3)) as stream:
+            roles = [(c.index, c.delta.role) for e in stream if e.type == "chunk" for c in e.chunk.choices]
+            completion = stream.get_final_completion()
+
+        assert [choice.message.content for choice in completion.choices] == ["zero", "one", "two"]
+        assert [index for index, role in roles if role] == [0, 1, 2]
+
+    def test_an_upstreams_refusal_is_the_vendors_refusal(self) -> None:
+        """A client that wants its own type parses no refusal: it finds the words where the vendor puts them."""
+        output = Output(text="I can't.", refused=True, as_refusal=True, finish=Finish.STOP, done=True)
+        data = self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(output,)))
+        self.check_strictly(data)
+        (whole,) = (
+            client(200, data, "application/json").chat.completions.parse(**asking(USER), response_format=Town).choices
+        )
+        streamed = client(200, self.streamed(output, (2, 5), None), "text/event-stream")
+        with streamed.chat.completions.stream(**asking(USER), response_format=Town) as stream:
+            (final,) = stream.get_final_completion().choices
+
+        assert (whole.message.content, whole.message.parsed, whole.message.refusal) == (None, None, "I can't.")
+        assert (final.message.content or None, final.message.parsed, final.message.refusal) == (None, None, "I can't.")
+
+    @pytest.mark.parametrize("text", ["I can", ""])
+    def test_a_refusal_that_was_stopped_says_so_behind_its_words(self, text: str) -> None:
+        """Words and notice share the vendor's one field, streamed or not."""
+        finish, why = Finish.CONTENT_FILTER, "why it stopped"
+        output = Output(text=text, as_refusal=bool(text), finish=finish, notice=why, done=True)
+        whole = self.ask(200, self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(output,))), {})
+
+        assert (whole.text, whole.notice) == ("", f"{text}\n{why}" if text else why)
+        assert self.ask_streamed(self.streamed(output, (2,), None)) == whole
 
     def test_usage_is_streamed_only_where_asked(self) -> None:
         """A stream holds counts only where the client asked for them, and always its end."""
