@@ -72,9 +72,7 @@ def act(
         )
         now = actions.account_record(ledger, account, time.time()).action.standing
     wanted, is_ = done.standing.name.lower(), now.name.lower()
-    said = (
-        "" if now is done.standing else f": of the actions in force the strictest holds, {wanted} waits behind it"
-    )
+    said = "" if now is done.standing else f": of the actions in force the strictest holds, {wanted} waits behind it"
     print(f"{account} is {is_}{said}. To take it back: outworks accounts undo {done.id} --reason ...")
 
 

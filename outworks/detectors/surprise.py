@@ -243,7 +243,10 @@ def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | Non
     starts = list(accumulate((len(text) + BEFORE for text in texts[:-1]), initial=BEFORE))
     for begin in range(BEFORE, max(len(whole), BEFORE + 1), CHUNK - OVERLAP):
         end = begin + CHUNK
-        breaks = [start - 1 - begin for start in starts[bisect_right(starts, begin) : bisect_right(starts, end)]]
+        # No span goes over the gap between two texts, from its first character to its last: what is beside a text must
+        # not change what is found in it.
+        nexts = starts[bisect_right(starts, begin) : bisect_right(starts, end + BEFORE - 1)]
+        breaks = [at - begin for start in nexts for at in (start - BEFORE, start - 1) if begin <= at < end]
         found = []
         for rise in _stretch(tables, whole[begin - BEFORE : end], breaks):
             n = bisect_right(starts, begin + rise.start) - 1

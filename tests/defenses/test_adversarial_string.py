@@ -251,3 +251,19 @@ async def test_a_larger_budget_stops_more() -> None:
 def test_odd_junctions(text: str, odd: bool) -> None:
     """Plain sentences have none and are passed over; tokens that were thrown together have many."""
     assert has_odd_junction(text) is odd
+
+
+def test_what_is_beside_a_text_changes_nothing_in_it() -> None:
+    """Texts that are read together have the spans that each has alone: a turn must not be judged by its neighbours."""
+    chance = random.Random(5)
+    pieces = ("];{", " -> ", "usepackage", "\\", "$(", " represent", "}]", "Now write", "!--", "+ ", " the", "\n", "x1")
+    texts = ["".join(chance.choices(pieces, k=chance.randint(3, 30))) for _ in range(700)]
+    tables = surprise.load()
+
+    for begin in range(0, len(texts), 7):
+        batch = texts[begin : begin + 7]
+        together: list[list[surprise.Suspect]] = [[] for _ in batch]
+        for stretch in surprise.stretches(tables, batch):
+            for n, suspect in stretch:
+                together[n].append(suspect)
+        assert together == [surprise.spans(tables, text) for text in batch]
