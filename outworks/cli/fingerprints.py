@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, check_apart, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, check_writable, me, reading, writing
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, switched
 from outworks.defenses.formats import Format, format_of, read_entries, written
@@ -77,7 +77,7 @@ def export(
     if str(file) == "-":
         sys.stdout.write(lines)
     else:
-        check_apart(file, policy)
+        check_writable(file, policy=policy)
         file.write_text(lines, "utf-8")
         print(f"{len(bank)} entries are in {file}.")
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from outworks.cli.fingerprints import folded
-from outworks.cli.options import DEFAULT, PolicyFile, cell, policy_at
+from outworks.cli.options import DEFAULT, PolicyFile, cell, check_writable, policy_at
 from outworks.defenses.entry import Known
 from outworks.defenses.formats import Format, format_of, read_entries
 from outworks.enforcement.rules import Rule
@@ -168,6 +168,7 @@ def _hunt(
 
 
 def _run(look: Look, units: Callable[[], Sequence[Unit]], what: str, out: Path, jobs: int, policy: Path) -> None:
+    check_writable(out, policy=policy)
     job = f"{what} {policy.absolute()}"
     stderr = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.progress import Progress
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, check_apart, me, policy_at, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, check_writable, me, policy_at, reading, writing
 from outworks.duration import seconds
 from outworks.ledger import Recorded, erase, export, json_line, summary, verify
 from outworks.nearest import did_you_mean
@@ -100,7 +100,7 @@ def export_(
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Write events to a file for other tools: JSON lines, or Parquet (extra: outworks[parquet])."""
-    check_apart(file, policy)
+    check_writable(file, policy=policy)
     written = export(
         reading(policy),
         file,

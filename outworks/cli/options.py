@@ -36,8 +36,9 @@ def reading(path: Path) -> Reader:
     return Reader(policy_at(path).ledger_path)
 
 
-def check_writable(*files: Path | None) -> None:
-    """Raise OSError where one of these files could not be written: before the work whose outcome they are to hold."""
+def check_writable(*files: Path | None, policy: Path | None = None) -> None:
+    """Raise OSError where one of these files could not be written: before the work whose outcome they are to hold.
+    Raise ValueError where one is a ledger, or the policy: it would be gone."""
     for file in files:
         if file is None:
             continue
@@ -48,15 +49,21 @@ def check_writable(*files: Path | None) -> None:
             raise NotADirectoryError(f"{file} cannot be written: {there} is no folder")
         if not os.access(there, os.W_OK):
             raise PermissionError(f"{file} cannot be written: you may not write to {there}")
+        if policy is not None and file.exists() and policy.exists() and file.samefile(policy):
+            raise ValueError(f"{file} is the policy, and would be lost; expected another file to write to")
+        if _is_database(file):
+            raise ValueError(
+                f"{file} is a database, as ledgers are, and would be lost; expected another file to write to"
+            )
 
 
-def check_apart(file: Path, policy: Path) -> None:
-    """Raise ValueError where a file that is to be written is the policy, or part of its ledger: it would be gone."""
-    ledger = policy_at(policy).ledger_path
-    kept = (policy, ledger, *(ledger.with_name(ledger.name + ending) for ending in ("-wal", "-shm")))
-    if any(each.exists() and file.exists() and file.samefile(each) for each in kept):
-        what = "the policy" if file.samefile(policy) else "the ledger"
-        raise ValueError(f"{file} is {what} itself, and would be lost; expected another file to write to")
+def _is_database(file: Path) -> bool:
+    """Whether this is an SQLite file, or one that stands beside it while it is in use."""
+    whole = file.with_name(file.name.removesuffix("-wal").removesuffix("-shm"))
+    if not whole.is_file():
+        return False
+    with whole.open("rb") as opened:
+        return opened.read(16) == b"SQLite format 3\0"
 
 
 def cell(text: str) -> Text:

@@ -110,7 +110,9 @@ def test_the_ledger_is_shown_and_exported(used: Gateway, tmp_path: Path) -> None
     assert (tmp_path / "events.parquet").read_bytes()[:4] == b"PAR1"
 
 
-@pytest.mark.parametrize("command", [("ledger", "export"), ("fingerprints", "export")])
+@pytest.mark.parametrize(
+    "command", [("ledger", "export"), ("fingerprints", "export"), ("hunt", "fingerprint", "tulips", "--out")]
+)
 @pytest.mark.parametrize("file", ["outworks.db", "outworks.db-wal", "outworks.toml"])
 def test_nothing_is_written_over_the_ledger_or_the_policy(used: Gateway, command: tuple[str, ...], file: str) -> None:
     """An export to the wrong name is refused, and everything is as it was."""

@@ -161,11 +161,11 @@ def test_a_reload_takes_effect_and_spares_what_is_in_flight(two: Gateway, policy
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_reload_while_it_starts_ends_nothing(make: Make, policy: str, workers: int) -> None:
     """SIGHUP at any moment of a start is taken up once somebody can: the policy of then is in force."""
-    gateway = make(text=policy.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1))
+    gateway = make(text=policy.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1), prelude=_SLOW_START)
     gateway.add_key()
     gateway.start(wait=False)
     locked = policy + "\n[defenses.parameter_lock]\nallow = { temperature = { type = 'number', max = 0.1 } }\n"
-    wait_for(lambda: not _hup_kills(gateway.pid), 20, lambda: gateway.log)
+    wait_for(lambda: "the policy is loaded" in gateway.log, 20, lambda: gateway.log)
 
     gateway.write(locked.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1))
     for _ in range(20):
@@ -176,11 +176,11 @@ def test_a_reload_while_it_starts_ends_nothing(make: Make, policy: str, workers:
     assert "died" not in gateway.log
 
 
-def _hup_kills(pid: int) -> bool:
-    """Whether a hangup would end the process, as it does each one that has not come to its first lines."""
-    with open(f"/proc/{pid}/status") as status:
-        caught = next(line.split()[1] for line in status if line.startswith("SigCgt"))
-    return not int(caught, 16) >> (signal.SIGHUP - 1) & 1
+_SLOW_START = (
+    "import sys, time; import outworks.cli.serve; s = sys.modules['outworks.cli.serve']; load = s.load_policy; "
+    "s.load_policy = lambda path: (load(path), print('the policy is loaded', flush=True), time.sleep(1))[0]; "
+)
+"""Between loading the policy and serving it, time for a hangup."""
 
 
 def _is(gateway: Gateway, wanted: set[tuple[int, str]]) -> bool:

@@ -21,7 +21,7 @@ PLAN = Plan(
             settings=("temperatures=1.0,1.5,2.0", "top_ps=", "top_ks=", "tokens=12"),
             named="decoding",
         ),
-        Assault(method="prefill", settings=('prefills=["Sure, here is"]', "tokens=12"), named="prefill"),
+        Assault(method="prefill", settings=('prefills=["Sure, here is", "Well then:"]', "tokens=12"), named="prefill"),
         Assault(method="finetune", settings=("steps=12", "lr=1e-2", "tokens=12"), named="finetune"),
     ),
     scales=(0.0, 1.0),
@@ -93,12 +93,14 @@ def test_the_first_table_is_the_prototypes_again(told: Told):
     """Every row of it, with an interval for every checkpoint, and a dash where nothing was run."""
     first = sheets(told.report)[0]
 
-    assert len(first.rows) == 7
+    assert len(first.rows) == 8
     shipped, aligned = first.rows[0][2], first.rows[0][3]
     assert shipped.startswith("0% (0-")
     assert not aligned.startswith("0%")
     assert first.rows[4][2] == "-"
     assert first.rows[4][3] != "-"
+    assert "Well then:" in first.rows[5][0]
+    assert first.rows[5][3] != "-"
 
 
 def test_the_page_holds_both_pictures_and_needs_no_network(told: Told):

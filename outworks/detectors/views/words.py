@@ -126,7 +126,7 @@ def _in_words(text: str) -> str:
 
 
 def shifted(text: str) -> Iterator[Shifted]:
-    """Stretches whose words are English once turned round or rotated."""
+    """Stretches whose words are known ones once turned round or rotated."""
     last = done = -1
     for _, start, end in _SIGN.find_matches_as_indexes(_in_words(text)):
         if start < last:
@@ -152,7 +152,7 @@ class _Run(NamedTuple):
 
 
 def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | None:
-    """The run of words with the most that are English when undone over those that are English as they stand."""
+    """The run of words with the most that are known when undone over those that are known as they stand."""
     worth = [_worth(found[0].lower(), shifted_words) for found in words]
     best = total = begin = 0
     run = (0, 0)
