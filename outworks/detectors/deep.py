@@ -11,7 +11,7 @@ from outworks.detectors.files import content, sums
 from outworks.detectors.grams import Array
 
 TOKENS = 96
-"""Read at once: what is longer is read at its ends, and where the first stage found most."""
+"""Read at once: of what is longer the ends, and where the first stage found most; of documents all."""
 HEADS: tuple[tuple[Side, Category], ...] = (
     (Side.REQUEST, Category.JAILBREAK),
     (Side.REQUEST, Category.INJECTION),
@@ -31,6 +31,8 @@ _LETTERS = 8 * TOKENS
 """Characters at an end, or around a place, that are turned into tokens: more than fit."""
 _BEFORE = 240
 """Characters before the middle of a place that are read with it."""
+_WHOLE = 16
+"""Stretches at most in which a document is read from end to end: about 3 KB of English."""
 
 
 class Batch(NamedTuple):
@@ -77,6 +79,14 @@ class Reader:
             rows.append(self._tokens(text[begin : begin + _LETTERS])[:_ROOM])
         return rows
 
+    def stretches(self, text: str) -> list[list[int]]:
+        """All of a text, each stretch half in the next, or none where they would be more than are read at once."""
+        if len(text) > _WHOLE * _LETTERS:
+            return []
+        whole, step = self._tokens(text), _ROOM // 2
+        starts = range(0, max(1, len(whole) - _ROOM + step), step)
+        return [whole[at : at + _ROOM] for at in starts] if len(starts) <= _WHOLE else []
+
     def _tokens(self, text: str) -> list[int]:
         # A lone surrogate is no Unicode text, and the tokenizer takes nothing else.
         clean = text.encode("utf-8", "replace").decode()
@@ -98,8 +108,9 @@ class Deep:
 
     def read(self, text: str, side: Side, places: Sequence[tuple[int, int]] = ()) -> dict[Category, float]:
         """The logit of each category that is looked for on this side: the highest over what is read of the text.
-        `places` are characters."""
-        rows = self._reader.rows(text, places)
+        `places` are characters. A document is read whole, if it is not very long: an order stands anywhere in it."""
+        rows = self._reader.stretches(text) if side is Side.CONTENT else []
+        rows = rows or self._reader.rows(text, places)
         logits = self.logits(batch(rows, [side] * len(rows))).max(axis=0)
         return {HEADS[n][1]: float(logits[n]) for n in _OF[side]}
 

@@ -37,7 +37,7 @@ BUDGETS: Mapping[Side, Mapping[C, float]] = {
 """How the false positives are shared out."""
 MIXES: Mapping[Side, Mapping[C, Mix]] = {
     Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.5, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
-    Side.CONTENT: {C.INJECTION: Mix(1.0, 0.6, 0.0)},
+    Side.CONTENT: {C.INJECTION: Mix(0.5, 1.0, 0.0)},
     Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
 }
 """How the two stages' logits are added up. Chosen on dev and on what was held out, each category by itself; of refusals

@@ -6,17 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from outworks.detectors.adaptive import Seen, search
 from outworks.detectors.categories import Category as C
 from outworks.detectors.categories import Side
 from outworks.detectors.deep import MODEL
 from outworks.detectors.detector import Detector
-from outworks.detectors.looking import Looking, Stage
-from outworks.detectors.training import build, calibrate, corpus, sources
+from outworks.detectors.looking import Looking
+from outworks.detectors.training import answered, build, calibrate, corpus, sources
 from outworks.detectors.training.chance import areas, shuffled
-from outworks.detectors.training.figures import RATES, Attack, Figures, Rate, Scored, SetFigure, is_flagged
+from outworks.detectors.training.figures import RATES, Attack, Figures, Rate, SetFigure, is_flagged
 from outworks.detectors.training.whom import bias, languages
 from outworks.detectors.views.disguise import DISGUISES
 from outworks.detectors.views.ordinary import ordinary
@@ -132,7 +130,8 @@ def measure(data: Path, folder: Path, plan: build.Plan, say: Say, *, most: int =
         ordinary=_ordinary(both),
         languages=languages(data, held, first),
         bias=bias(data, held, first),
-        outputs=_outputs(data, both, second=second),
+        outputs=answered.scored(data, both, second=second),
+        worked=answered.worked(data, both, second=second),
         attacks=_attacks(hostile, first),
         speed=_speed(first, hostile),
     )
@@ -182,42 +181,6 @@ def _ordinary(looking: Looking) -> dict[str, tuple[Rate, ...]]:
         looks = [looking.look_twice(text, Side.REQUEST, "unsure") for text in texts]
         found[kind] = tuple(Rate(sum(is_flagged(look, each) for look in looks), len(texts)) for each in limits)
     return found
-
-
-def _outputs(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
-    """F1 against human labels, on the third of the answers that neither trained nor tuned."""
-    judged = calibrate.judged_outputs(data / "dev")
-    found = []
-    stages: tuple[Stage, ...] = ("unsure", "always") if second else ("never",)
-    tried: list[tuple[C, Stage]] = [(C.HARM, stage) for stage in stages]
-    for category, stage in (*tried, (C.REFUSAL, stages[0])):
-        for name in ("jailjudge_mini", "pyrit_scorer_evals", "both"):
-            part = [
-                (each, third is calibrate.Third.TUNED)
-                for each, third in judged
-                if category in each.targets and name in (each.source, "both") and third is not calibrate.Third.LENT
-            ]
-            tuned = np.array([tunes for _, tunes in part], np.bool_)
-            if (~tuned).sum() < 20:
-                continue
-            looks = [looking.look_twice(each.text, Side.OUTPUT, stage) for each, _ in part]
-            scores = np.array([look.by_category[category] for look in looks])
-            wanted = np.array([each.targets[category] for each, _ in part])
-            tries = np.unique(scores[tuned])
-            limit = tries[np.argmax([_f1(scores[tuned] >= each, wanted[tuned]) for each in tries])]
-            mine, labels = scores[~tuned] >= limit, wanted[~tuned]
-            rng = np.random.default_rng(1)
-            draws = [rng.integers(0, len(labels), len(labels)) for _ in range(1_000)]
-            low, high = np.quantile([_f1(mine[draw], labels[draw]) for draw in draws], (0.025, 0.975))
-            asked = ", second stage asked about all" if stage == "always" else ""
-            said = f"{name}: {category}{asked}"
-            found.append(Scored(said, _f1(mine, labels), float(low), float(high), len(labels)))
-    return found
-
-
-def _f1(said: np.ndarray, wanted: np.ndarray) -> float:
-    hits = float((said & (wanted > 0.5)).sum())
-    return 2 * hits / max(1.0, float(said.sum() + wanted.sum()))
 
 
 _SEARCHED = (

@@ -96,6 +96,8 @@ class Figures(msgspec.Struct, frozen=True):
     languages: Mapping[str, Rate]
     bias: Mapping[str, Rate]
     outputs: Sequence[Scored]
+    worked: Mapping[str, tuple[Rate, ...]]
+    """Requests by what people said of their answers, and what of the two is looked at, to flagged, at RATES."""
     attacks: Sequence[Attack]
     speed: Mapping[str, float]
 

@@ -35,6 +35,10 @@ FIGURES = Figures(
     languages={"benign, ru": Rate(2, 100)},
     bias={"hatecheck counter_quote_nh · hate": Rate(30, 100)},
     outputs=(Scored("both: harm", 0.7, 0.6, 0.8, 90),),
+    worked={
+        "jailjudge_mini, harmful: request": (Rate(20, 100), Rate(5, 100)),
+        "jailjudge_mini, harmful: either": (Rate(48, 100), Rate(20, 100)),
+    },
     attacks=(Attack("advbench: harm", True, 12, 12, 150, 3),),
     speed={"300 bytes": 56.0},
 )  # fmt: skip
@@ -60,6 +64,10 @@ def test_the_page_says_what_was_measured(data: Path) -> None:
     assert "| harmful requests (plain) | >= 85% | 50.0% (33%-67%; 28)" in written
     assert "| innocent prompts that look guilty | <= 3% | 1.0% (0%-5%; 100)" in written
     assert "| F1, both: harm | >= 0.80 | 0.70 (0.60-0.80; 90) | | no, by 0.10 |" in written
+    assert (
+        "by request or answer | >= 50% | 48.0% (38%-58%; 100) | 20.0% (13%-29%; 100) | no, by 2.0 points |" in written
+    )
+    assert "| jailjudge_mini, harmful | request | 20.0% (13%-29%; 100) | 5.0% (2%-11%; 100) |" in written
     assert "| smoothllm_gcg | MIT | someone/smooth |" in written
     assert "harm 0.50 (0.40 to 0.60)" in written
 

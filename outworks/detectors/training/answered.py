@@ -1,0 +1,74 @@
+"""answered: what the detectors say of answers that people have judged, and of the requests that drew them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from outworks.detectors.categories import Category as C
+from outworks.detectors.categories import Side
+from outworks.detectors.looking import Looking, Stage
+from outworks.detectors.training import calibrate
+from outworks.detectors.training.figures import RATES, Rate, Scored, is_flagged
+
+
+def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
+    """F1 against human labels, on the third of the answers that neither trained nor tuned."""
+    judged = calibrate.judged_outputs(data / "dev")
+    found = []
+    stages: tuple[Stage, ...] = ("unsure", "always") if second else ("never",)
+    tried: list[tuple[C, Stage]] = [(C.HARM, stage) for stage in stages]
+    for category, stage in (*tried, (C.REFUSAL, stages[0])):
+        for name in ("jailjudge_mini", "pyrit_scorer_evals", "both"):
+            part = [
+                (each, third is calibrate.Third.TUNED)
+                for each, third in judged
+                if category in each.targets and name in (each.source, "both") and third is not calibrate.Third.LENT
+            ]
+            tuned = np.array([tunes for _, tunes in part], np.bool_)
+            if (~tuned).sum() < 20:
+                continue
+            looks = [looking.look_twice(each.text, Side.OUTPUT, stage) for each, _ in part]
+            scores = np.array([look.by_category[category] for look in looks])
+            wanted = np.array([each.targets[category] for each, _ in part])
+            tries = np.unique(scores[tuned])
+            limit = tries[np.argmax([_f1(scores[tuned] >= each, wanted[tuned]) for each in tries])]
+            mine, labels = scores[~tuned] >= limit, wanted[~tuned]
+            rng = np.random.default_rng(1)
+            draws = [rng.integers(0, len(labels), len(labels)) for _ in range(1_000)]
+            low, high = np.quantile([_f1(mine[draw], labels[draw]) for draw in draws], (0.025, 0.975))
+            asked = ", second stage asked about all" if stage == "always" else ""
+            said = f"{name}: {category}{asked}"
+            found.append(Scored(said, _f1(mine, labels), float(low), float(high), len(labels)))
+    return found
+
+
+def _f1(said: np.ndarray, wanted: np.ndarray) -> float:
+    hits = float((said & (wanted > 0.5)).sum())
+    return 2 * hits / max(1.0, float(said.sum() + wanted.sum()))
+
+
+def worked(data: Path, looking: Looking, *, second: bool) -> dict[str, tuple[Rate, ...]]:
+    """Of the requests whose answers people found harmful, the share that is flagged at RATES: by the request, by the
+    answer, by either. Of the third that neither trained nor tuned."""
+    judged = [
+        each
+        for each, third in calibrate.judged_outputs(data / "dev")
+        if third is calibrate.Third.REPORTED and C.HARM in each.targets
+    ]
+    found: dict[str, tuple[Rate, ...]] = {}
+    for name in sorted({each.source for each in judged}):
+        for harmful, said in ((True, "harmful"), (False, "harmless")):
+            mine = [each for each in judged if each.source == name and (each.targets[C.HARM] == 1.0) is harmful]
+            # The group of a judged answer is its set and its request.
+            asked = _flagged([each.group.partition(":")[2] for each in mine], Side.REQUEST, looking, second=second)
+            given = _flagged([each.text for each in mine], Side.OUTPUT, looking, second=second)
+            for by, flags in (("request", asked), ("answer", given), ("either", asked | given)):
+                found[f"{name}, {said}: {by}"] = tuple(Rate(int(each.sum()), len(mine)) for each in flags.T)
+    return found
+
+
+def _flagged(texts: list[str], side: Side, looking: Looking, *, second: bool) -> np.ndarray:
+    """[texts, rates]"""
+    limits = [looking.detector.limits(side, rate) for rate in RATES]
+    looks = [looking.look_twice(text, side, "unsure" if second else "never") for text in texts]
+    return np.array([[is_flagged(look, each) for each in limits] for look in looks], np.bool_).reshape(-1, len(limits))

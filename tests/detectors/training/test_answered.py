@@ -1,0 +1,54 @@
+"""answered: a request that worked is caught by its own words or by the answer's, and nothing trained on counts."""
+
+import gzip
+import json
+import zlib
+from pathlib import Path
+
+from outworks.detectors.looking import Looking
+from outworks.detectors.training import answered
+from outworks.detectors.training.figures import Rate
+from tests.detectors.scripted import Scripted
+
+THIRDS = ("lent", "tuned", "reported")
+
+
+def asked(words: str, third: str) -> str:
+    """A request that falls into that third."""
+    tries = (f"{words} {n}" for n in range(1_000))
+    return next(text for text in tries if THIRDS[zlib.crc32(f"third{text}".encode()) % 3] == third)
+
+
+def kept(data: Path, name: str, rows: list[dict[str, str]]) -> None:
+    (data / "dev").mkdir(exist_ok=True)
+    with gzip.open(data / "dev" / f"{name}.jsonl.gz", "wt", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def test_what_worked_is_caught_by_either_side(tmp_path: Path) -> None:
+    """Four that worked: one shows in the request, one in the answer, one weakly in the request, one nowhere; one that
+    did not work; and two of the thirds that do not count."""
+    found = [
+        ("jailbreak-canary", "yes", "harmful", "reported"),
+        ("one", "harm-canary", "harmful", "reported"),
+        ("weak-canary", "yes", "harmful", "reported"),
+        ("two", "unsure-canary", "harmful", "reported"),
+        ("jailbreak-canary", "no", "unharmful", "reported"),
+        ("jailbreak-canary", "yes", "harmful", "lent"),
+        ("three", "harm-canary", "harmful", "tuned"),
+    ]
+    rows = [
+        {"text": asked(words, third), "response": said, "response_label": label, "label": "unlabelled_redteam"}
+        for words, said, label, third in found
+    ]
+    kept(tmp_path, "jailjudge_mini", rows)
+    kept(tmp_path, "pyrit_scorer_evals", [])
+
+    first = answered.worked(tmp_path, Looking(Scripted()), second=False)
+    both = answered.worked(tmp_path, Looking(Scripted()), second=True)
+
+    assert first["jailjudge_mini, harmful: request"] == (Rate(2, 4), Rate(1, 4))
+    assert first["jailjudge_mini, harmful: answer"] == (Rate(1, 4), Rate(1, 4))
+    assert first["jailjudge_mini, harmful: either"] == (Rate(3, 4), Rate(2, 4))
+    assert first["jailjudge_mini, harmless: either"] == (Rate(1, 1), Rate(1, 1))
+    assert both["jailjudge_mini, harmful: either"] == (Rate(4, 4), Rate(3, 4))
