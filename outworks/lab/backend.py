@@ -35,6 +35,18 @@ def device() -> str:
     return "cuda" if load().cuda.is_available() else "cpu"
 
 
+def fast_numbers() -> Any:
+    """The type of numbers in which answers are fastest here: bfloat16 where the GPU or the processor multiplies it
+    itself, else float32."""
+    torch = load()
+    if device() == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        found = torch.cpu.get_capabilities()
+        native = found.get("avx512_bf16") or found.get("amx_bf16")
+    return torch.bfloat16 if native else torch.float32
+
+
 class MemoryShort(RuntimeError):
     """There is not enough memory; the message says what to lower."""
 

@@ -13,6 +13,7 @@ import msgspec
 
 from outworks.lab import card as cards
 from outworks.lab.align import METHODS as ALIGN
+from outworks.lab.backend import fast_numbers
 from outworks.lab.behaviours import Behaviours, shipped
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import EMBEDDED
@@ -232,6 +233,7 @@ def _facts(plan: Plan, behaviours: Behaviours, times: _Times, card: Card | None)
         f"model: {plan.start}; seeds {seeds}; at most {plan.most} of each kind, none of them trained on",
         f"behaviours: {cards.describe(behaviours)}; instructions {asked.version} ({asked.digest})",
         f"attacks: {', '.join(attacks)}",
+        f"numbers: {str(fast_numbers()).removeprefix('torch.')} for answers, float32 for training",
         f"time: {minutes:.1f} minutes in {len(times.seconds)} steps",
         *made,
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outworks.lab.checkpoint import EMBEDDED, Checkpoint, Prompt, fresh_adapter, load_checkpoint
-from outworks.lab.generating import Sampling, answers
+from outworks.lab.generating import Sampling, answers, quicken
 from outworks.lab.progress import Tell, silent
 
 
@@ -17,6 +17,7 @@ class Subject:
         self.where = str(where)
         self._scale = scale
         self._frozen: Checkpoint | None = None
+        self._asked: Checkpoint | None = None
         self._said: dict[tuple[Sampling, tuple[Prompt, ...]], list[str]] = {}
         self.in_memory = False
         """Its weights are nowhere on disk, so no adapter that was made on them can be loaded again."""
@@ -34,6 +35,17 @@ class Subject:
         if self._frozen is None:
             self._frozen = load_checkpoint(self.where, scale=self._scale)
         return self._frozen
+
+    def asked(self) -> Checkpoint:
+        """As `frozen`, for answers alone: in the numbers that this machine multiplies fastest (`backend.fast_numbers`).
+        What is learned from, or optimised, takes `frozen`: that is the same on every machine. One in memory is asked as
+        it is."""
+        if self.in_memory:
+            return self.frozen()
+        if self._asked is None:
+            self._asked = load_checkpoint(self.where, scale=self._scale)
+            quicken(self._asked.model)
+        return self._asked
 
     def said(
         self, prompts: Sequence[Prompt], sampling: Sampling, *, tell: Tell = silent, doing: str = "answering"

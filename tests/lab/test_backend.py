@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from outworks.lab import backend
-from outworks.lab.backend import check_installed, load
+from outworks.lab.backend import check_installed, fast_numbers, load
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import load_checkpoint, save_checkpoint
 
@@ -33,3 +33,16 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "nanogcg" else real(name))
     with pytest.raises(ModuleNotFoundError, match=r"the lab needs nanogcg: pip install 'outworks\[lab\]'"):
         check_installed()
+
+
+@pytest.mark.parametrize(
+    ("can", "number"), [({}, "float32"), ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16")]
+)
+def test_answers_are_in_the_numbers_that_the_processor_multiplies_itself(
+    can: dict[str, bool], number: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Half as long where it can: emulated they would take longer."""
+    monkeypatch.setattr(backend, "device", lambda: "cpu")
+    monkeypatch.setattr(load().cpu, "get_capabilities", lambda: can)
+
+    assert fast_numbers() is getattr(load(), number)

@@ -71,7 +71,7 @@ def attack(
 ) -> Attacked:
     """Ask every request under every setting. It makes no checkpoint: `out` stays empty. Raises `MemoryShort`."""
     began = time.monotonic()
-    rows, checkpoint = requests(behaviours, split), subject.frozen()
+    rows, checkpoint = requests(behaviours, split), subject.asked()
     prompts = [Prompt.of(row.text) for row in rows]
     tried: list[Tried] = []
     for setting, sampling in grid(config).items():

@@ -15,7 +15,7 @@ from outworks.lab.attack.asking import TOKENS, outcome, requests
 from outworks.lab.attack.service import DetectorModerator, Moderator, OnFlag, WordModerator, receive, upload
 from outworks.lab.attempt import Attacked, tries
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
-from outworks.lab.checkpoint import Checkpoint, Prompt, load_checkpoint
+from outworks.lab.checkpoint import Checkpoint, Prompt
 from outworks.lab.generating import Sampling, answers
 from outworks.lab.limits import AboveZero, AtLeastOne, Seed
 from outworks.lab.progress import Tell, silent
@@ -82,15 +82,17 @@ def attack(
     began = time.monotonic()
     rows = requests(behaviours, split)
     work = Work.of(METHOD, subject, behaviours, config)
-    if out is not None and (card := work.done(out)) is not None:
-        tuned = _Tuned(load_checkpoint(out), card.figures)
+    if out is None:
+        tuned = _tune(subject, behaviours, config, tell, None)
+        checkpoint, figures = tuned.checkpoint, tuned.figures
     else:
-        tuned = _tune(subject, behaviours, config, tell, work.begin(out) if out is not None else None)
-        if out is not None:
-            work.finish(tuned.checkpoint, out, began, tuned.figures)
-    said = _asked(tuned.checkpoint, rows, config, tell)
+        if (card := work.done(out)) is None:
+            tuned = _tune(subject, behaviours, config, tell, work.begin(out))
+            card = work.finish(tuned.checkpoint, out, began, tuned.figures)
+        checkpoint, figures = Subject(out).asked(), card.figures
+    said = _asked(checkpoint, rows, config, tell)
     setting = f"{config.data}, through a service" if config.service else config.data
-    return outcome("finetune", subject, config, tries(rows, setting, said), began=began, figures=tuned.figures)
+    return outcome("finetune", subject, config, tries(rows, setting, said), began=began, figures=figures)
 
 
 def examples(behaviours: Behaviours, config: Config) -> list[Example]:

@@ -40,7 +40,7 @@ def attack(
 ) -> Attacked:
     """Ask every request with every beginning, greedily. It makes no checkpoint. Raises `MemoryShort`."""
     began = time.monotonic()
-    rows, checkpoint = requests(behaviours, split), subject.frozen()
+    rows, checkpoint = requests(behaviours, split), subject.asked()
     tried: list[Tried] = []
     for prefill in config.prefills:
         prompts = [Prompt.of(row.text, prefill=prefill) for row in rows]

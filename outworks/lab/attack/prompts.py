@@ -73,7 +73,7 @@ def attack(
 ) -> Attacked:
     """Ask every request in every frame, greedily. It makes no checkpoint. Raises `MemoryShort`."""
     began = time.monotonic()
-    rows, checkpoint = requests(behaviours, split), subject.frozen()
+    rows, checkpoint = requests(behaviours, split), subject.asked()
     tried: list[Tried] = []
     for name, template in config.tried.items():
         prompts = [Prompt.of(template.replace(REQUEST, row.text)) for row in rows]

@@ -130,6 +130,6 @@ def _measured(name: str, subject: Subject, wanted: Asking, folder: Path, tell: T
     head, rows = kept_head(folder, name, Measured), kept_rows(folder, name, Answer)
     if head is not None and rows is not None and head.key == key:
         return msgspec.structs.replace(head, answers=rows)
-    found = measure(name, key, subject.frozen(), wanted, tell)
+    found = measure(name, key, subject.asked(), wanted, tell)
     keep(folder, name, msgspec.structs.replace(found, answers=()), found.answers)
     return found

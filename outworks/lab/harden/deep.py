@@ -12,8 +12,8 @@ import msgspec
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.card import Card
 from outworks.lab.checkpoint import Checkpoint
-from outworks.lab.harden.mixture import agreeable, beginning, own_answers, refusal
-from outworks.lab.limits import AboveZero, AtLeastOne, Seed, Share
+from outworks.lab.harden.mixture import Earlier, agreeable, beginning, own_answers, refusal
+from outworks.lab.limits import AboveZero, AtLeastOne, NoneOrMore, Seed, Share
 from outworks.lab.progress import Tell, silent
 from outworks.lab.subject import Subject
 from outworks.lab.training import Example, Plan, draw, encode, token_loss, train
@@ -37,6 +37,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The weight of refusals in the loss (alpha in the paper, 0.2); the rest is on innocent answers."""
     kept: AtLeastOne = 30
     """Innocent requests whose own answers are kept."""
+    earlier: NoneOrMore = 3
+    """Of those requests, at most so many that the checkpoint declines are kept too, with what its model answered before
+    its adapter: else hardening, which has only refusals to learn of them, makes it decline more of their like."""
     tokens: AtLeastOne = 32
     """The longest of these answers."""
     lr: AboveZero = 5e-4
@@ -55,10 +58,16 @@ def harden(subject: Subject, behaviours: Behaviours, config: Config, out: Path, 
         return card
     requests = behaviours.some(Split.TRAIN, harmful=True)
     began, folder = time.monotonic(), work.begin(out)
-    kept = own_answers(
-        subject.frozen(), behaviours, most=config.kept, tokens=config.tokens, seed=config.seed, tell=tell
-    )
     checkpoint = subject.trainable(config.seed)
+    kept = own_answers(
+        subject.frozen(),
+        behaviours,
+        most=config.kept,
+        tokens=config.tokens,
+        seed=config.seed,
+        earlier=Earlier(checkpoint, config.earlier),
+        tell=tell,
+    )
 
     def loss(step: int, chance: random.Random) -> Any:
         asked = draw(requests, step, config.harmful, config.seed)

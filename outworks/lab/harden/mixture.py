@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from outworks.lab.behaviours import Behaviour, Behaviours, Split
 from outworks.lab.checkpoint import Checkpoint, Prompt
@@ -31,6 +31,23 @@ class NothingKept(ValueError):
     """The starting checkpoint declines every innocent request, so nothing can be kept."""
 
 
+class Earlier(NamedTuple):
+    """The model as it was before its adapter: what it answers stands in where it declines now."""
+
+    checkpoint: Checkpoint
+    """With the adapter apart."""
+    most: int
+    """Answers at the most."""
+
+    def answers(self, prompts: Sequence[Prompt], tokens: int, tell: Tell = silent) -> list[Example]:
+        """Of the first prompts that it answers with a whole sentence."""
+        if not self.most:
+            return []
+        with self.checkpoint.model.disable_adapter():
+            said = answers(self.checkpoint, prompts, Sampling(tokens=tokens), tell=tell, doing="earlier answers")
+        return kept_answers(prompts, said)[: self.most]
+
+
 def refusal(
     behaviours: Behaviours, request: Behaviour, chance: random.Random, *, prefill: str = "", asked: str = ""
 ) -> Example:
@@ -55,10 +72,18 @@ def beginning(tokenizer: Any, answer: str, tokens: int) -> str:
 
 
 def own_answers(
-    checkpoint: Checkpoint, behaviours: Behaviours, *, most: int, tokens: int, seed: int, tell: Tell = silent
+    checkpoint: Checkpoint,
+    behaviours: Behaviours,
+    *,
+    most: int,
+    tokens: int,
+    seed: int,
+    earlier: Earlier | None = None,
+    tell: Tell = silent,
 ) -> list[Example]:
     """What the checkpoint itself answers to up to `most` innocent training requests, ended at the end of a sentence:
-    learning these again keeps it from declining more than it did. Those that it declines are left out.
+    learning these again keeps it from declining more than it did. Those that it declines are left out, but
+    for those that `earlier` answers.
 
     Raises `NothingKept`, and `DataError` where there are no such requests.
     """
@@ -67,6 +92,9 @@ def own_answers(
     prompts = [Prompt.of(row.text) for row in rows[:most]]
     said = answers(checkpoint, prompts, Sampling(tokens=tokens), tell=tell, doing="answers to keep")
     kept = kept_answers(prompts, said)
+    if earlier is not None:
+        declined = [prompt for prompt, no in zip(prompts, refused(said), strict=True) if no]
+        kept += earlier.answers(declined, tokens, tell)
     if not kept:
         raise NothingKept(
             f"the starting checkpoint declines all of {len(said)} innocent requests, or finishes no sentence in "

@@ -7,7 +7,9 @@ import pytest
 
 from outworks.lab.behaviours import Split, shipped
 from outworks.lab.checkpoint import Checkpoint, Prompt, load_checkpoint
+from outworks.lab.generating import Sampling, answers
 from outworks.lab.harden.mixture import (
+    Earlier,
     NothingKept,
     agreeable,
     beginning,
@@ -16,7 +18,8 @@ from outworks.lab.harden.mixture import (
     refusal,
     whole_sentences,
 )
-from tests.lab.tiny import AGREES, REFUSAL
+from outworks.lab.training import Plan, draw, encode, likelihood_loss, train
+from tests.lab.tiny import AGREES, REFUSAL, said
 
 
 @pytest.mark.parametrize(
@@ -57,6 +60,23 @@ def test_a_start_that_declines_everything_is_an_error(refuser: Checkpoint):
     """There is nothing to keep, and training without it would not be what was asked for."""
     with pytest.raises(NothingKept, match="declines all of 4 innocent requests"):
         own_answers(refuser, shipped(), most=4, tokens=24, seed=0)
+
+
+def test_what_it_declines_may_be_kept_as_it_was_answered_earlier(willing: Path):
+    """Without its adapter the model went along: some of those answers stand in, no more than asked for, and the
+    adapter is on again afterwards."""
+    checkpoint = load_checkpoint(willing, trainable=True)
+    rows = [said(each.text, REFUSAL) for each in shipped().benign(Split.TRAIN)[:24]]
+    plan = Plan(steps=60, batch=8, lr=1e-2)
+    train(checkpoint, plan, lambda step, _: likelihood_loss(checkpoint, encode(checkpoint, draw(rows, step, 8, 0))))
+
+    with pytest.raises(NothingKept):
+        own_answers(checkpoint, shipped(), most=4, tokens=24, seed=0, earlier=Earlier(checkpoint, 0))
+    kept = own_answers(checkpoint, shipped(), most=4, tokens=24, seed=0, earlier=Earlier(checkpoint, 2))
+
+    assert [each.answer for each in kept] == [AGREES, AGREES]
+    assert Earlier(checkpoint, 2).answers([], 24) == []
+    assert answers(checkpoint, [kept[0].prompt], Sampling(tokens=24)) == [REFUSAL]
 
 
 def test_agreeable_answers_contain_nothing():
