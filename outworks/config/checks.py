@@ -272,7 +272,7 @@ def checked_rules(reading: Reading, cases: CaseSettings) -> CheckedRules:
         places = [index for index, rule in enumerate(rules) if rule is not None]
         for fault in error.faults:
             index = places[fault.index]
-            if not halves[index] or fault.field in ("name", "description", "when"):
+            if not halves[index] or fault.field in ("name", "description", "when", "expires"):
                 reading.fault(("rules", index, fault.field), fault.message)
         return CheckedRules((), Rules())
 

@@ -1,5 +1,7 @@
 """`outworks serve`, up to where it would listen."""
 
+import logging
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,22 @@ def test_the_embedded_model_is_fetched_only_where_one_needs_it(
         command(policy)
 
     assert len(asked) == fetched
+
+
+def test_what_a_library_logs_is_a_line_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings and worse; never a traceback, which would quote what somebody wrote."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    import_module("outworks.cli.serve")._log_plainly()
+
+    library = logging.getLogger("some.library")
+    library.info("connected")
+    try:
+        raise ValueError("my secret question")
+    except ValueError:
+        library.exception("a connection was lost")
+
+    assert capsys.readouterr().err == "outworks: a connection was lost\n"

@@ -23,7 +23,9 @@ COMMON = frozenset(
     something start step steps still stop story such sure system take tell text than that the their them then there
     these they thing things think this those through time to too true tutorial two under unless until up us use user
     using very via virus want was water way ways we weapon well were what when where which while who why will with
-    within without word words work world would write written yes yet you your""".split()  # noqa: SIM905
+    within without word words work world would write written yes yet you your
+    article campaign company design develop draft government group information large major media misleading plan public
+    report series social strategy system systems""".split()  # noqa: SIM905
 )
 """English words by which English is known."""
 _ELSEWHERE = frozenset(
@@ -61,7 +63,7 @@ _OFTEN = (
 )
 _OFTEN_BACKWARDS = (
     "the you with this that what how your from make ignore explain please write prompt instructions should would will "
-    "tell give about once use using against into for of to by and or"
+    "tell give about once use using against into for of to by and or have been"
 )
 _ROT13 = set(map(_rotated, {*COMMON, *_DISTINCT, *_OFTEN.split()}))
 _BACKWARDS = set(map(_mirrored, {*COMMON, *_DISTINCT, *_OFTEN_BACKWARDS.split()}))
@@ -78,6 +80,9 @@ _WORD = re.compile(r"(?<![\w@$|])(?<!\w!)[^\W\d_]+(?![@$|]?\w|!\w)")
 _REACH = 1_000
 """Characters around such a word in which the text is looked at word by word."""
 _LONG_WORD = 64
+_FEW_SIGNS = 4
+_SIGNS_BEFORE = re.compile(rf"[^\w\s]{{1,{_FEW_SIGNS}}}\Z")
+_SIGNS_AFTER = re.compile(rf"[^\w\s]{{1,{_FEW_SIGNS}}}")
 _FEW = 6
 """Words among which one is enough."""
 
@@ -138,11 +143,21 @@ def shifted(text: str) -> Iterator[Shifted]:
         for name, shifted_words in (("rot13", _ROT13), ("backwards", _BACKWARDS)):
             run = _best(words, shifted_words)
             if run is not None:
-                said = text[run.start : run.end]
                 mirrored = name == "backwards"
+                start, end = _with_signs(text, run) if mirrored else (run.start, run.end)
+                said = text[start:end]
                 said = said[::-1] if mirrored else codecs.encode(said, "rot13")
-                yield Shifted(name, Edit(run.start, run.end, said, mirrored, run.doubtful))
-                done = max(done, run.end)
+                yield Shifted(name, Edit(start, end, said, mirrored, run.doubtful))
+                done = max(done, end)
+
+
+def _with_signs(text: str, run: "_Run") -> tuple[int, int]:
+    """The run and the signs that touch it: a sentence's full stop stands before it when it is turned round."""
+    before, after = (
+        _SIGNS_BEFORE.search(text, max(0, run.start - _FEW_SIGNS), run.start),
+        _SIGNS_AFTER.match(text, run.end),
+    )
+    return before.start() if before else run.start, after.end() if after else run.end
 
 
 class _Run(NamedTuple):

@@ -46,6 +46,13 @@ def test_both_shifts_side_by_side_are_undone() -> None:
     assert any(SAID in view.text for view in read(f"{rot13(other)} {mirrored(SAID)}").views)
 
 
+@pytest.mark.parametrize("said", [f"'{SAID}'", f'"{SAID}"?!', "Plan the large campaign for the company."])
+def test_a_sentence_written_backwards_keeps_its_signs(said: str) -> None:
+    """The full stop that stands before its first word is the one that ended its last; what stands apart stays."""
+    assert read(mirrored(said)).views[-1].text == said
+    assert f"Read this: {said}" in [view.text for view in read(f"Read this: {mirrored(said)}").views]
+
+
 @pytest.mark.parametrize("filler", [rot13("the the the"), mirrored("the the the")])
 def test_plain_words_among_shifted_ones_stay(filler: str) -> None:
     """Where plain words are rotated with those around them, the text as it stands is looked at too."""
