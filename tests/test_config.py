@@ -136,6 +136,13 @@ def test_what_no_type_shows_is_refused_with_its_line(faults: Any, text: str, fau
     assert faults(text)[0].startswith(fault)
 
 
+def test_a_wrong_action_hides_nothing_else_of_its_rule(faults: Any) -> None:
+    """An expiry that is none is told with it, in one go."""
+    found = faults(MODEL + RULE.replace('"warn"', '"wran"').replace('"1d"', '"soon"'))
+
+    assert [each.partition(": ")[2].partition(":")[0] for each in found] == ["rules[0].action", "rules[0].expires"]
+
+
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:8600", "[::1]:8600", "127.9.9.9:80"])
 def test_on_loopback_no_key_is_needed(policy: Any, listen: str) -> None:
     """Whoever only listens on this machine may answer without a key."""
