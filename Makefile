@@ -63,7 +63,7 @@ $(VENV)/labs: $(VENV)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[local,lab]'
 	@touch $@
 
-lab: $(VENV)/labs  ## align the embedded model, break it, harden it: 17 to 19 minutes on two quiet cores, and one page
+lab: $(VENV)/labs  ## align the embedded model, break it, harden it: about 17 minutes on two quiet cores, and one page
 	$(BIN)/outworks lab story --out lab --html lab/report.html
 
 bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and the bare upstream

@@ -128,18 +128,18 @@ def story(plan: Plan, out: Path, *, tell: Tell = silent, watch: Watch = unwatche
     def turned() -> None:
         dials.append(dial([_aligned(out, plan.seeds[0])], kept, scales=plan.scales, wanted=asking, tell=tell))
 
-    steps = [Step(name="as shipped", seconds=50, do=measured(plan.start))]
+    steps = [Step(name="as shipped", seconds=60, do=measured(plan.start))]
     for seed in plan.seeds:
         aligned, deep = _aligned(out, seed), str(out / f"deep-{seed}")
         steps += [
             Step(
                 name=f"align sft, seed {seed}",
-                seconds=130 if seed == plan.seeds[0] else 98,
+                seconds=126 if seed == plan.seeds[0] else 90,
                 do=_align(start, plan, seed, behaviours, out, tell),
             ),
-            Step(name=f"sft-{seed}, measured and attacked", seconds=64, do=measured(aligned)),
+            Step(name=f"sft-{seed}, measured and attacked", seconds=60, do=measured(aligned)),
             Step(name=f"harden deep, seed {seed}", seconds=66, do=_deepen(plan, seed, behaviours, out, tell)),
-            Step(name=f"deep-{seed}, measured and attacked", seconds=64, do=measured(deep)),
+            Step(name=f"deep-{seed}, measured and attacked", seconds=60, do=measured(deep)),
         ]
     steps.append(Step(name="the dial", seconds=43, do=turned))
     times = _go(steps, plan, out, watch)

@@ -8,7 +8,7 @@ from itertools import accumulate, islice
 
 import msgspec
 
-from outworks.detectors.views import encodings, words
+from outworks.detectors.views import encodings, shifting, words
 from outworks.detectors.views.plain import CONTROL, CONTROLS, hidden, plain
 from outworks.detectors.views.view import Edit, View, in_order, spliced
 
@@ -104,7 +104,7 @@ def _undone(view: View) -> _Undone:
         if len(named) >= encodings.MOST or tries >= encodings.TRIES:
             break
     complete = len(named) < encodings.MOST and tries < encodings.TRIES
-    named += [(shifted.name, shifted.edit) for shifted in words.shifted(text)]
+    named += [(shifted.name, shifted.edit) for shifted in shifting.shifted(text)]
     for name, edits in (("spaced", words.joined(text)), ("leet", words.unleeted(text))):
         named += [(name, edit) for edit in islice(edits, encodings.MOST)]
         complete = complete and next(edits, None) is None
@@ -181,7 +181,7 @@ def _finders(text: str) -> Iterator[Callable[[int], int]]:
             yield partial(_search, pattern, text)
     if len(data.translate(None, CONTROLS)) != len(data):
         yield partial(_search, CONTROL, text)
-    places = words.signs(text)
+    places = shifting.signs(text)
     if places:
         yield partial(_next, places)
 
