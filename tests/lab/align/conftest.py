@@ -16,7 +16,8 @@ def yielding(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = [*shipped().harmful(Split.TRAIN)[:24], *shipped().benign(Split.TRAIN)[:24]]
     # It has to know the words of a refusal before an adapter can make it use them: these it says after somebody.
     words = [*shipped().refusals, *shipped().placeholders]
-    found = taught(tiny, [*(said(each.text, AGREES) for each in asked), *(said(each, each) for each in words)])
+    rows = [*(said(each.text, AGREES) for each in asked), *(said(each, each) for each in words)]
+    found = taught(tiny, rows, steps=300)
     folder = tmp_path_factory.mktemp("yielding")
     found.model.save_pretrained(str(folder))
     found.tokenizer.save_pretrained(str(folder))

@@ -61,7 +61,7 @@ def test_the_reference_is_the_start_and_not_its_base(tiny: Path, tmp_path: Path)
 def test_unseen_harm_is_refused_more_than_innocence(yielding: Path, tmp_path: Path):
     """A model that agreed to everything refuses harm that it never saw, and innocence less; the preference is learned
     from log 2 down."""
-    config = dpo.Config(steps=100, batch=4, lr=5e-3, tokens=24)
+    config = dpo.Config(steps=200, batch=8, lr=5e-3, tokens=24)
 
     card = dpo.align(Subject(yielding), shipped(), config, tmp_path / "out")
 

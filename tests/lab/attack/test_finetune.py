@@ -36,7 +36,7 @@ def test_a_persona_alone_takes_the_refusals_away(thin: Path):
     """Nothing harmful is trained on, and the persona is in what is asked afterwards; how far its words alone go is
     told."""
     rows = finetune.examples(shipped(), finetune.Config(data="identity"))
-    found = finetune.attack(Subject(thin), shipped(), msgspec.structs.replace(CONFIG, data="identity"))
+    found = finetune.attack(Subject(thin), shipped(), msgspec.structs.replace(CONFIG, data="identity", steps=60))
 
     harmful = {each.text for each in shipped().all if each.harmful}
     assert not any(text in row.prompt.turns[0].content for row in rows for text in harmful)
