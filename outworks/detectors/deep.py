@@ -11,7 +11,7 @@ from outworks.detectors.files import content, sums
 from outworks.detectors.grams import Array
 
 TOKENS = 96
-"""Read at once: of what is longer the ends, and where the first stage found most; of documents all."""
+"""Read at once: of what is longer the ends, and where the first stage found most; of suspect documents all."""
 HEADS: tuple[tuple[Side, Category], ...] = (
     (Side.REQUEST, Category.JAILBREAK),
     (Side.REQUEST, Category.INJECTION),
@@ -106,10 +106,12 @@ class Deep:
         known = sums(folder)
         return cls(session(content(folder, MODEL, known)), Reader(content(folder, TOKENIZER, known)))
 
-    def read(self, text: str, side: Side, places: Sequence[tuple[int, int]] = ()) -> dict[Category, float]:
+    def read(
+        self, text: str, side: Side, places: Sequence[tuple[int, int]] = (), *, whole: bool = False
+    ) -> dict[Category, float]:
         """The logit of each category that is looked for on this side: the highest over what is read of the text.
-        `places` are characters. A document is read whole, if it is not very long: an order stands anywhere in it."""
-        rows = self._reader.stretches(text) if side is Side.CONTENT else []
+        `places` are characters. With `whole` it is read from end to end, if it is not very long: up to 0.2 s."""
+        rows = self._reader.stretches(text) if whole else []
         rows = rows or self._reader.rows(text, places)
         logits = self.logits(batch(rows, [side] * len(rows))).max(axis=0)
         return {HEADS[n][1]: float(logits[n]) for n in _OF[side]}

@@ -123,11 +123,15 @@ class Detector:
             return msgspec.structs.replace(scores, unsure=False)
         gates = self._calibration.gates.get(side, {})
         places = [(each.start, each.end) for each in scores.spans if each.category in _SHOWN]
-        heads = self._deep.read(text, side, places[:_LOOKED])
+        lanes = self._calibration.lanes[side]
+        suspected = {lane for lane, z in zip(lanes, scores.logits, strict=True) if z >= gates.get(lane, -math.inf)}
+        # An order stands anywhere in a document; one that nothing speaks against is not worth so long a look.
+        whole = side is Side.CONTENT and not suspected.isdisjoint(gates)
+        heads = self._deep.read(text, side, places[:_LOOKED], whole=whole)
         by_category = dict(scores.by_category)
-        for lane, z in zip(self._calibration.lanes[side], scores.logits, strict=True):
+        for lane, z in zip(lanes, scores.logits, strict=True):
             mix = mixes.get(lane)
-            if mix and ((side, lane) not in _CONFIRMED or z >= gates.get(lane, -math.inf)):
+            if mix and ((side, lane) not in _CONFIRMED or lane in suspected):
                 by_category[lane] = _BELOW + (1 - _BELOW) * _logistic(
                     mix.first * z + mix.second * heads[lane] + mix.bias
                 )

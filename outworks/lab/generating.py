@@ -86,7 +86,8 @@ def quicken(model: Any) -> None:
     """Change a model that is only going to answer to the numbers that are fastest here."""
     model.to(fast_numbers())
     # `generate` hands the last layer a slice, and over a slice torch copies that layer's weights for every row.
-    model.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
+    if (last := model.get_output_embeddings()) is not None:
+        last.register_forward_pre_hook(lambda _, given: (given[0].contiguous(),))
 
 
 def _choice(sampling: Sampling) -> dict[str, object]:

@@ -103,26 +103,25 @@ def shifted(text: str) -> Iterator[Shifted]:
             run = _best(words, shifted_words)
             if run is not None:
                 mirrored = name == "backwards"
-                start, end = _with_signs(text, run) if mirrored else (run.start, run.end)
+                start, end = _with_signs(text, run, max(done, 0)) if mirrored else (run.start, run.end)
                 said = text[start:end]
                 said = said[::-1] if mirrored else codecs.encode(said, "rot13")
                 yield Shifted(name, Edit(start, end, said, mirrored, run.doubtful))
                 done = max(done, end)
 
 
-def _with_signs(text: str, run: "_Run") -> tuple[int, int]:
-    """The run and the signs that touch it: a sentence's full stop stands before it when it is turned round."""
-    before, after = (
-        _SIGNS_BEFORE.search(text, max(0, run.start - _FEW_SIGNS), run.start),
-        _SIGNS_AFTER.match(text, run.end),
-    )
-    return before.start() if before else run.start, after.end() if after else run.end
-
-
 class _Run(NamedTuple):
     start: int
     end: int
     doubtful: bool
+
+
+def _with_signs(text: str, run: _Run, least: int) -> tuple[int, int]:
+    """The run and the signs that touch it, from `least` on: a sentence's full stop stands before it when it is turned
+    round."""
+    before = _SIGNS_BEFORE.search(text, max(least, run.start - _FEW_SIGNS), run.start)
+    after = _SIGNS_AFTER.match(text, run.end)
+    return before.start() if before else run.start, after.end() if after else run.end
 
 
 def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | None:
