@@ -19,6 +19,7 @@ from outworks.defenses.shingles import (
     Print,
     Sieve,
     digest,
+    let_through,
     mixed,
     prefix_digest,
     prefix_lengths,
@@ -197,9 +198,10 @@ class Bank:
         text = _Shingled(data)
         marks = self._sieve.marks(text.found)
         wants_near = near is not None and self._near > 0
-        if np.maximum.reduce(marks) < _ANCHORED and not (wants_near and np.count_nonzero(marks) >= _FEWEST):
+        known = len(marks) - marks.count(0)
+        if not known or (_ANCHORED not in marks and not (wants_near and known >= _FEWEST)):
             return []
-        places = marks.nonzero()[0]
+        places = let_through(marks)
         found = self._shingles.find(text.keys(places))
         if not len(found.places):
             return []
@@ -252,9 +254,9 @@ class Bank:
             return Reading((), 0)
         text = _Shingled(data)
         marks = self._opening_sieve.marks(text.found)
-        if not np.maximum.reduce(marks):
+        if marks.count(0) == len(marks):
             return Reading((), settled)
-        places = marks.nonzero()[0]
+        places = let_through(marks)
         found = self._openings.find(text.keys(places))
         hits: list[Hit] = []
         digests: dict[tuple[int, int], str] = {}

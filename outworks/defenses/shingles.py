@@ -14,6 +14,10 @@ WIDTH = 10
 SKETCH = 32
 """Shingles kept of a text, at most."""
 _FIRST, _SECOND, _MIX = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 32))
+_FACTORS = np.array([[_FIRST], [_SECOND]])
+_SHORT = 2_048
+"""Bytes of a text up to which a call costs more than what it does."""
+_WORD, _PLACE = np.dtype("<u8"), np.dtype(np.int64)
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 
 
@@ -22,11 +26,15 @@ def unmixed(data: bytes) -> Keys:
     count = len(data) - WIDTH + 1
     if count <= 0:
         return np.zeros(0, np.uint64)
-    # Two overlapping eight-byte words cover the run: a view with a stride of one byte reads them. The copy puts them
-    # where words lie: numpy would go over any others by way of buffers of 64 KiB, made anew for each operation.
-    words = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,)).copy()
-    found: Keys = words[:count] * _FIRST
-    found ^= words[WIDTH - 8 :] * _SECOND
+    # Two overlapping eight-byte words cover the run: a view with a stride of one byte reads them both. Of a long text
+    # the words are first put where words lie, for numpy goes over any others by way of buffers.
+    words = np.ndarray((2, count), _WORD, data, 0, (WIDTH - 8, 1))
+    if count > _SHORT:
+        aligned = np.ndarray((len(data) - 7,), _WORD, data, 0, (1,)).copy()
+        words = np.ndarray((2, count), _WORD, aligned, 0, (8 * (WIDTH - 8), 8))
+    first, second = words * _FACTORS
+    found: Keys = first
+    found ^= second
     return found
 
 
@@ -203,6 +211,11 @@ class Sieve:
         buckets = (_undone(hashed) >> self._shift).view(np.int64)
         self._marks[buckets] = np.maximum(self._marks[buckets], np.uint8(mark))
 
-    def marks(self, found: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    def marks(self, found: NDArray[np.uint64]) -> bytes:
         """The mark of every key of a text, given unmixed; 0 for one that is certainly not known."""
-        return self._marks.take((found >> self._shift).view(np.int64))
+        return self._marks.take((found >> self._shift).view(_PLACE)).tobytes()
+
+
+def let_through(marks: bytes) -> NDArray[np.int64]:
+    """The places of the keys that a sieve has a mark for."""
+    return np.frombuffer(marks, np.uint8).nonzero()[0]

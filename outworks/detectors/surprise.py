@@ -145,10 +145,39 @@ _SHIFT = np.uint32(32 - BITS)
 _JUNCTION = re.compile(r"[a-z][A-Z]|[A-Za-z][^A-Za-z0-9\s'.,!?;:\-]|[^A-Za-z0-9\s'\-][A-Za-z]|[^A-Za-z0-9\s]{2}")
 
 
+def _meeting(code: int) -> int:
+    """What a byte of ASCII is where two meet: as which of the letters in `_ODD` it counts."""
+    char = chr(code)
+    if char.isalpha():
+        return ord("a" if char.islower() else "A")
+    if char.isdigit() or char.isspace():
+        return ord("0" if char.isdigit() else " ")
+    return ord("'" if char in "'-" else "." if char in ".,!?;:" else "(")
+
+
+_MEETING = bytes(map(_meeting, range(128))) + bytes(128)
+_ODD = (
+    (b"(", (b"a(", b"A(", b"(a", b"(A", b"((", b"('", b"(.", b"'(", b".(")),
+    (b"'", (b"''", b"'.", b".'")),
+    (b".", (b".a", b".A", b"..")),
+    (b"A", (b"aA",)),
+)
+"""What `_JUNCTION` finds, in the letters of `_MEETING`: pairs, each behind the rarer of its two."""
+
+
 def has_odd_junction(text: str) -> bool:
     """Whether anything in the text meets as words of a plain sentence never do: `aB`, `a(`, `/a`, `."`. Strings that a
     search over tokens made are full of these. Most ordinary texts have none, and need no closer look."""
-    return _JUNCTION.search(text) is not None
+    if not text.isascii():
+        return _JUNCTION.search(text) is not None
+    # Bytes are searched in a fifth of the time that a pattern takes.
+    met = text.encode().translate(_MEETING)
+    for rare, pairs in _ODD:
+        if rare in met:
+            for pair in pairs:
+                if pair in met:
+                    return True
+    return False
 
 
 def keys(text: str) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from outworks.defenses.bank import NEAR
 from outworks.defenses.entry import CONTAINED_FROM, Entry
-from outworks.defenses.shingles import WIDTH, Keys, Sieve, digest, keys, mixed, unmixed
+from outworks.defenses.shingles import WIDTH, Keys, Sieve, digest, keys, let_through, mixed, unmixed
 from outworks.hunt.said import texts_of
 from outworks.normalise import fold_ascii, normalise
 
@@ -97,7 +97,7 @@ class Screen:
         places, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for start in range(0, len(data), _CHUNK):
             found = unmixed(data[start : start + _CHUNK + WIDTH - 1])
-            passed = np.flatnonzero(self._sieve.marks(found))
+            passed = let_through(self._sieve.marks(found))
             if len(passed):
                 hashed = mixed(found.take(passed))
                 at = np.searchsorted(self._keys, hashed)

@@ -8,12 +8,14 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outworks import label
 from outworks.defense import Defense
 from outworks.defenses.adversarial_string import AdversarialString, Settings
 from outworks.detectors import surprise
-from outworks.detectors.surprise import has_odd_junction
+from outworks.detectors.surprise import _JUNCTION, has_odd_junction
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 from outworks.verdict import ALLOW, Decision
 from tests.defenses.contract import DefenseContract, Row
@@ -251,6 +253,12 @@ async def test_a_larger_budget_stops_more() -> None:
 def test_odd_junctions(text: str, odd: bool) -> None:
     """Plain sentences have none and are passed over; tokens that were thrown together have many."""
     assert has_odd_junction(text) is odd
+
+
+@given(st.text(st.one_of(st.characters(max_codepoint=127), st.sampled_from("aAbZ09 \n'-.,!(/\"é漢")), max_size=6))
+def test_odd_junctions_are_those_of_the_pattern(text: str) -> None:
+    """Texts in ASCII are looked through byte by byte; what is found in them is what the pattern says."""
+    assert has_odd_junction(text) is (_JUNCTION.search(text) is not None)
 
 
 def test_what_is_beside_a_text_changes_nothing_in_it() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, exported, imported, switched
-from outworks.defenses.shingles import Index, Sieve, fingerprint, keys, mixed, unmixed
+from outworks.defenses.shingles import Index, Sieve, fingerprint, keys, let_through, mixed, unmixed
 from outworks.event import Changed
 from outworks.normalise import normalise
 
@@ -216,7 +216,7 @@ def test_a_sieve_lets_every_known_key_through(drawn: list[tuple[int, bool]], bit
     sieve.add(hashed, 1)
     sieve.add(hashed[greater], 2)
 
-    marks = sieve.marks(raw)
+    marks = np.frombuffer(sieve.marks(raw), np.uint8)
 
     assert (marks >= 1 + greater).all()
 
@@ -228,7 +228,7 @@ def test_a_sieve_holds_back_what_is_not_known() -> None:
 
     marks = sieve.marks(unmixed(normalise(prose(2, 3_000)).data.upper()))
 
-    assert np.count_nonzero(marks) < len(marks) / 20
+    assert len(let_through(marks)) < len(marks) / 20
 
 
 def test_a_bank_finds_the_same_after_its_sieve_grew(monkeypatch: pytest.MonkeyPatch) -> None:
