@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from outworks.action import Standings
 from outworks.event import Event, Recorder, RecordError, Rejected
-from outworks.gateway.http import Limits, Reply, Watch, read_body, told
+from outworks.gateway.http import Limits, Reply, Watch, Watches, read_body, told
 from outworks.gateway.keys import OPEN, Keys
 from outworks.gateway.metrics import Metrics
 from outworks.gateway.moderator import Moderator
@@ -109,7 +109,7 @@ class Exchange:
         request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
         self._doorway.enter(who, door.limits)
         who.entered = True
-        watch = Watch(receive, door.limits.exchange_seconds)
+        watch = Watch(receive, door.limits.exchange_seconds, self._doorway.watches)
         try:
             if asked.stream:
                 await self._stream(model, request, asked, reply)
@@ -204,6 +204,7 @@ class Doorway:
         self.door = door
         self.metrics = metrics or Metrics()
         self.ids = Ids()
+        self.watches = Watches()
         self.in_flight = 0
         self._of_account: dict[str, int] = {}
         self.fault = ""

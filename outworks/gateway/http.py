@@ -1,6 +1,7 @@
 """The HTTP side of an exchange: its limits, reading a body in time, replying once, noticing a client that leaves."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Annotated
 from urllib.parse import quote
@@ -83,37 +84,75 @@ def told(action: Action, appeal_url: Callable[[str], str] = lambda action: "") -
     ]
 
 
+LOOK_AFTER = 0.1
+"""Seconds after which an exchange's client is looked after."""
+
+
 def _named(id: str) -> list[tuple[bytes, bytes]]:
     """The exchange's id, where OpenAI's clients look for it and where Anthropic's do."""
     return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
 
 
+class Watches:
+    """The exchanges that are too young to be looked at. Most are over before their time comes, so that all of them
+    share one timer: one an exchange, set and taken back, costs as much as a defense."""
+
+    def __init__(self) -> None:
+        self._young: deque[Watch] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, watch: "Watch", loop: asyncio.AbstractEventLoop) -> None:
+        """Look at an exchange once its time has come."""
+        if loop is not self._loop:
+            self._loop = loop
+            self._young.clear()  # another loop's exchanges have ended with it
+        if not self._young:
+            loop.call_later(LOOK_AFTER, self._ring, loop)
+        self._young.append(watch)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        young, now = self._young, loop.time()
+        while young and (young[0].over or young[0].due <= now):
+            watch = young.popleft()
+            if not watch.over:
+                watch.look()
+        if young:
+            loop.call_later(young[0].due - now, self._ring, loop)
+
+
 class Watch:
-    """Ends an exchange when its client goes away or its time is up. Most are over before it begins to look: they pay
-    for one timer, and for no task."""
+    """Ends an exchange when its client goes away or its time is up."""
 
-    LOOK_AFTER = 0.1
-    """Seconds."""
-
-    def __init__(self, receive: Receive, seconds: float) -> None:
+    def __init__(self, receive: Receive, seconds: float, watches: Watches) -> None:
         self.late = False
         self.ended = False
+        self.over = False
+        """Nobody need look at it any more."""
+        self._loop = asyncio.get_running_loop()
+        self.due = self._loop.time() + LOOK_AFTER
+        """When to look at it, by the loop's time."""
         self._receive = receive
         self._seconds = seconds
-        self._exchange = asyncio.current_task()
+        self._exchange = asyncio.current_task(self._loop)
         self._task: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(min(self.LOOK_AFTER, seconds), self._look)
+        self._timer: asyncio.TimerHandle | None = None
+        if seconds > LOOK_AFTER:
+            watches.add(self, self._loop)
+        else:
+            self._timer = self._loop.call_later(seconds, self._end, True)
 
     def stop(self) -> None:
         """Look no more."""
-        self._timer.cancel()
+        self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """From now on, notice its client's leaving."""
         self._task = self._loop.create_task(self._wait())
-        self._timer = self._loop.call_later(max(0.0, self._seconds - self.LOOK_AFTER), self._end, True)
+        self._timer = self._loop.call_at(self.due + self._seconds - LOOK_AFTER, self._end, True)
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -62,7 +62,7 @@ class Writer:
     def __init__(self, journal: Journal, *, inline: bool) -> None:
         self._journal = journal
         self._inline = inline
-        self._salts = Salts()
+        self._salts, self._early_salts = Salts(), Salts()  # the worker may use its own at any time
         self._waiting: list[_Group] = []
         self._scheduled = False
         self._later: asyncio.TimerHandle | None = None
@@ -98,6 +98,8 @@ class Writer:
                 if self._later is not None:
                     self._later.cancel()
                 self._later = loop.call_at(at, self._flush_later)
+            # By the next turn of the loop the upstream has been asked, and while it thinks there is time.
+            loop.call_soon(self._seal_early, group)
         elif not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._flush)
@@ -180,11 +182,7 @@ class Writer:
         """
         sealed: list[Sealed] = []
         for group in groups:
-            if not group.sealed and group.error is None:
-                try:
-                    group.sealed = [seal(event, self._salts) for event in group.events]
-                except Exception as error:
-                    group.error = self._journal.reason(error)
+            self._seal(group, self._salts)
             sealed += group.sealed
         if not sealed:
             return True
@@ -200,6 +198,19 @@ class Writer:
                 group.first = first
                 first += len(group.sealed)
         return True
+
+    def _seal(self, group: _Group, salts: Salts) -> None:
+        if group.sealed or group.error is not None:
+            return
+        try:
+            group.sealed = [seal(event, salts) for event in group.events]
+        except Exception as error:
+            group.error = self._journal.reason(error)
+
+    def _seal_early(self, group: _Group) -> None:
+        """Seal a group that is not in a hurry; what is left to do when it is written comes before a client's answer."""
+        if not self._working and not _is_large([group]):
+            self._seal(group, self._early_salts)
 
     def _hand_over(self, groups: list[_Group]) -> None:
         """Let the worker write groups; what is appended meanwhile waits."""
