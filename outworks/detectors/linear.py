@@ -127,14 +127,8 @@ def windows(table: Table, texts: Sequence[bytes]) -> Iterator[Windowed]:
 
 
 def _read(table: Table, data: bytes, placed: Sequence[_Placed]) -> Windowed:
-    if all(piece.whole < table.least for piece in placed):
-        spans = [np.array([(piece.at, piece.at + piece.size) for piece in placed], np.int64).T]
-        each = np.ones(len(placed), np.int64)
-    else:
-        spans = [_spans(piece, table.scales) for piece in placed]
-        each = np.array([found.shape[1] for found in spans])
+    at, owners = _spans(placed, table.scales)
     grams = read(data)
-    at = np.concatenate(spans, axis=1) if len(spans) > 1 else spans[0]
     lanes, count = table.lanes, at.shape[1]
     edges = np.empty((2, 2, count), np.int64)
     edges[0] = grams.starts.searchsorted(at)
@@ -163,12 +157,8 @@ def _read(table: Table, data: bytes, placed: Sequence[_Placed]) -> Windowed:
     logits = np.add.reduce(_unpacked(sums, lanes) / roots, axis=1).T
     logits *= table.scale
     logits += table.bias
-    if len(placed) == 1:
-        begin, text = np.array(placed[0].begin - placed[0].at), np.full(count, placed[0].text)
-    else:
-        owners = np.repeat(np.arange(len(placed)), each)
-        begin = np.array([piece.begin - piece.at for piece in placed])[owners]
-        text = np.array([piece.text for piece in placed])[owners]
+    begin = np.array([piece.begin - piece.at for piece in placed])[owners]
+    text = np.array([piece.text for piece in placed])[owners]
     return Windowed(text, at[0] + begin, at[1] + begin, logits)
 
 
@@ -200,18 +190,23 @@ def _lanes(left: int) -> Iterator[int]:
         left = (left - low) >> _WIDTH
 
 
-def _spans(piece: _Placed, scales: tuple[Scale, ...]) -> Array:
-    """[2, windows]: where each begins and ends in the bytes read."""
-    at, end = piece.at, piece.at + piece.size
-    if piece.whole < scales[-1].least:
-        return np.array([[at], [end]])
-    found = [np.array([[at], [end]])] if piece.whole < scales[0].least else []
-    for scale in scales:
-        if piece.whole >= scale.least:
-            step = scale.width // 2
-            begins = np.arange(at, max(at + 1, end - step), step)
-            found.append(np.stack((begins, np.minimum(begins + scale.width, end))))
-    return np.concatenate(found, axis=1)
+def _spans(placed: Sequence[_Placed], scales: tuple[Scale, ...]) -> tuple[Array, Array]:
+    """[2, windows]: where each begins and ends in the bytes read. [windows]: which piece it is of, in order."""
+    at, size, whole = np.array([(piece.at, piece.size, piece.whole) for piece in placed], np.int64).T
+    owners = np.flatnonzero(whole < scales[0].least)
+    if len(owners) == len(placed) and (whole < scales[-1].least).all():
+        return np.stack((at, at + size)), owners
+    found = [(owners, at[owners], (at + size)[owners])]
+    for width, least in scales:
+        step = width // 2
+        several = np.flatnonzero(whole >= least)
+        counts = np.maximum(1, (size[several] - 1) // step)
+        owners = np.repeat(several, counts)
+        begins = (np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)) * step + at[owners]
+        found.append((owners, begins, np.minimum(begins + width, (at + size)[owners])))
+    owners, begins, ends = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = owners.argsort(kind="stable")
+    return np.stack((begins[order], ends[order])), owners[order]
 
 
 def quantised(weights: Array) -> tuple[Array, Array]:

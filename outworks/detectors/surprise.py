@@ -233,29 +233,60 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise
     if np.maximum.reduce(heights) < LEAST:
         return
     # Repetition is no evidence ("____", "[ [ [ ["): in one rise, a pair of characters counts once. This only takes
-    # away, so whatever was too low before stays so.
-    rise = np.cumsum(heights[:-1] == 0)
+    # away, so whatever was too low before stays so, and only what rose high enough is gone through again.
+    starts, ends = _high(heights)
+    lengths = ends - starts
+    rise = np.repeat(np.arange(len(starts)), lengths)
+    places = np.arange(len(rise)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    evidence = evidence[places]
     odd = np.flatnonzero(evidence > 0)
-    _, first = np.unique(rise[odd] << 14 | pairs[odd], return_index=True)
+    _, first = np.unique(rise[odd] << 14 | pairs[places[odd]], return_index=True)
     once = np.minimum(evidence, 0)
     once[odd[first]] = evidence[odd[first]]
+    # Each of them sank to zero at its end, and sinks no later now: nothing is carried over into the next.
     heights = _heights(once)
-    starts = np.flatnonzero(heights == 0)
-    ends = np.append(starts[1:], len(heights))
-    for n in np.flatnonzero(np.maximum.reduceat(heights, starts) >= LEAST):
-        start = int(starts[n])
-        end = start + int(heights[start : ends[n]].argmax())
-        yield _Rise(start, end, int(heights[end]))
+    starts, _ = _high(heights)
+    if not len(starts):
+        return
+    tops = _tops(heights, starts)
+    yield from map(_Rise, places[starts].tolist(), (places[tops - 1] + 1).tolist(), heights[tops].tolist())
 
 
-def score(height: int, span: str, length: int) -> float:
+def _high(heights: Array) -> tuple[Array, Array]:
+    """From which character to before which each of the rises goes that reach LEAST."""
+    zeros = np.flatnonzero(heights == 0)
+    nexts = zeros.searchsorted(np.flatnonzero(heights >= LEAST))
+    nexts = nexts[_firsts(nexts)]
+    ends = zeros.take(nexts, mode="clip")
+    if len(nexts) and nexts[-1] == len(zeros):
+        ends[-1] = len(heights) - 1  # it does not sink again
+    return zeros[nexts - 1], ends  # the first height of all is a zero
+
+
+def _tops(heights: Array, starts: Array) -> Array:
+    """Where each rise that reaches LEAST first stands highest."""
+    above = np.flatnonzero(heights >= LEAST)
+    owner = starts.searchsorted(above, "right") - 1
+    highest = np.flatnonzero(heights[above] == np.maximum.reduceat(heights, starts)[owner])
+    return above[highest[_firsts(owner[highest])]]
+
+
+def _firsts(values: Array) -> Array:
+    """Where another value begins, in an array in which equal ones stand together."""
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def score(height: int, size: int, blanks: int, length: int) -> float:
     """Units to 0..1. A text twice as long has twice the places for chance to strike, and must show ln 2 nats more. A
     search over tokens leaves LONG characters and more, with blanks among them; odd junctions on few characters are
     usually a name or a formula, and without any blank usually code."""
-    worth = height * min(1.0, len(span) / LONG)
-    if span.count(" ") < SPACED * len(span):
+    worth = height * min(1.0, size / LONG)
+    if blanks < SPACED * size:
         worth *= DENSE
-    return worth / (worth + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
+    even = EVEN if length <= LENGTH else EVEN + UNITS * math.log(length / LENGTH)
+    return worth / (worth + even)
 
 
 class Placed(NamedTuple):
@@ -277,12 +308,12 @@ def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | Non
         nexts = starts[bisect_right(starts, begin) : bisect_right(starts, end + BEFORE - 1)]
         breaks = [at - begin for start in nexts for at in (start - BEFORE, start - 1) if begin <= at < end]
         found = []
-        for rise in _stretch(tables, whole[begin - BEFORE : end], breaks):
-            n = bisect_right(starts, begin + rise.start) - 1
-            shift = begin - starts[n]
-            low, high = rise.start + shift, min(rise.end + shift, len(texts[n]))
-            length = len(texts[n]) if lengths is None else lengths[n]
-            found.append(Placed(n, Suspect(low, high, score(rise.height, texts[n][low:high], length))))
+        for start, stop, height in _stretch(tables, whole[begin - BEFORE : end], breaks):
+            n = bisect_right(starts, begin + start) - 1
+            text, shift = texts[n], begin - starts[n]
+            low, high = start + shift, min(stop + shift, len(text))
+            length = len(text) if lengths is None else lengths[n]
+            found.append(Placed(n, Suspect(low, high, score(height, high - low, text.count(" ", low, high), length))))
         yield found
 
 

@@ -7,6 +7,8 @@ from functools import partial
 from itertools import accumulate, islice
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from outworks.detectors.views import encodings, shifting, words
 from outworks.detectors.views.plain import CONTROL, CONTROLS, hidden, plain
@@ -159,6 +161,8 @@ _KINDS = bytes(
 _RUN = b"a" * encodings.SHORT
 _SIGNS = (b"a1a", b" a a a a", b"1a 1")
 """A digit in a word; letters by themselves; hexadecimal pairs."""
+_MANY = 16_384
+"""Characters from which they are looked for all at once."""
 _ESCAPES = ("\\x", "\\u", "\\U")
 
 
@@ -171,10 +175,13 @@ def _finders(text: str) -> Iterator[Callable[[int], int]]:
     encoded; -1 where there is none. In the order in which most is found for the least."""
     data = text.encode("ascii", "replace")
     kinds = b" " + data.translate(_KINDS) + b" "
-    for sign in _SIGNS:
-        yield partial(kinds.find, sign)
+    if len(kinds) < _MANY:
+        for sign in _SIGNS:
+            yield partial(kinds.find, sign)
+    else:
+        yield partial(_next, _signs(kinds))
     yield partial(data.translate(_ALNUM).find, _RUN)
-    for escape in _ESCAPES:
+    for escape in _ESCAPES if "\\" in text else ():
         yield partial(text.find, escape)
     for pattern, mark in ((encodings.URL, "%"), (encodings.HTML, "&"), (encodings.BINARY, "011")):
         if mark in text:
@@ -186,11 +193,25 @@ def _finders(text: str) -> Iterator[Callable[[int], int]]:
         yield partial(_next, places)
 
 
+def _signs(kinds: bytes) -> NDArray[np.int64]:
+    """Where any of `_SIGNS` begins, in order. numpy reads a long text in a tenth of the time that a search takes."""
+    each = np.frombuffer(kinds, np.uint8)
+    is_of = {kind: each == kind for kind in b"a1 "}
+    found = np.zeros(len(each), np.bool_)
+    for sign in _SIGNS:
+        count = len(each) - len(sign) + 1
+        here = is_of[sign[0]][:count].copy()
+        for at, kind in enumerate(sign[1:], 1):
+            here &= is_of[kind][at : at + count]
+        found[:count] |= here
+    return np.flatnonzero(found)
+
+
 def _search(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.search(text, at)
     return -1 if found is None else found.start()
 
 
-def _next(places: Sequence[int], at: int) -> int:
+def _next(places: Sequence[int] | NDArray[np.int64], at: int) -> int:
     n = bisect_left(places, at)
-    return places[n] if n < len(places) else -1
+    return int(places[n]) if n < len(places) else -1

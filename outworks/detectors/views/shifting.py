@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, Implementation
 
 from outworks.detectors.views.view import Edit
 from outworks.detectors.views.words import COMMON
@@ -56,7 +56,9 @@ _SIGNS = (
     *(f" {shift(word)} " for word in sorted(_DISTINCT) for shift in (_rotated, _mirrored)),
 )
 """Words that are met in nearly every such text, and in hardly any other."""
-_SIGN = AhoCorasick(list(_SIGNS))
+_SIGN = AhoCorasick(list(_SIGNS), implementation=Implementation.DFA)
+_ASCII_SIGN = BytesAhoCorasick([sign.encode() for sign in _SIGNS if sign.isascii()], implementation=Implementation.DFA)
+"""The same for texts in ASCII, whose characters need not be counted."""
 _WORD = re.compile(r"(?<![\w@$|])(?<!\w!)[^\W\d_]+(?![@$|]?\w|!\w)")
 """A word of letters alone: a part of `r34d` says nothing."""
 _REACH = 1_000
@@ -78,7 +80,9 @@ class Shifted(NamedTuple):
 
 def signs(text: str) -> list[int]:
     """Where a text may hold a word backwards or in rot13: each sign's last letter."""
-    return [end - 3 for _, _, end in _SIGN.find_matches_as_indexes(_in_words(text))]
+    said = _in_words(text)
+    met = _ASCII_SIGN.find_matches_as_indexes(said.encode()) if said.isascii() else _SIGN.find_matches_as_indexes(said)
+    return [end - 3 for _, _, end in met]
 
 
 def _in_words(text: str) -> str:
