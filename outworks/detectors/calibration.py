@@ -24,6 +24,14 @@ class Mix(NamedTuple):
     bias: float
 
 
+class Opposed(NamedTuple):
+    """What speaks against a category: the first stage's logit of another, as far as it is above a floor."""
+
+    by: Category
+    weight: float
+    floor: float
+
+
 class Curve(msgspec.Struct, frozen=True):
     """Scores from which given shares of the benign pool are flagged."""
 
@@ -60,6 +68,7 @@ class Calibration(msgspec.Struct, frozen=True):
     unsure of, with `*` where it looks at everything."""
     alone: Mapping[str, Curve]
     """Each category alone."""
+    opposed: Mapping[Side, Mapping[Category, Opposed]] = {}
 
     @classmethod
     def load(cls, folder: Traversable) -> "Calibration":

@@ -79,6 +79,7 @@ class Detector:
         """The same for many texts, read together: far faster than one by one."""
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         best, spots = self._read(self._first[side], encoded)
+        best = self._opposed(best, side)
         strings = self._strings(texts) if side is not Side.OUTPUT else None
         themes = self._read(self._topics, encoded)[0] if topics and side is not Side.CONTENT else None
         lanes = self._calibration.lanes[side]
@@ -174,6 +175,13 @@ class Detector:
                         best[n, lane] = value
                         spots[n][lane] = int(seen.start[begin + place]), int(seen.end[begin + place])
         return best, spots
+
+    def _opposed(self, logits: Array, side: Side) -> Array:
+        """The logits, each held against those that speak against it: what declines does no harm."""
+        held, lanes = logits.copy(), self._calibration.lanes[side]
+        for lane, (by, weight, floor) in self._calibration.opposed.get(side, {}).items():
+            held[:, lanes.index(lane)] -= weight * np.maximum(logits[:, lanes.index(by)] - floor, 0.0)
+        return held
 
     def _strings(self, texts: Sequence[str]) -> list[list[Located]]:
         found: list[list[Located]] = [[] for _ in texts]

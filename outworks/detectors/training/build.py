@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from outworks.detectors import surprise
-from outworks.detectors.calibration import CALIBRATION, FIRST, Calibration, Mix
+from outworks.detectors.calibration import CALIBRATION, FIRST, Calibration, Mix, Opposed
 from outworks.detectors.categories import BLOCKING, MODERATION, Side
 from outworks.detectors.categories import Category as C
 from outworks.detectors.deep import MODEL, TOKENIZER, Reader
@@ -38,10 +38,14 @@ BUDGETS: Mapping[Side, Mapping[C, float]] = {
 MIXES: Mapping[Side, Mapping[C, Mix]] = {
     Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.5, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
     Side.CONTENT: {C.INJECTION: Mix(0.5, 1.0, 0.0)},
-    Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
+    Side.OUTPUT: {C.HARM: Mix(0.7, 1.0, 0.0)},
 }
 """How the two stages' logits are added up. Chosen on dev and on what was held out, each category by itself; of refusals
 the first stage alone tells more (docs/design/detectors.md)."""
+OPPOSED: Mapping[Side, Mapping[C, Opposed]] = {
+    Side.OUTPUT: {C.HARM: Opposed(C.REFUSAL, 0.5, -4.0), C.REFUSAL: Opposed(C.HARM, 0.4, -4.0)}
+}
+"""An answer that declines does no harm, and one that harms declines nothing. Each was trained alone; chosen on dev."""
 GATES: Mapping[Side, Mapping[C, float]] = {
     Side.REQUEST: {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032},
     Side.CONTENT: {C.INJECTION: 0.05},
@@ -173,7 +177,7 @@ def files(out: Path) -> list[str]:
 def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
     """Calibrates what `out` holds, in two steps: without the second stage, then with it."""
     lanes = {side: tuple(each) for side, each in LANES.items()}
-    _write(out, Calibration(lanes, {}, {}, {}, {}))
+    _write(out, Calibration(lanes, {}, {}, {}, {}, OPPOSED))
     detector = Detector.load(out)
     benign, traffic = _benign(data, found.held())
     joint, single = {}, {}
@@ -181,11 +185,11 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
         scores = columns(detector, texts, side)
         joint[str(side)] = calibrate.joint({c: scores[c] for c in BLOCKING[side]}, BUDGETS[side])
         single[str(side)] = calibrate.alone(scores)
-    _write(out, Calibration(lanes, {}, {}, joint, single))
+    _write(out, Calibration(lanes, {}, {}, joint, single, OPPOSED))
     if not (out / MODEL).exists():
         return
     gates = {side: gate(detector, traffic[side], side, shares) for side, shares in GATES.items()}
-    _write(out, Calibration(lanes, gates, MIXES, joint, single))
+    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED))
     both = Detector.load(out, second=True)
     for side, texts in benign.items():
         once = both.score_all(texts, side, topics=True)
@@ -199,7 +203,7 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
             joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGETS[side])
             single[f"{side}{mark}"] = calibrate.alone(found_by)
         say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
-    _write(out, Calibration(lanes, gates, MIXES, joint, single))
+    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED))
 
 
 class _Benign(NamedTuple):
