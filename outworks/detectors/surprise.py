@@ -3,7 +3,6 @@
 import io
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib import resources
@@ -44,12 +43,12 @@ BEFORE = 7
 _BREAK = "\n" * BEFORE
 
 
-class _Rise(NamedTuple):
-    """A span of a stretch, and its log odds in units."""
+class _Rises(NamedTuple):
+    """Spans of a stretch, and their log odds in units."""
 
-    start: int
-    end: int
-    height: int
+    starts: Array
+    ends: Array
+    heights: Array
 
 
 class Suspect(NamedTuple):
@@ -220,7 +219,7 @@ def _heights(evidence: Array) -> Array:
     return total
 
 
-def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise]:
+def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> _Rises | None:
     """The spans of a text whose first `BEFORE` characters are context only; none goes over a break."""
     at = keys(text)
     pairs = at[0]
@@ -231,7 +230,7 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise
         evidence[breaks] = -32_000
     heights = _heights(evidence)
     if np.maximum.reduce(heights) < LEAST:
-        return
+        return None
     # Repetition is no evidence ("____", "[ [ [ ["): in one rise, a pair of characters counts once. This only takes
     # away, so whatever was too low before stays so, and only what rose high enough is gone through again.
     starts, ends = _high(heights)
@@ -247,9 +246,9 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Iterator[_Rise
     heights = _heights(once)
     starts, _ = _high(heights)
     if not len(starts):
-        return
+        return None
     tops = _tops(heights, starts)
-    yield from map(_Rise, places[starts].tolist(), (places[tops - 1] + 1).tolist(), heights[tops].tolist())
+    return _Rises(places[starts], places[tops - 1] + 1, heights[tops])
 
 
 def _high(heights: Array) -> tuple[Array, Array]:
@@ -300,20 +299,29 @@ def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | Non
     """The spans of several texts, read together (numpy's cost is a call's, not a character's) a stretch at a time.
     `lengths` are those of the texts that these are parts of."""
     whole = _BREAK + _BREAK.join(texts)
-    starts = list(accumulate((len(text) + BEFORE for text in texts[:-1]), initial=BEFORE))
+    sizes = np.array([len(text) for text in texts], np.int64)
+    starts = np.cumsum(sizes + BEFORE) - sizes
+    lengths = lengths or sizes.tolist()
     for begin in range(BEFORE, max(len(whole), BEFORE + 1), CHUNK - OVERLAP):
         end = begin + CHUNK
         # No span goes over the gap between two texts, from its first character to its last: what is beside a text must
         # not change what is found in it.
-        nexts = starts[bisect_right(starts, begin) : bisect_right(starts, end + BEFORE - 1)]
-        breaks = [at - begin for start in nexts for at in (start - BEFORE, start - 1) if begin <= at < end]
+        low, high = starts.searchsorted((begin, end + BEFORE - 1), "right").tolist()
+        gaps = starts[low:high] - begin
+        breaks = [at for gap in gaps.tolist() for at in (gap - BEFORE, gap - 1) if 0 <= at < CHUNK]
+        rises = _stretch(tables, whole[begin - BEFORE : end], breaks)
+        if rises is None:
+            yield []
+            continue
+        of = starts.searchsorted(begin + rises.starts, "right") - 1
+        shift = begin - starts[of]
+        lows, highs = rises.starts + shift, np.minimum(rises.ends + shift, sizes[of])
         found = []
-        for start, stop, height in _stretch(tables, whole[begin - BEFORE : end], breaks):
-            n = bisect_right(starts, begin + start) - 1
-            text, shift = texts[n], begin - starts[n]
-            low, high = start + shift, min(stop + shift, len(text))
-            length = len(text) if lengths is None else lengths[n]
-            found.append(Placed(n, Suspect(low, high, score(height, high - low, text.count(" ", low, high), length))))
+        for n, low, high, height in zip(
+            of.tolist(), lows.tolist(), highs.tolist(), rises.heights.tolist(), strict=True
+        ):
+            blanks = texts[n].count(" ", low, high)
+            found.append(Placed(n, Suspect(low, high, score(height, high - low, blanks, lengths[n]))))
         yield found
 
 
