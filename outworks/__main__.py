@@ -1,5 +1,18 @@
-"""`python -m outworks`: the same as the `outworks` command."""
+"""The `outworks` command, and `python -m outworks`."""
 
-from outworks.cli import main
+import signal
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:2] == ["serve"]:
+        # While the program is still being read there is nothing to load anew, and a SIGHUP would end it.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from outworks.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

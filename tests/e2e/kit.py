@@ -23,7 +23,7 @@ B = TypeVar("B", bound=Body)
 OPENAI = "/v1/chat/completions"
 ANTHROPIC = "/v1/messages"
 PATHS = (OPENAI, ANTHROPIC)
-_RUN = "from outworks.cli import main; main()"
+_RUN = "from outworks.__main__ import main; main()"
 
 
 class Gateway:

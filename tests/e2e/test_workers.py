@@ -176,6 +176,22 @@ def test_a_reload_while_it_starts_ends_nothing(make: Make, policy: str, workers:
     assert "died" not in gateway.log
 
 
+def test_a_reload_before_it_has_begun_ends_nothing(make: Make) -> None:
+    """SIGHUP while the program itself is still being read: there is no policy yet that could be loaded anew."""
+    gateway = make(prelude=_HANGUP)
+    gateway.add_key()
+
+    gateway.start()
+
+    assert statuses(gateway) == {(200, "")}
+
+
+_HANGUP = (
+    "import os, signal, sys; hang_up = lambda name, *_: os.kill(os.getpid(), signal.SIGHUP) "
+    "if name == 'outworks.cli' else None; "
+    "sys.meta_path.insert(0, type('Finder', (), {'find_spec': staticmethod(hang_up)})); "
+)
+"""A hangup as soon as anything of the command line is imported."""
 _SLOW_START = (
     "import sys, time; import outworks.cli.serve; s = sys.modules['outworks.cli.serve']; load = s.load_policy; "
     "s.load_policy = lambda path: (load(path), print('the policy is loaded', flush=True), time.sleep(1))[0]; "
