@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -54,6 +55,8 @@ class Detector:
         self._first = weights.first
         self._topics = weights.topics
         self._calibration: Calibration = weights.calibration
+        gates = weights.calibration.gates if deep else {}
+        self._columns = {side: _Columns.of(lanes, gates.get(side)) for side, lanes in weights.calibration.lanes.items()}
 
     @classmethod
     def load(cls, folder: Traversable = DATA, *, second: bool = False) -> "Detector":
@@ -82,19 +85,15 @@ class Detector:
         best = self._opposed(best, side)
         strings = self._strings(texts) if side is not Side.OUTPUT else None
         themes = self._read(self._topics, encoded)[0] if topics and side is not Side.CONTENT else None
-        lanes = self._calibration.lanes[side]
-        names = [str(lane) for lane in lanes]
+        columns = self._columns[side]
+        lanes, names, shown = columns.lanes, columns.names, columns.shown
         logits = best.tolist()
         scores = _logistics(best)
         unsure: list[bool] = [False] * len(texts)
-        gates = self._calibration.gates.get(side) if self._deep else None
-        if gates:
-            scores[:, [lane in gates for lane in lanes]] *= _BELOW
-            passed: Array = np.greater_equal(best, [gates.get(lane, math.inf) for lane in lanes])
-            unsure = np.logical_or.reduce(passed, axis=1).tolist()
-        shown = [at for at, lane in enumerate(lanes) if lane in _SHOWN]
-        above: Array = np.greater(best[:, shown], 0)
-        pointed = np.logical_or.reduce(above, axis=1).tolist()
+        if columns.gates is not None:
+            scores *= columns.scale
+            unsure = np.logical_or.reduce(best >= columns.gates, axis=1).tolist()
+        pointed = np.logical_or.reduce(best[:, shown] > 0, axis=1).tolist()
         topical = _logistics(themes).tolist() if themes is not None else None
         found = []
         for n, row in enumerate(scores.tolist()):
@@ -174,8 +173,11 @@ class Detector:
 
     def _opposed(self, logits: Array, side: Side) -> Array:
         """The logits, each held against those that speak against it: what declines does no harm."""
+        opposed = self._calibration.opposed.get(side)
+        if not opposed:
+            return logits
         held, lanes = logits.copy(), self._calibration.lanes[side]
-        for lane, (by, weight, floor) in self._calibration.opposed.get(side, {}).items():
+        for lane, (by, weight, floor) in opposed.items():
             held[:, lanes.index(lane)] -= weight * np.maximum(logits[:, lanes.index(by)] - floor, 0.0)
         return held
 
@@ -198,6 +200,30 @@ _BELOW = 0.1
 _CONFIRMED = frozenset({(Side.REQUEST, Category.INJECTION)})
 """What the second stage only confirms where the first suspects it: alone it takes minified code for orders."""
 _SHOWN = frozenset({Category.JAILBREAK, Category.INJECTION, Category.HARM})
+
+
+class _Columns(NamedTuple):
+    """A side's categories, as columns of arrays."""
+
+    lanes: tuple[Category, ...]
+    names: list[str]
+    shown: list[int]
+    """Columns of the categories that are pointed at."""
+    gates: Array | None
+    """Logits from which the second stage looks; None where there is none."""
+    scale: Array
+    """What the first stage's score of a category counts."""
+
+    @classmethod
+    def of(cls, lanes: tuple[Category, ...], gates: Mapping[Category, float] | None) -> "_Columns":
+        known = gates or {}
+        return cls(
+            lanes,
+            [str(lane) for lane in lanes],
+            [at for at, lane in enumerate(lanes) if lane in _SHOWN],
+            np.array([known.get(lane, math.inf) for lane in lanes]) if gates else None,
+            np.array([_BELOW if lane in known else 1.0 for lane in lanes]),
+        )
 
 
 def _logistic(z: float) -> float:
