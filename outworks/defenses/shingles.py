@@ -14,9 +14,6 @@ WIDTH = 10
 SKETCH = 32
 """Shingles kept of a text, at most."""
 _FIRST, _SECOND, _MIX = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 32))
-_FACTORS = np.array([[_FIRST], [_SECOND]])
-_SHORT = 2_048
-"""Bytes of a text up to which a call costs more than what it does."""
 _WORD, _PLACE = np.dtype("<u8"), np.dtype(np.int64)
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 
@@ -26,15 +23,11 @@ def unmixed(data: bytes) -> Keys:
     count = len(data) - WIDTH + 1
     if count <= 0:
         return np.zeros(0, np.uint64)
-    # Two overlapping eight-byte words cover the run: a view with a stride of one byte reads them both. Of a long text
-    # the words are first put where words lie, for numpy goes over any others by way of buffers.
-    words = np.ndarray((2, count), _WORD, data, 0, (WIDTH - 8, 1))
-    if count > _SHORT:
-        aligned = np.ndarray((len(data) - 7,), _WORD, data, 0, (1,)).copy()
-        words = np.ndarray((2, count), _WORD, aligned, 0, (8 * (WIDTH - 8), 8))
-    first, second = words * _FACTORS
-    found: Keys = first
-    found ^= second
+    # Two overlapping eight-byte words cover the run: a view with a stride of one byte reads them. The copy puts them
+    # where words lie: numpy would go over any others by way of buffers of 64 KiB, made anew for each operation.
+    words = np.ndarray((len(data) - 7,), _WORD, data, 0, (1,)).copy()
+    found: Keys = words[:count] * _FIRST
+    found ^= words[WIDTH - 8 :] * _SECOND
     return found
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors.categories import Category, Side
+from outworks.detectors.categories import BLOCKING, Category, Side
 from outworks.detectors.files import content, sums
 from outworks.detectors.linear import NARROW, WIDE, Table, packed
 
@@ -29,7 +29,9 @@ class Opposed(NamedTuple):
 
     by: Category
     weight: float
+    """What is taken away for each unit above the floor; not below 0."""
     floor: float
+    """A logit."""
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -69,12 +71,19 @@ class Calibration(msgspec.Struct, frozen=True):
     alone: Mapping[str, Curve]
     """Each category alone."""
     opposed: Mapping[Side, Mapping[Category, Opposed]] = {}
+    """What is held against the first stage's logits. Never against those that block: they could be talked down."""
 
     @classmethod
     def load(cls, folder: Traversable) -> "Calibration":
         """Raises `FileNotFoundError` or `ValueError`, naming the file."""
         stored = content(folder, CALIBRATION, sums(folder))
-        return msgspec.json.decode(stored, type=cls)
+        calibration = msgspec.json.decode(stored, type=cls)
+        for side, opposed in calibration.opposed.items():
+            lanes = calibration.lanes[side]
+            for lane, (by, weight, _) in opposed.items():
+                if lane not in lanes or by not in lanes or weight < 0 or lane in BLOCKING[side]:
+                    raise ValueError(f"{CALIBRATION}: in a {side}, {lane} cannot be held against {by} by {weight:g}")
+        return calibration
 
     def limits(self, side: Side, rate: float, *, second: bool, always: bool = False) -> dict[str, float]:
         """See `Detector.limits`."""

@@ -43,7 +43,7 @@ class Scores(msgspec.Struct, frozen=True, gc=False):
     unsure: bool = False
     """The second stage should look."""
     logits: tuple[float, ...] = ()
-    """The first stage's own numbers, for the second."""
+    """The first stage's numbers, after what is held against them; for the second."""
 
 
 class Detector:
@@ -172,7 +172,7 @@ class Detector:
         return best, spots
 
     def _opposed(self, logits: Array, side: Side) -> Array:
-        """The logits, each held against those that speak against it: what declines does no harm."""
+        """The logits, each held against those that speak against it: what harms declines nothing."""
         opposed = self._calibration.opposed.get(side)
         if not opposed:
             return logits

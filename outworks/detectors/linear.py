@@ -190,12 +190,20 @@ def _lanes(left: int) -> Iterator[int]:
         left = (left - low) >> _WIDTH
 
 
-def _spans(placed: Sequence[_Placed], scales: tuple[Scale, ...]) -> tuple[Array, Array]:
-    """[2, windows]: where each begins and ends in the bytes read. [windows]: which piece it is of, in order."""
+class _Spans(NamedTuple):
+    """The windows of several pieces, piece by piece."""
+
+    at: Array
+    """[2, windows]: where each begins and ends in the bytes read."""
+    owners: Array
+    """[windows]: which piece it is of."""
+
+
+def _spans(placed: Sequence[_Placed], scales: tuple[Scale, ...]) -> _Spans:
     at, size, whole = np.array([(piece.at, piece.size, piece.whole) for piece in placed], np.int64).T
     owners = np.flatnonzero(whole < scales[0].least)
     if len(owners) == len(placed) and (whole < scales[-1].least).all():
-        return np.stack((at, at + size)), owners
+        return _Spans(np.stack((at, at + size)), owners)
     found = [(owners, at[owners], (at + size)[owners])]
     for width, least in scales:
         step = width // 2
@@ -206,7 +214,7 @@ def _spans(placed: Sequence[_Placed], scales: tuple[Scale, ...]) -> tuple[Array,
         found.append((owners, begins, np.minimum(begins + width, (at + size)[owners])))
     owners, begins, ends = (np.concatenate(each) for each in zip(*found, strict=True))
     order = owners.argsort(kind="stable")
-    return np.stack((begins[order], ends[order])), owners[order]
+    return _Spans(np.stack((begins[order], ends[order])), owners[order])
 
 
 def quantised(weights: Array) -> tuple[Array, Array]:

@@ -244,22 +244,29 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> _Rises | None:
     once[odd[first]] = evidence[odd[first]]
     # Each of them sank to zero at its end, and sinks no later now: nothing is carried over into the next.
     heights = _heights(once)
-    starts, _ = _high(heights)
+    starts = _high(heights).starts
     if not len(starts):
         return None
     tops = _tops(heights, starts)
     return _Rises(places[starts], places[tops - 1] + 1, heights[tops])
 
 
-def _high(heights: Array) -> tuple[Array, Array]:
-    """From which character to before which each of the rises goes that reach LEAST."""
+class _Between(NamedTuple):
+    """From which character to before which each of several stretches goes."""
+
+    starts: Array
+    ends: Array
+
+
+def _high(heights: Array) -> _Between:
+    """The rises that reach LEAST."""
     zeros = np.flatnonzero(heights == 0)
     nexts = zeros.searchsorted(np.flatnonzero(heights >= LEAST))
     nexts = nexts[_firsts(nexts)]
     ends = zeros.take(nexts, mode="clip")
     if len(nexts) and nexts[-1] == len(zeros):
         ends[-1] = len(heights) - 1  # it does not sink again
-    return zeros[nexts - 1], ends  # the first height of all is a zero
+    return _Between(zeros[nexts - 1], ends)  # the first height of all is a zero
 
 
 def _tops(heights: Array, starts: Array) -> Array:
@@ -284,8 +291,7 @@ def score(height: int, size: int, blanks: int, length: int) -> float:
     worth = height * min(1.0, size / LONG)
     if blanks < SPACED * size:
         worth *= DENSE
-    even = EVEN if length <= LENGTH else EVEN + UNITS * math.log(length / LENGTH)
-    return worth / (worth + even)
+    return worth / (worth + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
 
 
 class Placed(NamedTuple):
@@ -301,13 +307,13 @@ def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | Non
     whole = _BREAK + _BREAK.join(texts)
     sizes = np.array([len(text) for text in texts], np.int64)
     starts = np.cumsum(sizes + BEFORE) - sizes
-    lengths = lengths or sizes.tolist()
+    lengths = sizes.tolist() if lengths is None else lengths
     for begin in range(BEFORE, max(len(whole), BEFORE + 1), CHUNK - OVERLAP):
         end = begin + CHUNK
         # No span goes over the gap between two texts, from its first character to its last: what is beside a text must
         # not change what is found in it.
-        low, high = starts.searchsorted((begin, end + BEFORE - 1), "right").tolist()
-        gaps = starts[low:high] - begin
+        first, last = starts.searchsorted((begin, end + BEFORE - 1), "right").tolist()
+        gaps = starts[first:last] - begin
         breaks = [at for gap in gaps.tolist() for at in (gap - BEFORE, gap - 1) if 0 <= at < CHUNK]
         rises = _stretch(tables, whole[begin - BEFORE : end], breaks)
         if rises is None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
 from typing import Annotated
 from urllib.parse import quote
 
@@ -102,22 +103,33 @@ class Watches:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, watch: "Watch", loop: asyncio.AbstractEventLoop) -> None:
-        """Look at an exchange once its time has come."""
+        """Look at an exchange once its time has come. Raises `RuntimeError` where another loop's are under way."""
         if loop is not self._loop:
+            lasting = self._loop is not None and not self._loop.is_closed()
+            if lasting and not all(each.over for each in self._young):
+                raise RuntimeError("exchanges are watched from one event loop at a time; another one's are under way")
             self._loop = loop
-            self._young.clear()  # another loop's exchanges have ended with it
+            self._young.clear()
         if not self._young:
-            loop.call_later(LOOK_AFTER, self._ring, loop)
+            self._ring_in(LOOK_AFTER, loop)
         self._young.append(watch)
 
+    def _ring_in(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        # In a context of its own: that of whoever came first must not live on in all who follow.
+        loop.call_later(seconds, self._ring, loop, context=Context())
+
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is not self._loop:
+            return
         young, now = self._young, loop.time()
-        while young and (young[0].over or young[0].due <= now):
-            watch = young.popleft()
-            if not watch.over:
-                watch.look()
-        if young:
-            loop.call_later(young[0].due - now, self._ring, loop)
+        try:
+            while young and (young[0].over or young[0].due <= now):
+                watch = young.popleft()
+                if not watch.over:
+                    watch.look()
+        finally:
+            if young:
+                self._ring_in(young[0].due - now, loop)
 
 
 class Watch:
@@ -134,6 +146,7 @@ class Watch:
         self._receive = receive
         self._seconds = seconds
         self._exchange = asyncio.current_task(self._loop)
+        self._context = copy_context()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         if seconds > LOOK_AFTER:
@@ -144,6 +157,7 @@ class Watch:
     def stop(self) -> None:
         """Look no more."""
         self.over = True
+        self._exchange = None  # it may wait in the row for a moment, and need not hold on to anything
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
@@ -151,7 +165,7 @@ class Watch:
 
     def look(self) -> None:
         """From now on, notice its client's leaving."""
-        self._task = self._loop.create_task(self._wait())
+        self._task = self._loop.create_task(self._wait(), context=self._context)
         self._timer = self._loop.call_at(self.due + self._seconds - LOOK_AFTER, self._end, True)
 
     async def _wait(self) -> None:

@@ -13,6 +13,8 @@ from outworks.ledger.journal import Journal, is_busy
 _LOOP_EVENTS = 256
 _LOOP_BYTES = 256 * 1024
 """A larger group is the worker's: hashing and storing it would hold up the loop."""
+_EARLY_CHARACTERS = 16 * 1024
+"""A larger request is sealed when it is written: many of them at once would hold up the loop."""
 _LOOP_PATIENCE = 0.0002
 """Seconds that the loop waits for another process's commit, which takes about a fifth of that."""
 _MOVE_PAGES = 4000
@@ -209,7 +211,7 @@ class Writer:
 
     def _seal_early(self, group: _Group) -> None:
         """Seal a group that is not in a hurry; what is left to do when it is written comes before a client's answer."""
-        if not self._working and not _is_large([group]):
+        if self._inline and not self._working and _size([group]) <= _EARLY_CHARACTERS:
             self._seal(group, self._early_salts)
 
     def _hand_over(self, groups: list[_Group]) -> None:
@@ -295,10 +297,9 @@ class Writer:
 
 
 def _is_large(groups: list[_Group]) -> bool:
-    events = size = 0
-    for group in groups:
-        for event in group.events:
-            events += 1
-            if event.content is not None:
-                size += len(event.content)
-    return events > _LOOP_EVENTS or size > _LOOP_BYTES
+    return sum(len(group.events) for group in groups) > _LOOP_EVENTS or _size(groups) > _LOOP_BYTES
+
+
+def _size(groups: list[_Group]) -> int:
+    """Characters of content."""
+    return sum(len(event.content) for group in groups for event in group.events if event.content is not None)

@@ -7,6 +7,7 @@ import string
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -275,3 +276,61 @@ def test_what_is_beside_a_text_changes_nothing_in_it() -> None:
             for n, suspect in stretch:
                 together[n].append(suspect)
         assert together == [surprise.spans(tables, text) for text in batch]
+
+
+def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int]]:
+    """The spans of a text, read a character at a time: CUSUM, in which a pair of characters counts once in a rise."""
+    at = surprise.keys(text)
+    evidence = np.clip(tables.joined[at + tables.begins].sum(axis=0, dtype=np.int64), -surprise.MOST, surprise.MOST)
+    rises: list[list[int]] = []
+    height = 0
+    for n, one in enumerate(evidence.tolist()):
+        if not height:
+            rises.append([])
+        rises[-1].append(n)
+        height = max(0, height + one)
+    spans, start, top, best = [], 0, 0, 0
+    for rise in rises:
+        seen: set[int] = set()
+        height = 0
+        for n in rise:
+            if not height:
+                start, top, best = n, n, 0
+            one, pair = int(evidence[n]), int(at[0, n])
+            height = max(0, height + (one if one <= 0 or pair not in seen else 0))
+            seen |= {pair} if one > 0 else set()
+            if height > best:
+                top, best = n + 1, height
+            if (not height or n == rise[-1]) and best >= surprise.LEAST:
+                spans.append((start, top, best))
+                best = 0
+    return spans
+
+
+def test_spans_are_those_that_are_found_a_character_at_a_time() -> None:
+    """What rose high enough is gone through apart from all the rest, and comes out the same."""
+    tables, chance = surprise.load(), random.Random(11)
+    pieces = (
+        "];{",
+        " -> ",
+        "usepackage",
+        "\\",
+        "$(",
+        " represent",
+        "}]",
+        "Now write",
+        "!--",
+        "+ ",
+        " the ",
+        "\n",
+        "x1",
+        "____",
+    )
+    found = 0
+    for _ in range(300):
+        text = "\n" * surprise.BEFORE + "".join(chance.choices(pieces, k=chance.randint(0, 60)))
+        rises = surprise._stretch(tables, text, [])
+        spans = [] if rises is None else list(zip(*(each.tolist() for each in rises), strict=True))
+        assert spans == _slowly(tables, text)
+        found += len(spans)
+    assert found > 300

@@ -4,10 +4,12 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outworks.detectors import linear
 from outworks.detectors.grams import BUCKETS, CHUNK, RUN, Array, read
-from outworks.detectors.linear import NARROW, WIDE, Table, packed, windows
+from outworks.detectors.linear import NARROW, WIDE, Table, _Placed, _spans, packed, windows
 
 LANES = 5
 
@@ -122,3 +124,26 @@ def test_quantised_weights_stay_near() -> None:
 
     clipped = np.clip(weights, -127 * scale, 127 * scale)
     assert np.abs(whole * scale - clipped).max() <= scale.max()
+
+
+_SIZES = st.sampled_from([0, 1, 2, 319, 320, 321, 479, 480, 481, 511, 512, 513, 960, 1_024, 2_047, 2_048, 2_049, 5_000])
+
+
+@given(st.lists(st.tuples(_SIZES, st.booleans()), min_size=1, max_size=6), st.booleans())
+def test_windows_laid_at_once_are_those_laid_one_by_one(sizes: list[tuple[int, bool]], wide: bool) -> None:
+    """Over whole texts, and over parts of a longer one."""
+    scales = (WIDE, NARROW) if wide else (NARROW,)
+    placed, expected, at = [], [], 0
+    for n, (size, part) in enumerate(sizes):
+        whole = 40_000 if part else size
+        placed.append(_Placed(n, 0, at, size, whole))
+        if whole < scales[0].least:
+            expected.append((n, at, at + size))
+        for width, least in scales:
+            begins = range(at, max(at + 1, at + size - width // 2), width // 2) if whole >= least else ()
+            expected += [(n, begin, min(begin + width, at + size)) for begin in begins]
+        at += size + 1
+
+    found = _spans(placed, scales)
+
+    assert list(zip(found.owners.tolist(), *found.at.tolist(), strict=True)) == expected

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -82,9 +83,61 @@ async def test_a_burst_of_exchanges_sets_one_timer(monkeypatch: pytest.MonkeyPat
     """A timer an exchange would cost each as much as a defense."""
     loop, watches, timers = asyncio.get_running_loop(), Watches(), []
     original = loop.call_later
-    monkeypatch.setattr(loop, "call_later", lambda *given: timers.append(given[0]) or original(*given))
+    monkeypatch.setattr(loop, "call_later", lambda *given, **how: timers.append(given[0]) or original(*given, **how))
 
     for _ in range(500):
         Watch(stays, 60.0, watches).stop()
 
     assert timers == [LOOK_AFTER]
+
+
+async def test_an_exchange_is_looked_at_in_its_own_context() -> None:
+    """Not in that of whoever happened to come first."""
+    watches = Watches()
+    seen: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        seen.append(_WHOSE.get())
+        return {"type": "http.disconnect"}
+
+    async def asks(name: str) -> str:
+        _WHOSE.set(name)
+        return await exchange(watches, receive, 4 * LOOK_AFTER)
+
+    assert await asyncio.gather(asks("first"), asks("second")) == ["client_left", "client_left"]
+    assert seen == ["first", "second"]
+
+
+_WHOSE: ContextVar[str] = ContextVar("whose", default="nobody's")
+
+
+async def test_a_look_that_fails_leaves_the_others_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One timer serves them all, and must not end with one of them."""
+    watches, look = Watches(), Watch.look
+
+    def fails_once(watch: Watch) -> None:
+        monkeypatch.setattr(Watch, "look", look)
+        raise MemoryError
+
+    monkeypatch.setattr(Watch, "look", fails_once)
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+    ended = await asyncio.gather(*(exchange(watches, left, 4 * LOOK_AFTER) for _ in range(3)))
+
+    assert sorted(ended) == ["answered", "client_left", "client_left"]
+    assert [type(error) for error in told] == [MemoryError]
+
+
+async def test_two_loops_at_once_are_refused() -> None:
+    """Better than to forget the exchanges of one of them."""
+    watches = Watches()
+    watch = Watch(stays, 60.0, watches)
+
+    def another() -> None:
+        with pytest.raises(RuntimeError, match="one event loop"):
+            asyncio.run(exchange(watches, left, 0))
+
+    await asyncio.to_thread(another)
+    watch.stop()
+    assert await asyncio.to_thread(lambda: asyncio.run(exchange(watches, left, 0))) == "answered"

@@ -38,14 +38,13 @@ BUDGETS: Mapping[Side, Mapping[C, float]] = {
 MIXES: Mapping[Side, Mapping[C, Mix]] = {
     Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.5, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
     Side.CONTENT: {C.INJECTION: Mix(0.5, 1.0, 0.0)},
-    Side.OUTPUT: {C.HARM: Mix(0.7, 1.0, 0.0)},
+    Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
 }
 """How the two stages' logits are added up. Chosen on dev and on what was held out, each category by itself; of refusals
 the first stage alone tells more (docs/design/detectors.md)."""
-OPPOSED: Mapping[Side, Mapping[C, Opposed]] = {
-    Side.OUTPUT: {C.HARM: Opposed(C.REFUSAL, 0.5, -4.0), C.REFUSAL: Opposed(C.HARM, 0.4, -4.0)}
-}
-"""An answer that declines does no harm, and one that harms declines nothing. Each was trained alone; chosen on dev."""
+OPPOSED: Mapping[Side, Mapping[C, Opposed]] = {Side.OUTPUT: {C.REFUSAL: Opposed(C.HARM, 0.4, -4.0)}}
+"""An answer that harms declines nothing. The other way round would be as true, and is not done: whoever has an answer
+apologise every few sentences would talk its harm away (docs/design/detectors.md)."""
 GATES: Mapping[Side, Mapping[C, float]] = {
     Side.REQUEST: {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032},
     Side.CONTENT: {C.INJECTION: 0.05},

@@ -199,7 +199,7 @@ def _signs(kinds: bytes) -> NDArray[np.int64]:
     is_of = {kind: each == kind for kind in b"a1 "}
     found = np.zeros(len(each), np.bool_)
     for sign in _SIGNS:
-        count = len(each) - len(sign) + 1
+        count = max(0, len(each) - len(sign) + 1)
         here = is_of[sign[0]][:count].copy()
         for at, kind in enumerate(sign[1:], 1):
             here &= is_of[kind][at : at + count]
