@@ -5,11 +5,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import current_thread
 
 import pytest
 
 from outworks.event import RecordError
-from outworks.ledger import Ledger, verify
+from outworks.ledger import Ledger, verify, writer
+from outworks.ledger.chain import seal
+from outworks.ledger.schema import Synchronous
 from tests.ledger.kit import behind, received
 
 
@@ -98,6 +101,30 @@ async def test_what_may_wait_goes_with_the_next_and_not_later_than_it_may(tmp_pa
     last = ledger.append([received("d")], within=5.0)
     await ledger.close()
     assert last.done()
+
+
+@pytest.mark.parametrize(
+    ("said", "synchronous", "early"),
+    [("hello", "normal", True), ("x" * (1 << 15), "normal", False), ("hello", "full", False)],
+)
+async def test_what_may_wait_is_sealed_early_where_that_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, synchronous: Synchronous, early: bool
+) -> None:
+    """A small request by the loop, while its upstream thinks; a large one, and all where the disk is waited for, when
+    they are written. It is recorded either way, and once."""
+    threads: list[str] = []
+    monkeypatch.setattr(writer, "seal", lambda *given: threads.append(current_thread().name) or seal(*given))
+    ledger = Ledger.open(tmp_path / "l.db", synchronous=synchronous)
+    written = ledger.append([received("a", said=said)], within=0.2)
+    await asyncio.sleep(0.01)
+
+    assert threads == (["MainThread"] if early else [])
+    await written
+
+    assert len(threads) == 1
+    await ledger.close()
+    assert [one.event.content for one in Ledger.open(tmp_path / "l.db").events(with_content=True)] == [said]
+    assert verify(tmp_path / "l.db").ok
 
 
 def _limit(ledger: Ledger, pages: int) -> None:
