@@ -10,7 +10,8 @@ from typing_extensions import override
 from outworks import defense
 from outworks.detectors.calibration import Calibration
 from outworks.detectors.categories import Category, Side
-from outworks.detectors.surprise import DATA, Placed, Tables, has_odd_junction, load, stretches
+from outworks.detectors.junctions import has_odd_junction
+from outworks.detectors.surprise import DATA, Placed, Tables, load, stretches
 from outworks.message import Request, Role
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 

@@ -79,7 +79,7 @@ class Calibration(msgspec.Struct, frozen=True):
         stored = content(folder, CALIBRATION, sums(folder))
         calibration = msgspec.json.decode(stored, type=cls)
         for side, opposed in calibration.opposed.items():
-            lanes = calibration.lanes[side]
+            lanes = calibration.lanes.get(side, ())
             for lane, (by, weight, _) in opposed.items():
                 if lane not in lanes or by not in lanes or weight < 0 or lane in BLOCKING[side]:
                     raise ValueError(f"{CALIBRATION}: in a {side}, {lane} cannot be held against {by} by {weight:g}")

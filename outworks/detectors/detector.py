@@ -161,7 +161,7 @@ class Detector:
         for seen in windows(table, encoded):
             if len(encoded) == len(seen.text) == 1:
                 return seen.logits, spots
-            edges = np.flatnonzero(np.concatenate(([True], seen.text[1:] != seen.text[:-1])))
+            edges = surprise.firsts(seen.text)
             texts, highest = seen.text[edges], np.maximum.reduceat(seen.logits, edges)
             # Where a category stands is told only where it is likelier than not.
             for at, lane in np.argwhere((highest > 0) & (highest > best[texts])).tolist():

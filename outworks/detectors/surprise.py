@@ -2,7 +2,6 @@
 
 import io
 import math
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib import resources
@@ -141,44 +140,6 @@ _FACTORS = np.array([[1 << (32 - BITS)], [0x9E3779B1], [0x85EBCA6B], [0xC2B2AE35
 _SHIFT = np.uint32(32 - BITS)
 
 
-_JUNCTION = re.compile(r"[a-z][A-Z]|[A-Za-z][^A-Za-z0-9\s'.,!?;:\-]|[^A-Za-z0-9\s'\-][A-Za-z]|[^A-Za-z0-9\s]{2}")
-
-
-def _meeting(code: int) -> int:
-    """What a byte of ASCII is where two meet: as which of the letters in `_ODD` it counts."""
-    char = chr(code)
-    if char.isalpha():
-        return ord("a" if char.islower() else "A")
-    if char.isdigit() or char.isspace():
-        return ord("0" if char.isdigit() else " ")
-    return ord("'" if char in "'-" else "." if char in ".,!?;:" else "(")
-
-
-_MEETING = bytes(map(_meeting, range(128))) + bytes(128)
-_ODD = (
-    (b"(", (b"a(", b"A(", b"(a", b"(A", b"((", b"('", b"(.", b"'(", b".(")),
-    (b"'", (b"''", b"'.", b".'")),
-    (b".", (b".a", b".A", b"..")),
-    (b"A", (b"aA",)),
-)
-"""What `_JUNCTION` finds, in the letters of `_MEETING`: pairs, each behind the rarer of its two."""
-
-
-def has_odd_junction(text: str) -> bool:
-    """Whether anything in the text meets as words of a plain sentence never do: `aB`, `a(`, `/a`, `."`. Strings that a
-    search over tokens made are full of these. Most ordinary texts have none, and need no closer look."""
-    if not text.isascii():
-        return _JUNCTION.search(text) is not None
-    # Bytes are searched in a fifth of the time that a pattern takes.
-    met = text.encode().translate(_MEETING)
-    for rare, pairs in _ODD:
-        if rare in met:
-            for pair in pairs:
-                if pair in met:
-                    return True
-    return False
-
-
 def keys(text: str) -> Array:
     """Where the n-grams of every character of a text but the first `BEFORE` stand in the tables: a row a table, in the
     order of `Tables`. On short texts numpy's cost is a call's, so what bytes can do is not left to arrays."""
@@ -262,7 +223,7 @@ def _high(heights: Array) -> _Between:
     """The rises that reach LEAST."""
     zeros = np.flatnonzero(heights == 0)
     nexts = zeros.searchsorted(np.flatnonzero(heights >= LEAST))
-    nexts = nexts[_firsts(nexts)]
+    nexts = nexts[firsts(nexts)]
     ends = zeros.take(nexts, mode="clip")
     if len(nexts) and nexts[-1] == len(zeros):
         ends[-1] = len(heights) - 1  # it does not sink again
@@ -274,10 +235,10 @@ def _tops(heights: Array, starts: Array) -> Array:
     above = np.flatnonzero(heights >= LEAST)
     owner = starts.searchsorted(above, "right") - 1
     highest = np.flatnonzero(heights[above] == np.maximum.reduceat(heights, starts)[owner])
-    return above[highest[_firsts(owner[highest])]]
+    return above[highest[firsts(owner[highest])]]
 
 
-def _firsts(values: Array) -> Array:
+def firsts(values: Array) -> Array:
     """Where another value begins, in an array in which equal ones stand together."""
     new = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=new[1:])

@@ -85,13 +85,13 @@ def told(action: Action, appeal_url: Callable[[str], str] = lambda action: "") -
     ]
 
 
-LOOK_AFTER = 0.1
-"""Seconds after which an exchange's client is looked after."""
-
-
 def _named(id: str) -> list[tuple[bytes, bytes]]:
     """The exchange's id, where OpenAI's clients look for it and where Anthropic's do."""
     return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
+
+
+LOOK_AFTER = 0.1
+"""Seconds after which an exchange's client is looked after."""
 
 
 class Watches:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 -- the rows are texts as they come
 
 import random
+import re
 import string
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from outworks import label
 from outworks.defense import Defense
 from outworks.defenses.adversarial_string import AdversarialString, Settings
 from outworks.detectors import surprise
-from outworks.detectors.surprise import _JUNCTION, has_odd_junction
+from outworks.detectors.junctions import _BEYOND_ASCII, has_odd_junction
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 from outworks.verdict import ALLOW, Decision
 from tests.defenses.contract import DefenseContract, Row
@@ -258,8 +259,10 @@ def test_odd_junctions(text: str, odd: bool) -> None:
 
 @given(st.text(st.one_of(st.characters(max_codepoint=127), st.sampled_from("aAbZ09 \n'-.,!(/\"é漢")), max_size=6))
 def test_odd_junctions_are_those_of_the_pattern(text: str) -> None:
-    """Texts in ASCII are looked through byte by byte; what is found in them is what the pattern says."""
-    assert has_odd_junction(text) is (_JUNCTION.search(text) is not None)
+    """Texts in ASCII are looked through byte by byte; what is found in them is what the pattern says. Only the four
+    separators that nobody types, blanks to a pattern, are marks to the bytes."""
+    seen = re.sub("[\x1c-\x1f]", "/", text) if text.isascii() else text
+    assert has_odd_junction(text) is (_BEYOND_ASCII.search(seen) is not None)
 
 
 def test_what_is_beside_a_text_changes_nothing_in_it() -> None:
