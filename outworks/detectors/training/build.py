@@ -20,7 +20,19 @@ from outworks.detectors.deep import MODEL, TOKENIZER, Reader
 from outworks.detectors.detector import Detector, Scores
 from outworks.detectors.files import SUMS, list_sums
 from outworks.detectors.grams import Array
-from outworks.detectors.training import base, calibrate, corpus, export, linear, second, strings, tuning
+from outworks.detectors.training import (
+    base,
+    calibrate,
+    contrasts,
+    corpus,
+    declining,
+    export,
+    frames,
+    linear,
+    second,
+    strings,
+    tuning,
+)
 from outworks.detectors.training.corpus import Example
 
 Say = Callable[[str], None]
@@ -76,7 +88,9 @@ class Examples(NamedTuple):
         requests = [each for each in self.requests if not each.held_out] + calibrate.lent(dev)
         outputs = [each for each in self.outputs if not each.held_out] + calibrate.lent_outputs(dev)
         outputs += corpus.prose(requests, random.Random(3), 1_500)
+        outputs += declining.answers(requests, 1_500, 5)
         content = [each for each in self.content if not each.held_out] + calibrate.lent_documents(dev)
+        requests += contrasts.made(1_500, 3)
         return Examples(
             requests + corpus.made(Side.REQUEST, 24), content + corpus.made(Side.CONTENT, 12), outputs, self.near
         )
@@ -103,7 +117,7 @@ def first(found: Examples, plan: Plan, say: Say, *, shuffled: bool = False) -> b
     """The first stage's file."""
     stored: dict[str, Array] = {}
     parts: list[tuple[str, Sequence[Example], Sequence[C], linear.Plan]] = [
-        (Side.REQUEST, found.requests, LANES[Side.REQUEST], plan.first),
+        (Side.REQUEST, found.requests + frames.framed(found.requests, 9), LANES[Side.REQUEST], plan.first),
         (Side.CONTENT, found.content, LANES[Side.CONTENT], plan.first),
         (Side.OUTPUT, found.outputs, LANES[Side.OUTPUT], plan.first),
         ("topics", topical(found.requests), MODERATION, msgspec.structs.replace(plan.first, rounds=25)),

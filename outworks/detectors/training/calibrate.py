@@ -16,6 +16,7 @@ from outworks.detectors.categories import Side
 from outworks.detectors.grams import Array
 from outworks.detectors.training import corpus, sources
 from outworks.detectors.training.corpus import Example
+from outworks.detectors.training.declining import is_about
 
 RATES = (0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001)
 POOL = (
@@ -112,14 +113,18 @@ def lent_documents(dev: Path) -> list[Example]:
 
 
 def lent_outputs(dev: Path) -> list[Example]:
-    """Those that training sees. Where people said only whether one harms, its opening tells whether it declines."""
-    found = [each.example for each in judged_outputs(dev) if each.third is Third.LENT]
-    return [
-        msgspec.structs.replace(each, targets=each.targets | corpus.refusal(each.text, each.targets[C.HARM] == 1.0))
-        if C.HARM in each.targets and C.REFUSAL not in each.targets
-        else each
-        for each in found
-    ]
+    """Those that training sees. Where people said only whether one harms, its opening tells whether it declines. What
+    they called a refusal for answering another question is left open: the answer alone does not show it."""
+    found = []
+    for each in (each.example for each in judged_outputs(dev) if each.third is Third.LENT):
+        opening = corpus.refusal(each.text, each.targets.get(C.HARM) == 1.0)
+        # The group of a judged answer is its set and its request.
+        evades = each.targets.get(C.REFUSAL) == 1.0 and not is_about(each.group.partition(":")[2], each.text)
+        if C.HARM in each.targets:
+            found.append(msgspec.structs.replace(each, targets=opening | each.targets))
+        elif opening.get(C.REFUSAL) or not evades:
+            found.append(each)
+    return found
 
 
 def pool(dev: Path, held: Sequence[Example]) -> dict[str, list[str]]:

@@ -86,8 +86,12 @@ def names(folder: Path) -> list[str]:
 
 
 def kept(folder: Path, name: str, drop: str) -> list[Raw]:
-    """A set's rows without duplicates and without copies of the other folder's (`drop` names the mark)."""
-    return [row for row in rows(folder, name) if row["text"].strip() and not row.get("dup_of") and not row.get(drop)]
+    """A set's rows without duplicates, copies of the other folder's (`drop` names the mark) and wrong labels."""
+    return [
+        row
+        for row in rows(folder, name)
+        if row["text"].strip() and not (row.get("dup_of") or row.get(drop)) and row.get("id") not in sources.MISLABELLED
+    ]
 
 
 def requests(folder: Path, drop: str = "copies_dev") -> list[Example]:

@@ -13,15 +13,16 @@ from outworks.detectors.categories import Category as C
 from outworks.detectors.deep import HEADS, Reader
 from outworks.detectors.linear import NARROW
 from outworks.detectors.training.corpus import Example
+from outworks.detectors.training.frames import Frames
 from outworks.detectors.training.tuning import Plan, Row
 
 _SHARES = {
-    "benign": 0.34,
+    "benign": 0.33,
     "jailbreak": 0.09,
     "injection": 0.08,
     "harm": 0.20,
-    "toxic": 0.05,
-    "content": 0.13,
+    "toxic": 0.04,
+    "content": 0.15,
     "output": 0.11,
 }
 """Of the texts, by what a row teaches most."""
@@ -57,7 +58,9 @@ def chosen(examples: Sequence[Example], plan: Plan) -> list[Example]:
         sets = by_kind[name]
         room = share * plan.texts
         # A set that has less than its share leaves the rest to the others.
-        roots = {source: len(mine) ** 0.5 * _counts(mine[0]) for source, mine in sorted(sets.items())}
+        roots = {
+            source: len(mine) ** 0.5 * sum(map(_counts, mine)) / len(mine) for source, mine in sorted(sets.items())
+        }
         for source in sorted(sets, key=lambda source: len(sets[source]) / roots[source]):
             number = min(len(sets[source]), round(room * roots[source] / sum(roots.values())))
             found += sets[source][:number]
@@ -75,8 +78,10 @@ def _counts(each: Example) -> float:
 def rows(examples: Sequence[Example], reader: Reader, plan: Plan, epoch: int) -> list[Row]:
     """What of each example is read in this epoch."""
     rng = random.Random(f"{plan.seed} {epoch}")
+    frames = Frames(examples)
     found = []
-    for each in examples:
+    for example in examples:
+        each = frames.put(example, rng)
         text, trust = seen(each, rng)
         side = each.side
         if side is Side.REQUEST and kind(each) == "toxic" and rng.random() < 0.5:

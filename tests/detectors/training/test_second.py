@@ -87,10 +87,20 @@ def test_the_sample_keeps_its_shares() -> None:
     found = second.chosen(examples, tuning.Plan(texts=1_000))
 
     count = Counter(each.source for each in found)
-    assert count["many"] + count["few"] == pytest.approx(340, abs=2)
+    assert count["many"] + count["few"] == pytest.approx(330, abs=2)
     assert count["few"] == 20
     assert count["bad"] == pytest.approx(200, abs=2)
     assert found == second.chosen(examples[::-1], tuning.Plan(texts=1_000))
+
+
+def test_one_row_does_not_decide_for_its_set() -> None:
+    """A set counts as its rows do on the whole: not as whichever of them comes first."""
+    trusted = [example(f"b{n}", "trusted") for n in range(2_000)]
+    mixed = [msgspec.structs.replace(example(f"m{n}", "mixed"), weight=0.1 if n % 2 else 1.0) for n in range(2_000)]
+
+    counts = Counter(each.source for each in second.chosen(trusted + mixed, tuning.Plan(texts=1_000)))
+
+    assert counts["mixed"] / counts["trusted"] == pytest.approx(0.55, abs=0.02)
 
 
 def test_rows_know_what_their_example_knows(reader: Reader) -> None:
