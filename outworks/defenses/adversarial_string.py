@@ -51,12 +51,12 @@ class AdversarialString(defense.Defense):
             if n:
                 await asyncio.sleep(0)
             if stretch:
-                found = nlargest(_FINDINGS, found + stretch, key=lambda placed: placed.suspect.score)
+                found = nlargest(_FINDINGS, found + stretch, key=lambda placed: placed.score)
         if not found:
             return ALLOW
         findings = tuple(
             Finding(self.name, score, Span(start, end, parts[n].message, parts[n].part))
-            for n, (start, end, score) in found
+            for n, start, end, score in found
         )
         if findings[0].score < self._threshold:
             return Verdict(findings=findings)

@@ -187,7 +187,7 @@ class Detector:
         if places:
             parts = [texts[place.text][place.start : place.end] for place in places]
             for stretch in surprise.stretches(self._tables, parts, [len(texts[place.text]) for place in places]):
-                for at, (start, end, score) in stretch:
+                for at, start, end, score in stretch:
                     place = places[at]
                     found[place.text].append(
                         Located(Category.ADVERSARIAL_STRING, place.start + start, place.start + end, score)

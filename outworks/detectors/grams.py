@@ -60,13 +60,18 @@ class Grams(msgspec.Struct, frozen=True):
     """[bytes]: the bucket of the RUN bytes from each place on; the last RUN - 1 mean nothing."""
 
 
+def add_up(numbers: Array, out: Array) -> None:
+    """Running sums modulo 2^64. As signed numbers, of which the sums are the same bits in half the time."""
+    np.add.accumulate(numbers.view(np.int64), out=out.view(np.int64))
+
+
 def read(data: bytes) -> Grams:
     """The grams of at most CHUNK bytes."""
     size = len(data)
     total = np.zeros(size + RUN, np.uint64)
     terms = _VALUES.take(np.frombuffer(data, np.uint8))
     terms *= _POWERS[:size]
-    np.add.accumulate(terms, out=total[1 : size + 1])
+    add_up(terms, total[1 : size + 1])
     chars = np.subtract(total[RUN:], total[:size], out=terms)
     chars *= _MIXED[:size]
     chars >>= _SHIFT

@@ -116,9 +116,9 @@ def dense(texts: Sequence[str]) -> list[Dense]:
     low, high, owner = low[within], high[within], owner[within]
     apart = np.flatnonzero((owner[1:] != owner[:-1]) | (low[1:] - high[:-1] > 2 * AROUND)) + 1
     first, last = np.concatenate(([0], apart)), np.concatenate((apart - 1, [len(low) - 1]))
-    found: list[Dense] = []
-    for n, begin, end in zip(owner[first].tolist(), low[first].tolist(), high[last].tolist(), strict=True):
-        size = len(texts[n])
-        before = int(ends[n]) - size - 1
-        found.append(Dense(n, max(0, begin - before - AROUND), min(size, end - before + AROUND)))
-    return found
+    owner = owner[first]
+    sizes = np.array([len(text) for text in texts])[owner]
+    before = ends[owner] - sizes - 1
+    begins = np.maximum(low[first] - before - AROUND, 0)
+    stops = np.minimum(high[last] - before + AROUND, sizes)
+    return [Dense(*place) for place in zip(owner.tolist(), begins.tolist(), stops.tolist(), strict=True)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors.grams import BUCKETS, CHUNK, RUN, Array, read
+from outworks.detectors.grams import BUCKETS, CHUNK, RUN, Array, add_up, read
 
 LANES = 3
 """Weights in one number: 21 bits each, so that the sum over a window (4,096 grams of at most 127) never overflows."""
@@ -148,7 +148,7 @@ def _read(table: Table, data: bytes, placed: Sequence[_Placed]) -> Windowed:
             words[2:, ends[ends >= 2] - 2] = 0
         for n, values in enumerate((np.add.reduce(words, axis=0), weights.take(grams.chars))):
             total = np.zeros(len(values) + 1, np.uint64)
-            np.add.accumulate(values, out=total[1:])
+            add_up(values, total[1:])
             # Sums modulo 2^64: their differences are exact, as the true ones fit.
             np.subtract(total[edges[n, 1]], total[edges[n, 0]], out=sums[group, n])
     sizes = edges[:, 1] - edges[:, 0]
@@ -200,6 +200,8 @@ class _Spans(NamedTuple):
 
 
 def _spans(placed: Sequence[_Placed], scales: tuple[Scale, ...]) -> _Spans:
+    if len(placed) == 1:
+        return _spans_of_one(placed[0], scales)
     at, size, whole = np.array([(piece.at, piece.size, piece.whole) for piece in placed], np.int64).T
     owners = np.flatnonzero(whole < scales[0].least)
     if len(owners) == len(placed) and (whole < scales[-1].least).all():
@@ -215,6 +217,19 @@ def _spans(placed: Sequence[_Placed], scales: tuple[Scale, ...]) -> _Spans:
     owners, begins, ends = (np.concatenate(each) for each in zip(*found, strict=True))
     order = owners.argsort(kind="stable")
     return _Spans(np.stack((begins[order], ends[order])), owners[order])
+
+
+def _spans_of_one(piece: _Placed, scales: tuple[Scale, ...]) -> _Spans:
+    """The same without what only several need: most of a long text's pieces are read alone."""
+    end = piece.at + piece.size
+    found = [np.array([[piece.at], [end]])] if piece.whole < scales[0].least else []
+    for width, least in scales:
+        if piece.whole >= least:
+            step = width // 2
+            begins = np.arange(piece.at, piece.at + max(1, (piece.size - 1) // step) * step, step)
+            found.append(np.stack((begins, np.minimum(begins + width, end))))
+    at = np.concatenate(found, axis=1)
+    return _Spans(at, np.zeros(at.shape[1], np.int64))
 
 
 def quantised(weights: Array) -> tuple[Array, Array]:

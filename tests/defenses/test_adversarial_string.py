@@ -276,8 +276,8 @@ def test_what_is_beside_a_text_changes_nothing_in_it() -> None:
         batch = texts[begin : begin + 7]
         together: list[list[surprise.Suspect]] = [[] for _ in batch]
         for stretch in surprise.stretches(tables, batch):
-            for n, suspect in stretch:
-                together[n].append(suspect)
+            for n, *suspect in stretch:
+                together[n].append(surprise.Suspect(*suspect))
         assert together == [surprise.spans(tables, text) for text in batch]
 
 

@@ -155,7 +155,15 @@ def _near(text: str, edits: list[Edit]) -> list[Edit]:
 # Classes of characters, as one byte each: what an encoding looks like is then found as a few bytes in a row.
 _ALNUM = bytes(97 if chr(code).isascii() and chr(code).isalnum() else 32 for code in range(256))
 _KINDS = bytes(
-    97 if chr(code).isalpha() else 49 if chr(code) in "0123456789@$" else 32 if chr(code) in " .-_*~|/,:+\\\n" else 35
+    97
+    if chr(code).isalpha()
+    else 49
+    if chr(code) in "0123456789@$"
+    else 32
+    if chr(code) in " .-_*~|/,:+\\\n"
+    else 0
+    if code in CONTROLS
+    else 35
     for code in range(128)
 ) + bytes(128)
 _RUN = b"a" * encodings.SHORT
@@ -186,7 +194,7 @@ def _finders(text: str) -> Iterator[Callable[[int], int]]:
     for pattern, mark in ((encodings.URL, "%"), (encodings.HTML, "&"), (encodings.BINARY, "011")):
         if mark in text:
             yield partial(_search, pattern, text)
-    if len(data.translate(None, CONTROLS)) != len(data):
+    if b"\0" in kinds:
         yield partial(_search, CONTROL, text)
     places = shifting.signs(text)
     if places:
