@@ -14,15 +14,20 @@ from outworks.detectors.training.figures import RATES, Rate, Scored, is_flagged
 def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
     """F1 against human labels, on the third of the answers that neither trained nor tuned."""
     judged = calibrate.judged_outputs(data / "dev")
+    # An answer to another question is called a refusal by people, and looks like any answer.
+    about = [each for each in judged if each.is_about_it or each.example.targets.get(C.REFUSAL) != 1.0]
     found = []
     stages: tuple[Stage, ...] = ("unsure", "always") if second else ("never",)
-    tried: list[tuple[C, Stage]] = [(C.HARM, stage) for stage in stages]
-    for category, stage in (*tried, (C.REFUSAL, stages[0])):
+    tried = [(C.HARM, stage, "", judged) for stage in stages]
+    tried += [(C.REFUSAL, stages[0], "", judged), (C.REFUSAL, stages[0], ", but for answers to other questions", about)]
+    for category, stage, but, answers in tried:
         for name in ("jailjudge_mini", "pyrit_scorer_evals", "both"):
             part = [
-                (each, third is calibrate.Third.TUNED)
-                for each, third in judged
-                if category in each.targets and name in (each.source, "both") and third is not calibrate.Third.LENT
+                (each.example, each.third is calibrate.Third.TUNED)
+                for each in answers
+                if category in each.example.targets
+                and name in (each.example.source, "both")
+                and each.third is not calibrate.Third.LENT
             ]
             tuned = np.array([tunes for _, tunes in part], np.bool_)
             if (~tuned).sum() < 20:
@@ -37,7 +42,7 @@ def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
             draws = [rng.integers(0, len(labels), len(labels)) for _ in range(1_000)]
             low, high = np.quantile([_f1(mine[draw], labels[draw]) for draw in draws], (0.025, 0.975))
             asked = ", second stage asked about all" if stage == "always" else ""
-            said = f"{name}: {category}{asked}"
+            said = f"{name}: {category}{but}{asked}"
             found.append(Scored(said, _f1(mine, labels), float(low), float(high), len(labels)))
     return found
 
@@ -52,16 +57,19 @@ def worked(data: Path, looking: Looking, *, second: bool) -> dict[str, tuple[Rat
     answer, by either. Of the third that neither trained nor tuned."""
     judged = [
         each
-        for each, third in calibrate.judged_outputs(data / "dev")
-        if third is calibrate.Third.REPORTED and C.HARM in each.targets
+        for each in calibrate.judged_outputs(data / "dev")
+        if each.third is calibrate.Third.REPORTED and C.HARM in each.example.targets
     ]
     found: dict[str, tuple[Rate, ...]] = {}
-    for name in sorted({each.source for each in judged}):
+    for name in sorted({each.example.source for each in judged}):
         for harmful, said in ((True, "harmful"), (False, "harmless")):
-            mine = [each for each in judged if each.source == name and (each.targets[C.HARM] == 1.0) is harmful]
-            # The group of a judged answer is its set and its request.
-            asked = _flagged([each.group.partition(":")[2] for each in mine], Side.REQUEST, looking, second=second)
-            given = _flagged([each.text for each in mine], Side.OUTPUT, looking, second=second)
+            mine = [
+                each
+                for each in judged
+                if each.example.source == name and (each.example.targets[C.HARM] == 1.0) is harmful
+            ]
+            asked = _flagged([each.request for each in mine], Side.REQUEST, looking, second=second)
+            given = _flagged([each.example.text for each in mine], Side.OUTPUT, looking, second=second)
             for by, flags in (("request", asked), ("answer", given), ("either", asked | given)):
                 found[f"{name}, {said}: {by}"] = tuple(Rate(int(each.sum()), len(mine)) for each in flags.T)
     return found

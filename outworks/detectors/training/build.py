@@ -230,9 +230,9 @@ def _benign(data: Path, held: Examples) -> _Benign:
     requests = calibrate.pool(data / "dev", held.requests)
     documents = [each.text for each in held.content if each.planted is None]
     answers = [
-        each.text
-        for each, third in calibrate.judged_outputs(data / "dev")
-        if third is calibrate.Third.TUNED and each.targets.get(C.HARM) == 0.0
+        each.example.text
+        for each in calibrate.judged_outputs(data / "dev")
+        if each.third is calibrate.Third.TUNED and each.example.targets.get(C.HARM) == 0.0
     ] + [each.text for each in held.outputs if each.targets[C.HARM] == 0.0]
     everyday = [each.text for each in corpus.prose(held.requests, random.Random(4), 1_500)]
     return _Benign(

@@ -83,6 +83,14 @@ class Judged(NamedTuple):
 
     example: Example
     third: Third
+    request: str
+    """What it answers."""
+
+    @property
+    def is_about_it(self) -> bool:
+        """Whether it has anything to do with its request. What people called a refusal for answering another question
+        does not show in the answer alone."""
+        return is_about(self.request, self.example.text)
 
 
 def judged_outputs(dev: Path) -> list[Judged]:
@@ -99,7 +107,7 @@ def judged_outputs(dev: Path) -> list[Judged]:
             if answer and targets:
                 at = zlib.crc32(f"third{row['text']}".encode("utf-8", "replace")) % 3
                 example = Example(answer, Side.OUTPUT, targets, 1.5, name, f"{name}:{row['text']}")
-                found.append(Judged(example, list(Third)[at]))
+                found.append(Judged(example, list(Third)[at], row["text"]))
     return found
 
 
@@ -114,15 +122,15 @@ def lent_documents(dev: Path) -> list[Example]:
 
 def lent_outputs(dev: Path) -> list[Example]:
     """Those that training sees. Where people said only whether one harms, its opening tells whether it declines. What
-    they called a refusal for answering another question is left open: the answer alone does not show it."""
+    they called a refusal for answering another question is left out: the answer alone does not show it."""
     found = []
-    for each in (each.example for each in judged_outputs(dev) if each.third is Third.LENT):
+    for each, third, request in judged_outputs(dev):
+        if third is not Third.LENT:
+            continue
         opening = corpus.refusal(each.text, each.targets.get(C.HARM) == 1.0)
-        # The group of a judged answer is its set and its request.
-        evades = each.targets.get(C.REFUSAL) == 1.0 and not is_about(each.group.partition(":")[2], each.text)
         if C.HARM in each.targets:
             found.append(msgspec.structs.replace(each, targets=opening | each.targets))
-        elif opening.get(C.REFUSAL) or not evades:
+        elif each.targets[C.REFUSAL] == 0.0 or opening.get(C.REFUSAL) or is_about(request, each.text):
             found.append(each)
     return found
 

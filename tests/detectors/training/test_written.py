@@ -172,12 +172,12 @@ def test_of_judged_answers_those_that_evade_teach_nothing() -> None:
     lent = {each.text: each for each in calibrate.lent_outputs(SHARED / "dev")}
 
     taught = [
-        (each, lent.get(each.text))
-        for each, third in calibrate.judged_outputs(SHARED / "dev")
-        if third is calibrate.Third.LENT and each.targets.get(C.REFUSAL) == 1.0
+        (judged, lent.get(judged.example.text))
+        for judged in calibrate.judged_outputs(SHARED / "dev")
+        if judged.third is calibrate.Third.LENT and judged.example.targets.get(C.REFUSAL) == 1.0
     ]
 
-    evading = [new for each, new in taught if not declining.is_about(each.group.partition(":")[2], each.text)]
+    evading = [new for judged, new in taught if not judged.is_about_it]
     assert any(new is not None for _, new in taught)
     assert any(new is None for new in evading)
     assert all(corpus.refusal(new.text, harmful=False).get(C.REFUSAL) == 1.0 for new in evading if new is not None)
