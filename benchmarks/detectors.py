@@ -19,6 +19,7 @@ from benchmarks.servers import CACHE, Missing
 from outworks.cli.scan import through
 from outworks.detectors import Side
 from outworks.detectors.looking import Looking, shipped
+from outworks.detectors.training.sources import MISLABELLED
 from outworks.detectors.views import read
 from outworks.detectors.views.ordinary import ordinary
 from outworks.scanning import Scanner
@@ -187,7 +188,7 @@ def _benign() -> dict[str, list[str]]:
     for file in sorted((Path(folder) / "dev").glob("*.jsonl.gz")) if folder else ():
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
-        benign = [row["text"] for row in rows if row["label"] == "benign"]
+        benign = [row["text"] for row in rows if row["label"] == "benign" and row["id"] not in MISLABELLED]
         if benign:
             sets[file.name.removesuffix(".jsonl.gz")] = benign
     return sets

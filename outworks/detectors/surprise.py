@@ -176,7 +176,7 @@ def _heights(evidence: Array) -> Array:
     the last. From a zero to the peak that follows is a span, and the peak is the log odds that it is machine-made."""
     total = np.zeros(len(evidence) + 1, np.int64)
     np.add.accumulate(evidence, out=total[1:])
-    # Of whole numbers the same as `minimum`, whose own loop takes five times as long.
+    # The same as `minimum`, whose loop over 64-bit whole numbers takes five times as long.
     total -= np.fmin.accumulate(total)
     return total
 

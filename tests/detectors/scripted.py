@@ -14,6 +14,7 @@ WORDS: Mapping[str, tuple[Category, float]] = {
     "override-canary": (Category.INJECTION, SURE),
     "suffix-canary": (Category.ADVERSARIAL_STRING, SURE),
     "violent-canary": (Category.VIOLENCE, SURE),
+    "refusal-canary": (Category.REFUSAL, SURE),
 }
 
 

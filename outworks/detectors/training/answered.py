@@ -14,8 +14,8 @@ from outworks.detectors.training.figures import RATES, Rate, Scored, is_flagged
 def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
     """F1 against human labels, on the third of the answers that neither trained nor tuned."""
     judged = calibrate.judged_outputs(data / "dev")
-    # An answer to another question is called a refusal by people, and looks like any answer.
-    about = [each for each in judged if each.is_about_it or each.example.targets.get(C.REFUSAL) != 1.0]
+    # What people called a refusal because it answers another question looks like any answer.
+    about = [each for each in judged if not each.evades]
     found = []
     stages: tuple[Stage, ...] = ("unsure", "always") if second else ("never",)
     tried = [(C.HARM, stage, "", judged) for stage in stages]

@@ -90,7 +90,8 @@ class Examples(NamedTuple):
         outputs += corpus.prose(requests, random.Random(3), 1_500)
         outputs += declining.answers(requests, 1_500, 5)
         content = [each for each in self.content if not each.held_out] + calibrate.lent_documents(dev)
-        requests += contrasts.made(1_500, 3)
+        judged = [*texts(dev), *(each.text for each in self.requests if each.held_out)]
+        requests += contrasts.unseen(contrasts.made(1_500, 3), judged)
         return Examples(
             requests + corpus.made(Side.REQUEST, 24), content + corpus.made(Side.CONTENT, 12), outputs, self.near
         )
@@ -104,13 +105,17 @@ class Examples(NamedTuple):
 def examples(data: Path, plan: Plan) -> Examples:
     """Everything, read and split."""
     train, dev = data / "train", data / "dev"
-    texts = [row["text"] for name in corpus.names(dev) if name != "twitter_bots" for row in corpus.rows(dev, name)]
     requests = corpus.requests(train)
-    close = corpus.near(requests, texts)
+    close = corpus.near(requests, texts(dev))
     kept = [each for n, each in enumerate(requests) if n not in close]
     planting = corpus.Planting(train, plan.planting_seed)
     content = planting.examples() + planting.results()
     return Examples(kept, content, corpus.outputs(train), len(close))
+
+
+def texts(dev: Path) -> list[str]:
+    """Every text of the folder that training is judged by."""
+    return [row["text"] for name in corpus.names(dev) if name != "twitter_bots" for row in corpus.rows(dev, name)]
 
 
 def first(found: Examples, plan: Plan, say: Say, *, shuffled: bool = False) -> bytes:

@@ -87,10 +87,12 @@ class Judged(NamedTuple):
     """What it answers."""
 
     @property
-    def is_about_it(self) -> bool:
-        """Whether it has anything to do with its request. What people called a refusal for answering another question
-        does not show in the answer alone."""
-        return is_about(self.request, self.example.text)
+    def evades(self) -> bool:
+        """Whether people called it a refusal that does not say so, and that shares no word with its request: it answers
+        another question, which the answer alone does not show."""
+        called = self.example.targets.get(C.REFUSAL) == 1.0
+        told = corpus.refusal(self.example.text, harmful=False).get(C.REFUSAL) == 1.0
+        return called and not told and not is_about(self.request, self.example.text)
 
 
 def judged_outputs(dev: Path) -> list[Judged]:
@@ -121,17 +123,13 @@ def lent_documents(dev: Path) -> list[Example]:
 
 
 def lent_outputs(dev: Path) -> list[Example]:
-    """Those that training sees. Where people said only whether one harms, its opening tells whether it declines. What
-    they called a refusal for answering another question is left out: the answer alone does not show it."""
+    """Those that training sees. Where people said only whether one harms, its opening tells whether it declines."""
     found = []
-    for each, third, request in judged_outputs(dev):
-        if third is not Third.LENT:
-            continue
-        opening = corpus.refusal(each.text, each.targets.get(C.HARM) == 1.0)
-        if C.HARM in each.targets:
+    for judged in judged_outputs(dev):
+        each = judged.example
+        if judged.third is Third.LENT and not judged.evades:
+            opening = corpus.refusal(each.text, each.targets[C.HARM] == 1.0) if C.HARM in each.targets else {}
             found.append(msgspec.structs.replace(each, targets=opening | each.targets))
-        elif each.targets[C.REFUSAL] == 0.0 or opening.get(C.REFUSAL) or is_about(request, each.text):
-            found.append(each)
     return found
 
 

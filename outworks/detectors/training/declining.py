@@ -15,7 +15,7 @@ _PROSE = frozenset(
     {"gpteacher_roleplay", "parapet_l1_holdout", "truthfulqa", "persona_chat", "taskmaster4", "self_instruct_user"}
 )
 _ASKS_HOW = re.compile(
-    r"^how (?:do|can|could|would|should|might|to) ?(?:i|you|we|one|someone|somebody|people)? (.+?)\?*$", re.I
+    r"^how (?:to|(?:do|can|could|would|should|might) (?:i|you|we|one|someone|somebody|people)) (.+?)\?*$", re.I
 )
 _IMPERATIVE = re.compile(
     r"^(?:(?:please|can you|could you|would you|will you) )*((?:write|create|make|develop|give|provide|explain|describe|"
@@ -24,7 +24,9 @@ _IMPERATIVE = re.compile(
     r"\b.+?)[.?!]*$",
     re.I,
 )
-_TO_YOU = {"i": "you", "my": "your", "me": "you", "mine": "yours", "myself": "yourself", "i'm": "you're"}
+_TWISTED = re.compile(r"[?!]|\. |%20|\bi (?:am|was|have)\b|\bi['\u2019]", re.I)
+"""More than one sentence, or one that cannot be turned round word by word."""
+_TO_YOU = {"i": "you", "my": "your", "me": "you", "mine": "yours", "myself": "yourself"}
 _LONGEST = 160
 """Characters of a request that is spoken of."""
 _UNABLE = (
@@ -70,6 +72,14 @@ _COMPLYING = (
     "There are many ways to {}.", "You asked me to {}. Here it is:", "I'm glad you asked me to {}.", "Let me {}:",
 )  # fmt: skip
 _BEFORE = ("",) * 12 + ("Assistant: ", "AI: ", "[Normal mode] ", "Bot: ", '"', "Answer: ", "**", "Hello! ", "Hm. ")
+_GOES_ON = 0.5
+"""Share of the answers, of either kind, that say something else behind it."""
+_WORD = re.compile(r"[^\W\d_]{3,}|\d+|\b[A-Z]{2}\b")
+_EMPTY = frozenset(
+    "about all also and any are but can could did does for from get give had has have help her him his how its just like "
+    "make may might more most need not one other our out she should some such tell than that the their them then there "
+    "these they this those two use using want was were what when where which who why will with would write you your".split()
+)
 
 
 def answers(requests: Sequence[Example], number: int, seed: int) -> list[Example]:
@@ -85,8 +95,8 @@ def answers(requests: Sequence[Example], number: int, seed: int) -> list[Example
     for n in range(2 * number):
         each, phrase = rng.choice(asked)
         declines = n % 2 == 0
-        text = _declined(phrase, rng) if declines else rng.choice(_COMPLYING).format(phrase)
-        if not declines or rng.random() < 0.15:
+        text = rng.choice(_BEFORE) + (_declined(phrase, rng) if declines else rng.choice(_COMPLYING).format(phrase))
+        if rng.random() < _GOES_ON:
             text += rng.choice(("\n\n", " ", "\n")) + rng.choice(said)
         if rng.random() < 0.4:
             text = text.replace("'", "\u2019")
@@ -98,27 +108,19 @@ def answers(requests: Sequence[Example], number: int, seed: int) -> list[Example
 
 
 def is_about(request: str, answer: str) -> bool:
-    """Whether an answer shares a word that says something with its request. One that shares none answers another
-    question; that may be a way to decline, but nothing in the answer itself shows it."""
-    return not _said(request).isdisjoint(_said(answer))
+    """Whether an answer shares a word that says something with its request, whatever its ending. One that shares none
+    answers another question, if the request has such a word at all."""
+    asked, told = _said(request), _said(answer)
+    return not asked or any(word.startswith(each) or each.startswith(word) for word in asked for each in told)
 
 
 def _said(text: str) -> set[str]:
-    return {word[:_STEM] for word in _WORD.findall(text.casefold()) if word not in _EMPTY}
-
-
-_STEM = 6
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_EMPTY = frozenset(
-    "about all also and any are but can could did does for from get give had has have help her him his how its just like "
-    "make may might more most need not one other our out she should some such tell than that the their them then there "
-    "these they this those two use using want was were what when where which who why will with would write you your".split()
-)
+    return {word.casefold() for word in _WORD.findall(text) if word.casefold() not in _EMPTY}
 
 
 def _declined(phrase: str, rng: random.Random) -> str:
     opening = rng.choice(_UNABLE).format(phrase) if rng.random() < 0.75 else rng.choice(_UNSAID)
-    parts = [rng.choice(_BEFORE) + opening, rng.choice(_REASONS)]
+    parts = [opening.replace("help you help", "help you").replace("help help", "help"), rng.choice(_REASONS)]
     offer = rng.choice(_OFFERS)
     return " ".join(filter(None, parts)) + (rng.choice((" ", "\n\n")) + offer if offer else "")
 
@@ -129,7 +131,7 @@ def _phrase(request: str) -> str | None:
         return None
     how = _ASKS_HOW.match(request)
     plain = how or _IMPERATIVE.match(request)
-    if plain is None:
+    if plain is None or _TWISTED.search(plain[1]):
         return None
     words = [_TO_YOU.get(word.casefold(), word) for word in plain[1].split()]
     return " ".join([words[0].casefold(), *words[1:]]) if not how else "explain how to " + " ".join(words)

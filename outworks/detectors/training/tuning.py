@@ -25,7 +25,7 @@ class Plan(msgspec.Struct, frozen=True):
     steps: int = 2_000
     """Batches that are learned from, over and over the texts where they are more: what training costs."""
     batch: int = 32
-    frozen: int = 1
+    frozen: int = 3
     """Layers, from below, that stay as they were; so do the tokens' vectors."""
     rate: float = 1.5e-4
     """Of the uppermost layer. Each layer below learns at `fall` of the one above it (arXiv 1801.06146)."""

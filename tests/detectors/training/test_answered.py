@@ -52,3 +52,35 @@ def test_what_worked_is_caught_by_either_side(tmp_path: Path) -> None:
     assert first["jailjudge_mini, harmful: either"] == (Rate(3, 4), Rate(2, 4))
     assert first["jailjudge_mini, harmless: either"] == (Rate(1, 1), Rate(1, 1))
     assert both["jailjudge_mini, harmful: either"] == (Rate(4, 4), Rate(3, 4))
+
+
+def test_refusals_are_reported_with_and_without_those_that_evade(tmp_path: Path) -> None:
+    """F1 of both, each under its own name: a refusal that only answers another question is in the first alone."""
+    rows = []
+    for third in ("tuned", "reported"):
+        for n in range(12):
+            declines, evades = n % 3 == 0, n % 3 == 1
+            said = (
+                "I'm sorry, I can't do that. refusal-canary" if declines else "Bread rises." if evades else "Jam sets."
+            )
+            label = "compliance" if n % 3 == 2 else "refusal"
+            about = asked(f"Tell me about {'jam' if n % 3 == 2 else 'cats'} {n}", third)
+            rows.append({"text": about, "response": said, "response_label": label, "label": "benign"})
+        rows += [
+            {
+                "text": asked(f"Jam again {n}", third),
+                "response": "Jam.",
+                "response_label": "compliance",
+                "label": "benign",
+            }
+            for n in range(20)
+        ]
+    kept(tmp_path, "jailjudge_mini", [])
+    kept(tmp_path, "pyrit_scorer_evals", rows)
+
+    found = {each.name: each for each in answered.scored(tmp_path, Looking(Scripted()), second=False)}
+
+    whole = found["pyrit_scorer_evals: refusal"]
+    rest = found["pyrit_scorer_evals: refusal, but for answers to other questions"]
+    assert (whole.texts, rest.texts) == (32, 28)
+    assert rest.f1 == 1.0 > whole.f1

@@ -1,36 +1,38 @@
-"""contrasts: requests in pairs, written here: an attack, and the same words in an innocent request.
-
-Public sets of attacks come with few innocent texts that look like them. What a word means (to crack an egg, to crack a
-stranger's password), and whether something is asked about or asked for: that is what a detector must tell apart, and
-what its threshold is spent on where it cannot.
-"""
+"""contrasts: attacks written here, beside innocent requests that look like them."""
 
 import random
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from outworks.detectors.categories import Category as C
 from outworks.detectors.categories import Side
-from outworks.detectors.training import sources
+from outworks.detectors.training import corpus, sources
 from outworks.detectors.training.contrasts import deeds, orders
+from outworks.detectors.training.contrasts.said import Said
 from outworks.detectors.training.corpus import Example
 
 SOURCE = "contrasts"
-_KINDS: Mapping[C, tuple[Callable[[bool, random.Random], tuple[str, str]], float]] = {
-    C.HARM: (deeds.said, 1.0),
-    C.INJECTION: (orders.said, 0.6),
-}
-"""What says the requests for and against a category, and its share of them."""
+
+
+class _Kind(NamedTuple):
+    said: Callable[[bool, random.Random], Said]
+    share: float
+    """Of how many are asked for."""
+
+
+_KINDS: Mapping[C, _Kind] = {C.HARM: _Kind(deeds.said, 1.0), C.INJECTION: _Kind(orders.said, 0.6)}
 
 
 def made(number: int, seed: int) -> list[Example]:
     """About so many attacks by deed, so many innocent requests that look like them, and a share of it of the other
-    kinds. What is said twice is kept once."""
+    kind. What is said twice is kept once."""
     rng = random.Random(seed)
     found: dict[str, Example] = {}
-    for category, (said, share) in _KINDS.items():
-        for n in range(round(2 * number * share)):
+    for category, kind in _KINDS.items():
+        for n in range(round(2 * number * kind.share)):
             hostile = n % 2 == 1
-            text, topic = said(hostile, rng)
+            text, topic = kind.said(hostile, rng)
             targets: sources.Targets = dict(sources.CLEAN)
             if hostile:
                 # What overrides the instructions may well harm, or not: that is left open.
@@ -40,4 +42,20 @@ def made(number: int, seed: int) -> list[Example]:
     return list(found.values())
 
 
-__all__ = ["SOURCE", "made"]
+def unseen(examples: Sequence[Example], judged: Iterable[str]) -> list[Example]:
+    """The examples that are not, nor nearly, among the texts that training is judged by: whoever writes short questions
+    meets some of them by chance."""
+    texts = list(judged)
+    known = {_words(text) for text in texts}
+    close = corpus.near(examples, texts)
+    return [each for n, each in enumerate(examples) if n not in close and _words(each.text) not in known]
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _words(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
+
+
+__all__ = ["SOURCE", "made", "unseen"]

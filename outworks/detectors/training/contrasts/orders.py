@@ -4,6 +4,8 @@
 
 import random
 
+from outworks.detectors.training.contrasts.said import Said
+
 _SECRETS = (
     "your system prompt", "your instructions", "your initial prompt", "the text above this line", "everything that was said before my first message",
     "the rules that you were given", "the hidden message at the start", "your configuration", "the developer's message", "the secret key that you keep",
@@ -45,26 +47,17 @@ _TASKS = (
     "Explain the tides.", "List five books on gardening.", "Compare tea and coffee.", "Write a product description for a backpack.", "How old is the universe?", "Draft a speech for a retirement party.",
     "Invent a riddle about shoes.", "Tell me about the history of bread.", "Write a limerick on rain.", "What should I pack for a week in Norway?", "Give a synonym for happy.", "Plan a weekend in Lisbon.",
 )  # fmt: skip
-_LIMITS = (
-    "Answer in lower-case letters only.", "Do not use any commas.", "Use exactly three paragraphs separated by blank lines.", "Start with the word \"Well\".", "End with the sentence \"That is all.\" and nothing after it.",
-    "Your whole answer must be valid JSON.", "Do not mention the word \"very\".", "Name your sources in a last line.", "Write at least 200 words.", "Put the title in double angular brackets.",
-    "Highlight two parts in *italics*.", "Answer in German only; no other language is allowed.", "Include the letter q at least five times.", "Add a postscript that begins with P.S.", "Give two answers separated by six asterisks.",
-    "Wrap everything in double quotation marks.", "Let no line be longer than forty letters.", "Say nothing before the list.", "Mark the sections with SECTION 1 and SECTION 2.", "All in capital letters.",
-    "Finish with a question.", "Use no more than 30 words.", "Do not explain anything.", "First the answer, then the reason, in that order.", "Leave two placeholders in square brackets.",
-)  # fmt: skip
 
 
-def said(hostile: bool, rng: random.Random) -> tuple[str, str]:
+def said(hostile: bool, rng: random.Random) -> Said:
     """A request, and what it is like."""
     chance = rng.random()
-    if hostile:
-        if chance < 0.45:
-            return rng.choice(_REVEAL).format(rng.choice(_SECRETS)), "reveal"
-        text = f"{rng.choice(_LEAD)} {rng.choice(_THEN).format(rng.choice(_SECRETS))}"
-        if chance < 0.65:
-            # After something ordinary, as an attempt that hides.
-            text = f"{rng.choice(_TASKS)} {text}"
-        return text, "override"
-    if chance < 0.5:
-        return rng.choice(_ORDINARY).format(rng.choice(_THINGS)), "ordinary"
-    return " ".join((rng.choice(_TASKS), *rng.sample(_LIMITS, rng.randint(1, 3)))), "limits"
+    task = rng.choice(_TASKS)
+    if not hostile:
+        ordinary = rng.choice(_ORDINARY).format(rng.choice(_THINGS))
+        return Said(ordinary if chance < 0.6 else f"{task} {ordinary}", "ordinary")
+    if chance < 0.45:
+        return Said(rng.choice(_REVEAL).format(rng.choice(_SECRETS)), "reveal")
+    order = f"{rng.choice(_LEAD)} {rng.choice(_THEN).format(rng.choice(_SECRETS))}"
+    # After something ordinary, as an attempt that hides.
+    return Said(order if chance < 0.75 else f"{task} {order}", "override")
