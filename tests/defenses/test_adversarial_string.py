@@ -281,6 +281,11 @@ def test_what_is_beside_a_text_changes_nothing_in_it() -> None:
         assert together == [surprise.spans(tables, text) for text in batch]
 
 
+def test_no_character_lifts_a_rise_from_nothing() -> None:
+    """What looks for rises takes it that the character before the first high one stands above zero."""
+    assert surprise.MOST < surprise.LEAST
+
+
 def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int]]:
     """The spans of a text, read a character at a time: CUSUM, in which a pair of characters counts once in a rise."""
     at = surprise.keys(text)

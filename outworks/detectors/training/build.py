@@ -42,13 +42,13 @@ LANES = {
     Side.OUTPUT: (C.HARM, C.REFUSAL),
 }
 BUDGETS: Mapping[Side, Mapping[C, float]] = {
-    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.4, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.0},
+    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.5, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.3},
     Side.CONTENT: {C.INJECTION: 1.0, C.ADVERSARIAL_STRING: 0.15},
     Side.OUTPUT: {C.HARM: 1.0},
 }
 """How the false positives are shared out."""
 MIXES: Mapping[Side, Mapping[C, Mix]] = {
-    Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.5, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
+    Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.3, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
     Side.CONTENT: {C.INJECTION: Mix(0.5, 1.0, 0.0)},
     Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
 }
