@@ -188,7 +188,7 @@ def _benign() -> dict[str, list[str]]:
     for file in sorted((Path(folder) / "dev").glob("*.jsonl.gz")) if folder else ():
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
-        benign = [row["text"] for row in rows if row["label"] == "benign" and row["id"] not in MISLABELLED]
+        benign = [row["text"] for row in rows if row["label"] == "benign" and row.get("id") not in MISLABELLED]
         if benign:
             sets[file.name.removesuffix(".jsonl.gz")] = benign
     return sets

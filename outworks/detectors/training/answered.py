@@ -1,6 +1,7 @@
 """answered: what the detectors say of answers that people have judged, and of the requests that drew them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,16 @@ from outworks.detectors.training import calibrate
 from outworks.detectors.training.figures import RATES, Rate, Scored, is_flagged
 
 
+class _Tried(NamedTuple):
+    """What is asked of which answers."""
+
+    category: C
+    stage: Stage
+    answers: list[calibrate.Judged]
+    but: str = ""
+    """Which are left out, as it is told."""
+
+
 def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
     """F1 against human labels, on the third of the answers that neither trained nor tuned."""
     judged = calibrate.judged_outputs(data / "dev")
@@ -18,9 +29,10 @@ def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
     about = [each for each in judged if not each.evades]
     found = []
     stages: tuple[Stage, ...] = ("unsure", "always") if second else ("never",)
-    tried = [(C.HARM, stage, "", judged) for stage in stages]
-    tried += [(C.REFUSAL, stages[0], "", judged), (C.REFUSAL, stages[0], ", but for answers to other questions", about)]
-    for category, stage, but, answers in tried:
+    tried = [_Tried(C.HARM, stage, judged) for stage in stages]
+    tried.append(_Tried(C.REFUSAL, stages[0], judged))
+    tried.append(_Tried(C.REFUSAL, stages[0], about, ", but for answers to other questions"))
+    for category, stage, answers, but in tried:
         for name in ("jailjudge_mini", "pyrit_scorer_evals", "both"):
             part = [
                 (each.example, each.third is calibrate.Third.TUNED)

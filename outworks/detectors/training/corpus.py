@@ -323,8 +323,11 @@ def near(examples: Sequence[Example], others: Iterable[str], width: int = 6) -> 
 _WORD = re.compile(r"\w+")
 
 
+def words(text: str) -> list[str]:
+    """The words of a text, whatever its case and marks."""
+    return _WORD.findall(text.casefold())
+
+
 def _runs(text: str, width: int) -> list[int]:
-    words = _WORD.findall(text.casefold())
-    return [
-        zlib.crc32(" ".join(words[n : n + width]).encode("utf-8", "replace")) for n in range(len(words) - width + 1)
-    ]
+    said = words(text)
+    return [zlib.crc32(" ".join(said[n : n + width]).encode("utf-8", "replace")) for n in range(len(said) - width + 1)]

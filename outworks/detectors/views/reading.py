@@ -154,18 +154,21 @@ def _near(text: str, edits: list[Edit]) -> list[Edit]:
 
 # Classes of characters, as one byte each: what an encoding looks like is then found as a few bytes in a row.
 _ALNUM = bytes(97 if chr(code).isascii() and chr(code).isalnum() else 32 for code in range(256))
-_KINDS = bytes(
-    97
-    if chr(code).isalpha()
-    else 49
-    if chr(code) in "0123456789@$"
-    else 32
-    if chr(code) in " .-_*~|/,:+\\\n"
-    else 0
-    if code in CONTROLS
-    else 35
-    for code in range(128)
-) + bytes(128)
+_LETTER, _FIGURE, _GAP, _MARK, _UNSEEN = b"a1 #\0"
+
+
+def _kind(code: int) -> int:
+    char = chr(code)
+    if char.isalpha():
+        return _LETTER
+    if char in "0123456789@$":
+        return _FIGURE
+    if char in " .-_*~|/,:+\\\n":
+        return _GAP
+    return _UNSEEN if code in CONTROLS else _MARK
+
+
+_KINDS = bytes(map(_kind, range(128))) + bytes(128)
 _RUN = b"a" * encodings.SHORT
 _SIGNS = (b"a1a", b" a a a a", b"1a 1")
 """A digit in a word; letters by themselves; hexadecimal pairs."""
@@ -194,7 +197,7 @@ def _finders(text: str) -> Iterator[Callable[[int], int]]:
     for pattern, mark in ((encodings.URL, "%"), (encodings.HTML, "&"), (encodings.BINARY, "011")):
         if mark in text:
             yield partial(_search, pattern, text)
-    if b"\0" in kinds:
+    if _UNSEEN in kinds:
         yield partial(_search, CONTROL, text)
     places = shifting.signs(text)
     if places:

@@ -1,7 +1,6 @@
 """contrasts: attacks written here, beside innocent requests that look like them."""
 
 import random
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -46,16 +45,9 @@ def unseen(examples: Sequence[Example], judged: Iterable[str]) -> list[Example]:
     """The examples that are not, nor nearly, among the texts that training is judged by: whoever writes short questions
     meets some of them by chance."""
     texts = list(judged)
-    known = {_words(text) for text in texts}
+    known = {tuple(corpus.words(text)) for text in texts}
     close = corpus.near(examples, texts)
-    return [each for n, each in enumerate(examples) if n not in close and _words(each.text) not in known]
-
-
-_WORD = re.compile(r"\w+")
-
-
-def _words(text: str) -> str:
-    return " ".join(_WORD.findall(text.casefold()))
+    return [each for n, each in enumerate(examples) if n not in close and tuple(corpus.words(each.text)) not in known]
 
 
 __all__ = ["SOURCE", "made", "unseen"]
