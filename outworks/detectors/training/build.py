@@ -42,13 +42,13 @@ LANES = {
     Side.OUTPUT: (C.HARM, C.REFUSAL),
 }
 BUDGETS: Mapping[Side, Mapping[C, float]] = {
-    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.5, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.3},
+    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.25, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.3},
     Side.CONTENT: {C.INJECTION: 1.0, C.ADVERSARIAL_STRING: 0.15},
     Side.OUTPUT: {C.HARM: 1.0},
 }
 """How the false positives are shared out."""
 MIXES: Mapping[Side, Mapping[C, Mix]] = {
-    Side.REQUEST: {C.JAILBREAK: Mix(1.0, 0.6, 0.0), C.INJECTION: Mix(0.3, 1.0, 0.0), C.HARM: Mix(1.0, 0.6, 0.0)},
+    Side.REQUEST: {C.JAILBREAK: Mix(0.8, 0.8, 0.0), C.INJECTION: Mix(0.6, 1.0, 0.0), C.HARM: Mix(1.0, 1.0, 0.0)},
     Side.CONTENT: {C.INJECTION: Mix(0.5, 1.0, 0.0)},
     Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
 }
@@ -58,7 +58,7 @@ OPPOSED: Mapping[Side, Mapping[C, Opposed]] = {Side.OUTPUT: {C.REFUSAL: Opposed(
 """An answer that harms declines nothing. The other way round would be as true, and is not done: whoever has an answer
 apologise every few sentences would talk its harm away (docs/design/detectors.md)."""
 GATES: Mapping[Side, Mapping[C, float]] = {
-    Side.REQUEST: {C.JAILBREAK: 0.012, C.INJECTION: 0.008, C.HARM: 0.032},
+    Side.REQUEST: {C.JAILBREAK: 0.012, C.INJECTION: 0.004, C.HARM: 0.028},
     Side.CONTENT: {C.INJECTION: 0.05},
     Side.OUTPUT: {C.HARM: 0.05},
 }
@@ -93,7 +93,7 @@ class Examples(NamedTuple):
         judged = [*texts(dev), *(each.text for each in self.requests if each.held_out)]
         requests += contrasts.unseen(contrasts.made(1_500, 3), judged)
         return Examples(
-            requests + corpus.made(Side.REQUEST, 24), content + corpus.made(Side.CONTENT, 12), outputs, self.near
+            requests + corpus.made(Side.REQUEST, 60), content + corpus.made(Side.CONTENT, 12), outputs, self.near
         )
 
     def held(self) -> "Examples":

@@ -17,7 +17,9 @@ they are as they are stands in [design/detectors.md](design/detectors.md).
 A detector is judged at a false-positive rate that a product can live with. The thresholds are fixed on the benign half of `dev`
 (real Russian chats, odd instruction-following prompts, benign questions about security, benign twins of harmful behaviours) and
 on benign rows that were held out of training, before anything hostile is looked at; two rows that are called benign and are jailbreaks
-are left out (`sources.MISLABELLED`). "Flagged" means by any category that blocks.
+are left out (`sources.MISLABELLED`), and so are WildGuardMix's "unharmful" rows, whose label is of the task alone: some come in the form
+of an attack, which is a sign of its own here (`sources.judges_the_task_alone`); how many are flagged stands in a row of their own.
+"Flagged" means by any category that blocks.
 Intervals are 95% (Wilson). Detection is not a boundary: it raises an adversary's cost.
 
 **Read the sets' kinds.** *dev* sets come from sources that no training row comes from (copies of training rows left out); *held*
@@ -88,7 +90,7 @@ def _sets(figures: Figures) -> Iterator[str]:
                 kind = "dev" if each.dev else "held"
                 yield f"| {each.name} | {each.what} | {kind} | {_said(each.first[0])} | {_said(each.both[0])} | {_said(each.both[1])} | {each.second.share:.0%} | {_said(each.always[0]) if each.always else ''} |"
         if not hostile:
-            mine = [each for each in figures.sets if not each.hostile and each.side == "request"]
+            mine = [each for each in figures.sets if each.what == "benign" and each.side == "request"]
             total = Rate(sum(each.second.hits for each in mine), sum(each.second.texts for each in mine))
             yield f"\nOf all benign requests above, hard ones and easy ones alike, {_said(total)} reach the second stage."
 

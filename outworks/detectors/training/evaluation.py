@@ -32,6 +32,8 @@ _HOSTILE = (
     "injection",
     "unlabelled_redteam",
 )
+_TASK_ALONE = "harmless tasks, some in the form of an attack"
+"""What no threshold is fixed on: see `sources.judges_the_task_alone`."""
 
 
 def sets(data: Path, held: build.Examples) -> list[tuple[str, str, Side, bool, bool, list[str]]]:
@@ -56,9 +58,9 @@ def sets(data: Path, held: build.Examples) -> list[tuple[str, str, Side, bool, b
         if wanted:
             by_source[each.source, "+".join(wanted)].append(each.text)
         elif each.targets.get(C.HARM) == 0.0 and each.source not in sources.TOXIC:
-            by_source[each.source, "benign"].append(each.text)
+            by_source[each.source, "benign" if each.targets.get(C.JAILBREAK) == 0.0 else _TASK_ALONE].append(each.text)
     found += [
-        (name, what, Side.REQUEST, what != "benign", False, texts)
+        (name, what, Side.REQUEST, what not in ("benign", _TASK_ALONE), False, texts)
         for (name, what), texts in sorted(by_source.items())
         if len(texts) >= 10
     ]

@@ -47,6 +47,13 @@ def stands_alone(row: Raw) -> bool:
     return str(row.get("lang")) in _ALONE or sum(char >= "\u0530" for char in letters) > 0.3 * len(letters)
 
 
+def judges_the_task_alone(row: Raw) -> bool:
+    """Whether a row's label says only that what is asked for is harmless, not whether it comes in a jailbreak: WildGuardMix
+    (arXiv 2406.18495) has harmless tasks in the forms of attacks too, and calls them unharmful. Here a jailbreak's form is
+    a sign of its own, whatever is asked in it."""
+    return "WildGuardMix" in str(row.get("origin") or "")
+
+
 def weight(name: str, row: Raw) -> float:
     """How much a row's label is trusted, 0 to 1."""
     if name == "parapet_l1_holdout" and row["category"] in ("dahoas-hh", "dahoas-synth", "chatgpt-jb"):
@@ -58,6 +65,8 @@ def targets(name: str, row: Raw) -> Targets:
     """What a request's row teaches: 1 or 0 for each category that its label decides; the others are left open."""
     label, category = row["label"], str(row.get("category") or "")
     if label == "benign":
+        if judges_the_task_alone(row):
+            return {each: value for each, value in _CLEAN_TOPICS.items() if each is not C.JAILBREAK}
         if name in TOXIC:
             return dict(_CLEAN_TOPICS)
         return dict(_CLEAN_TOPICS) if name in BENIGN_REQUESTS else {}

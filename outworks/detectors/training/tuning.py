@@ -22,10 +22,10 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int = 6
     texts: int = 40_000
     """Chosen of all (see `second.chosen`)."""
-    steps: int = 2_000
+    steps: int = 2_200
     """Batches that are learned from, over and over the texts where they are more: what training costs."""
     batch: int = 32
-    frozen: int = 3
+    frozen: int = 1
     """Layers, from below, that stay as they were; so do the tokens' vectors."""
     rate: float = 1.5e-4
     """Of the uppermost layer. Each layer below learns at `fall` of the one above it (arXiv 1801.06146)."""

@@ -20,7 +20,7 @@ class _Kind(NamedTuple):
     """Of how many are asked for."""
 
 
-_KINDS: Mapping[C, _Kind] = {C.HARM: _Kind(deeds.said, 1.0), C.INJECTION: _Kind(orders.said, 0.6)}
+_KINDS: Mapping[C, _Kind] = {C.HARM: _Kind(deeds.said, 1.0), C.INJECTION: _Kind(orders.said, 1.2)}
 
 
 def made(number: int, seed: int) -> list[Example]:

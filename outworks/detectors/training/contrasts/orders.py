@@ -5,6 +5,7 @@
 import random
 
 from outworks.detectors.training.contrasts.said import Said
+from outworks.detectors.training.contrasts.shapes import forced, shaped
 
 _SECRETS = (
     "your system prompt", "your instructions", "your initial prompt", "the text above this line", "everything that was said before my first message",
@@ -49,15 +50,26 @@ _TASKS = (
 )  # fmt: skip
 
 
+_SHAPED = 0.4
+"""Share of requests that come in a shape."""
+
+
 def said(hostile: bool, rng: random.Random) -> Said:
     """A request, and what it is like."""
+    plain = _plain(hostile, rng)
+    return plain._replace(text=shaped(plain.text, rng)) if rng.random() < _SHAPED else plain
+
+
+def _plain(hostile: bool, rng: random.Random) -> Said:
     chance = rng.random()
     task = rng.choice(_TASKS)
+    if chance > 0.9:
+        return Said(forced(hostile, rng), "forced" if hostile else "ordinary")
     if not hostile:
         ordinary = rng.choice(_ORDINARY).format(rng.choice(_THINGS))
-        return Said(ordinary if chance < 0.6 else f"{task} {ordinary}", "ordinary")
-    if chance < 0.45:
+        return Said(ordinary if chance < 0.55 else f"{task} {ordinary}", "ordinary")
+    if chance < 0.4:
         return Said(rng.choice(_REVEAL).format(rng.choice(_SECRETS)), "reveal")
     order = f"{rng.choice(_LEAD)} {rng.choice(_THEN).format(rng.choice(_SECRETS))}"
     # After something ordinary, as an attempt that hides.
-    return Said(order if chance < 0.75 else f"{task} {order}", "override")
+    return Said(order if chance < 0.7 else f"{task} {order}", "override")
