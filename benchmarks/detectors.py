@@ -195,7 +195,7 @@ def _benign() -> dict[str, list[str]]:
 
 
 _LOADED = """
-import json, resource, sys
+import json, sys
 from outworks.detectors import Side
 from outworks.detectors.looking import shipped
 second = sys.argv[1] == "second"
@@ -205,7 +205,9 @@ for side in Side:
     looking.look_all(texts, side, topics=True)
     for text in texts[:4]:
         looking.look_twice(text, side, "always" if second else "never", topics=True)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not getrusage: it counts what the parent held when it forked.
+with open("/proc/self/status") as status:
+    print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
 """
 
 
