@@ -212,7 +212,8 @@ with open("/proc/self/status") as status:
 
 
 def _memory(console: Console) -> dict[str, float]:
-    """Peak resident memory of a process that has loaded the detectors and judged texts of up to a megabyte."""
+    """Peak resident memory of a process that has loaded the detectors and judged texts of up to a megabyte. It is read
+    from `/proc`."""
     given = json.dumps([text(size, size) for size in (300, 3_000, 32_000, 1_000_000)])
     figures = {}
     for name in ("first", "second"):

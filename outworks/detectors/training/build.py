@@ -91,7 +91,7 @@ class Examples(NamedTuple):
         outputs += declining.answers(requests, 1_500, 5)
         content = [each for each in self.content if not each.held_out] + calibrate.lent_documents(dev)
         judged = [*texts(dev), *(each.text for each in self.requests if each.held_out)]
-        requests += contrasts.unseen(contrasts.made(1_500, 3), judged)
+        requests += contrasts.in_shapes(contrasts.unseen(contrasts.made(1_500, 3), judged), 11)
         return Examples(
             requests + corpus.made(Side.REQUEST, 60), content + corpus.made(Side.CONTENT, 12), outputs, self.near
         )

@@ -33,7 +33,7 @@ _HOSTILE = (
     "unlabelled_redteam",
 )
 _TASK_ALONE = "harmless tasks, some in the form of an attack"
-"""What no threshold is fixed on: see `sources.judges_the_task_alone`."""
+"""The card's name for rows that no threshold is fixed on: see `sources.judges_the_task_alone`."""
 
 
 def sets(data: Path, held: build.Examples) -> list[tuple[str, str, Side, bool, bool, list[str]]]:

@@ -48,9 +48,9 @@ def stands_alone(row: Raw) -> bool:
 
 
 def judges_the_task_alone(row: Raw) -> bool:
-    """Whether a row's label says only that what is asked for is harmless, not whether it comes in a jailbreak: WildGuardMix
-    (arXiv 2406.18495) has harmless tasks in the forms of attacks too, and calls them unharmful. Here a jailbreak's form is
-    a sign of its own, whatever is asked in it."""
+    """Whether a row's label says only that what is asked for is harmless, not whether it comes in a jailbreak:
+    WildGuardMix (arXiv 2406.18495) has harmless tasks in the forms of attacks too, and calls them unharmful. Here a
+    jailbreak's form is a sign of its own, whatever is asked in it."""
     return "WildGuardMix" in str(row.get("origin") or "")
 
 
@@ -187,6 +187,7 @@ __all__ = [
     "Side",
     "Targets",
     "group",
+    "judges_the_task_alone",
     "stands_alone",
     "targets",
     "topics",

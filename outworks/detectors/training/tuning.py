@@ -22,7 +22,7 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int = 6
     texts: int = 40_000
     """Chosen of all (see `second.chosen`)."""
-    steps: int = 2_200
+    steps: int = 1_800
     """Batches that are learned from, over and over the texts where they are more: what training costs."""
     batch: int = 32
     frozen: int = 1

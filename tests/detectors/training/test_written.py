@@ -76,6 +76,25 @@ def test_an_order_leaves_harm_open() -> None:
     assert orders.said(hostile=True, rng=random.Random(2)).topic in ("reveal", "override", "forced")
 
 
+def test_a_shape_tells_nothing() -> None:
+    """As many attacks as innocent requests come in one, of every kind, and what they harm stands as before; whether a
+    shape makes a jailbreak is open."""
+    plain = contrasts.made(1_000, 1)
+    after = contrasts.in_shapes(plain, 2)
+
+    for category in (C.HARM, C.INJECTION):
+        for label in (0.0, 1.0):
+            pairs = [
+                (old, new)
+                for old, new in zip(plain, after, strict=True)
+                if f":{category}:" in old.group and max(old.targets.values()) == label
+            ]
+            changed = [(old, new) for old, new in pairs if old is not new]
+            assert 0.33 < len(changed) / len(pairs) < 0.47
+            assert all(new.text != old.text and C.JAILBREAK not in new.targets for old, new in changed)
+            assert all(new.targets.get(category) == old.targets[category] == label for old, new in changed)
+
+
 def test_contrasts_repeat() -> None:
     """The same seed gives the same texts; another gives others."""
     assert contrasts.made(50, 3) == contrasts.made(50, 3) != contrasts.made(50, 4)

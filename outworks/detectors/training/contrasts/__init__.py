@@ -4,11 +4,14 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from outworks.detectors.categories import Category as C
 from outworks.detectors.categories import Side
 from outworks.detectors.training import corpus, sources
 from outworks.detectors.training.contrasts import deeds, orders
 from outworks.detectors.training.contrasts.said import Said
+from outworks.detectors.training.contrasts.shapes import shaped
 from outworks.detectors.training.corpus import Example
 
 SOURCE = "contrasts"
@@ -21,6 +24,9 @@ class _Kind(NamedTuple):
 
 
 _KINDS: Mapping[C, _Kind] = {C.HARM: _Kind(deeds.said, 1.0), C.INJECTION: _Kind(orders.said, 1.2)}
+
+_SHAPED = 0.4
+"""Share of all requests, attacks and innocent ones, that come in a shape."""
 
 
 def made(number: int, seed: int) -> list[Example]:
@@ -50,4 +56,18 @@ def unseen(examples: Sequence[Example], judged: Iterable[str]) -> list[Example]:
     return [each for n, each in enumerate(examples) if n not in close and tuple(corpus.words(each.text)) not in known]
 
 
-__all__ = ["SOURCE", "made", "unseen"]
+def in_shapes(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The examples, a share of the attacks and of the innocent ones alike in the shapes that people give to orders:
+    else the shape itself would tell. After `unseen`, from which a shape could hide what is judged. Whether a shape is
+    a jailbreak's is left open."""
+    rng = random.Random(seed)
+    found = []
+    for each in examples:
+        if rng.random() < _SHAPED:
+            targets = {category: value for category, value in each.targets.items() if category is not C.JAILBREAK}
+            each = msgspec.structs.replace(each, text=shaped(each.text, rng), targets=targets)
+        found.append(each)
+    return found
+
+
+__all__ = ["SOURCE", "in_shapes", "made", "unseen"]

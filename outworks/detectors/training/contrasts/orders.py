@@ -5,7 +5,7 @@
 import random
 
 from outworks.detectors.training.contrasts.said import Said
-from outworks.detectors.training.contrasts.shapes import forced, shaped
+from outworks.detectors.training.contrasts.shapes import forced
 
 _SECRETS = (
     "your system prompt", "your instructions", "your initial prompt", "the text above this line", "everything that was said before my first message",
@@ -50,17 +50,8 @@ _TASKS = (
 )  # fmt: skip
 
 
-_SHAPED = 0.4
-"""Share of requests that come in a shape."""
-
-
 def said(hostile: bool, rng: random.Random) -> Said:
     """A request, and what it is like."""
-    plain = _plain(hostile, rng)
-    return plain._replace(text=shaped(plain.text, rng)) if rng.random() < _SHAPED else plain
-
-
-def _plain(hostile: bool, rng: random.Random) -> Said:
     chance = rng.random()
     task = rng.choice(_TASKS)
     if chance > 0.9:
