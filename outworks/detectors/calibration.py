@@ -72,6 +72,8 @@ class Calibration(msgspec.Struct, frozen=True):
     """Each category alone."""
     opposed: Mapping[Side, Mapping[Category, Opposed]] = {}
     """What is held against the first stage's logits. Never against those that block: they could be talked down."""
+    words: bool = False
+    """Whether what words mean was added to the first stage's logits."""
 
     @classmethod
     def load(cls, folder: Traversable) -> "Calibration":

@@ -1,4 +1,4 @@
-"""deep: the second stage, a small transformer (MiniLM, arXiv 2002.10957) that is asked where the first is unsure."""
+"""deep: the second stage, a small transformer (E5-small, arXiv 2212.03533) that is asked where the first is unsure."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
@@ -87,6 +87,10 @@ class Reader:
         starts = range(0, max(1, len(whole) - _ROOM + step), step)
         return [whole[at : at + _ROOM] for at in starts] if len(starts) <= _WHOLE else []
 
+    def vocabulary(self) -> list[str]:
+        """Every token; those that stand inside a word begin with `##`."""
+        return sorted(self._tokenizer.get_vocab())
+
     def _tokens(self, text: str) -> list[int]:
         # A lone surrogate is no Unicode text, and the tokenizer takes nothing else.
         clean = text.encode("utf-8", "replace").decode()
@@ -94,7 +98,7 @@ class Reader:
 
 
 class Deep:
-    """all-MiniLM-L6-v2, tuned, in int8, with an output for each of HEADS."""
+    """The lower layers of E5-small, tuned, in int8, with an output for each of HEADS."""
 
     def __init__(self, session: Any, reader: Reader) -> None:
         self._session = session

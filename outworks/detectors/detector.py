@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors import surprise
+from outworks.detectors import meaning, surprise
 from outworks.detectors.calibration import Calibration, Weights
 from outworks.detectors.categories import MODERATION, Category, Side
 from outworks.detectors.deep import Deep
@@ -49,8 +49,15 @@ class Scores(msgspec.Struct, frozen=True, gc=False):
 class Detector:
     """All detectors. Loading reads files; judging does not."""
 
-    def __init__(self, weights: Weights, tables: surprise.Tables, deep: Deep | None = None) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        tables: surprise.Tables,
+        deep: Deep | None = None,
+        words: meaning.Meaning | None = None,
+    ) -> None:
         self._tables = tables
+        self._words = words
         self._deep = deep
         self._first = weights.first
         self._topics = weights.topics
@@ -63,11 +70,16 @@ class Detector:
         """The detectors that ship with the package; with `second`, the transformer too.
 
         Raises `FileNotFoundError` or `ValueError` that names the file where weights are missing or not those that the
-        calibration was made with, and `ModuleNotFoundError` where `second` lacks the extra `outworks[classifier]`.
+        calibration was made with or without, and `ModuleNotFoundError` where `second` lacks the extra
+        `outworks[classifier]`.
         """
         # The session needs most memory while it loads: what it frees serves the others.
         deep = Deep.load(folder) if second else None
-        return cls(Weights.load(folder), surprise.load(folder), deep)
+        weights, words = Weights.load(folder), meaning.Meaning.load(folder)
+        if weights.calibration.words != (words is not None):
+            how = "with" if weights.calibration.words else "without"
+            raise ValueError(f"{folder}: the thresholds were fixed {how} {meaning.WORDS}, of which this is not so")
+        return cls(weights, surprise.load(folder), deep, words)
 
     @property
     def second(self) -> bool:
@@ -83,6 +95,10 @@ class Detector:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         best, spots = self._read(self._first[side], encoded)
         best = self._opposed(best, side)
+        # Where grams say nothing, there is no place to point at.
+        placed = best.tolist()
+        if self._words is not None and side is Side.REQUEST:
+            best = self._lifted(self._words, best, encoded)
         strings = self._strings(texts) if side is not Side.OUTPUT else None
         themes = self._read(self._topics, encoded)[0] if topics and side is not Side.CONTENT else None
         columns = self._columns[side]
@@ -93,7 +109,7 @@ class Detector:
         if columns.gates is not None:
             scores *= columns.scale
             unsure = np.logical_or.reduce(best >= columns.gates, axis=1).tolist()
-        pointed = np.logical_or.reduce(best[:, shown] > 0, axis=1).tolist()
+        pointed = [any(row[at] > 0 for at in shown) for row in placed]
         topical = _logistics(themes).tolist() if themes is not None else None
         found = []
         for n, row in enumerate(scores.tolist()):
@@ -105,7 +121,7 @@ class Detector:
                 spans = [
                     Located(lanes[at], *_characters(texts[n], encoded[n], *spots[n][at]), row[at])
                     for at in shown
-                    if logits[n][at] > 0
+                    if placed[n][at] > 0
                 ] + spans
             if topical is not None:
                 by_category.update(zip(MODERATION, topical[n], strict=True))
@@ -180,6 +196,14 @@ class Detector:
         for lane, (by, weight, floor) in opposed.items():
             held[:, lanes.index(lane)] -= weight * np.maximum(logits[:, lanes.index(by)] - floor, 0.0)
         return held
+
+    def _lifted(self, words: meaning.Meaning, logits: Array, texts: Sequence[bytes]) -> Array:
+        """The logits, those of harm raised by what the words of requests mean."""
+        lane = self._calibration.lanes[Side.REQUEST].index(Category.HARM)
+        for n, z in enumerate(logits[:, lane].tolist()):
+            if z >= meaning.FLOOR:
+                logits[n, lane] += words.added(texts[n])
+        return logits
 
     def _strings(self, texts: Sequence[str]) -> list[list[Located]]:
         found: list[list[Located]] = [[] for _ in texts]

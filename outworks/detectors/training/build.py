@@ -20,6 +20,7 @@ from outworks.detectors.deep import MODEL, TOKENIZER, Reader
 from outworks.detectors.detector import Detector, Scores
 from outworks.detectors.files import SUMS, list_sums
 from outworks.detectors.grams import Array
+from outworks.detectors.meaning import WORDS
 from outworks.detectors.training import (
     base,
     calibrate,
@@ -29,10 +30,12 @@ from outworks.detectors.training import (
     export,
     frames,
     linear,
+    meaning,
     second,
     strings,
     tuning,
 )
+from outworks.detectors.training.coarse import coarse
 from outworks.detectors.training.corpus import Example
 
 Say = Callable[[str], None]
@@ -42,14 +45,14 @@ LANES = {
     Side.OUTPUT: (C.HARM, C.REFUSAL),
 }
 BUDGETS: Mapping[Side, Mapping[C, float]] = {
-    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.25, C.ADVERSARIAL_STRING: 0.6, C.HARM: 1.3},
+    Side.REQUEST: {C.JAILBREAK: 0.6, C.INJECTION: 0.3, C.ADVERSARIAL_STRING: 0.5, C.HARM: 1.3},
     Side.CONTENT: {C.INJECTION: 1.0, C.ADVERSARIAL_STRING: 0.15},
     Side.OUTPUT: {C.HARM: 1.0},
 }
 """How the false positives are shared out."""
 MIXES: Mapping[Side, Mapping[C, Mix]] = {
-    Side.REQUEST: {C.JAILBREAK: Mix(0.8, 0.8, 0.0), C.INJECTION: Mix(0.6, 1.0, 0.0), C.HARM: Mix(1.0, 1.0, 0.0)},
-    Side.CONTENT: {C.INJECTION: Mix(0.5, 1.0, 0.0)},
+    Side.REQUEST: {C.JAILBREAK: Mix(0.6, 1.0, 0.0), C.INJECTION: Mix(0.3, 1.0, 0.0), C.HARM: Mix(0.5, 1.0, 0.0)},
+    Side.CONTENT: {C.INJECTION: Mix(0.3, 1.0, 0.0)},
     Side.OUTPUT: {C.HARM: Mix(0.5, 1.0, 0.0)},
 }
 """How the two stages' logits are added up. Chosen on dev and on what was held out, each category by itself; of refusals
@@ -58,7 +61,7 @@ OPPOSED: Mapping[Side, Mapping[C, Opposed]] = {Side.OUTPUT: {C.REFUSAL: Opposed(
 """An answer that harms declines nothing. The other way round would be as true, and is not done: whoever has an answer
 apologise every few sentences would talk its harm away (docs/design/detectors.md)."""
 GATES: Mapping[Side, Mapping[C, float]] = {
-    Side.REQUEST: {C.JAILBREAK: 0.012, C.INJECTION: 0.004, C.HARM: 0.028},
+    Side.REQUEST: {C.JAILBREAK: 0.008, C.INJECTION: 0.004, C.HARM: 0.023},
     Side.CONTENT: {C.INJECTION: 0.05},
     Side.OUTPUT: {C.HARM: 0.05},
 }
@@ -70,6 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     first: linear.Plan = linear.Plan()
     string: strings.Plan = strings.Plan()
+    words: meaning.Plan = meaning.Plan()
     deep: tuning.Plan = tuning.Plan()
     planting_seed: int = 6
 
@@ -149,9 +153,10 @@ def build(
     data: Path, out: Path, plan: Plan, say: Say, package: Path | None = None, *, second_stage: bool = True
 ) -> None:
     """Trains everything and writes it into `out`, at the very end: a run that stops half-way leaves `out` as it was.
-    `package` is the file that the second stage is tuned from, fetched where it is not given.
+    `package` is the file that the second stage and words' vectors come from, fetched where it is not given; without
+    `second_stage` neither is made.
 
-    Raises `ModuleNotFoundError` before anything is trained where what the second stage needs is not installed.
+    Raises `ModuleNotFoundError` before anything is trained where what those need is not installed.
     """
     start = None
     if second_stage:
@@ -169,6 +174,7 @@ def build(
         (folder / surprise.STRINGS).write_bytes(strings.build(data / "train", plan.string))
         if start is not None:
             (folder / TOKENIZER).write_bytes(start.tokenizer)
+            (folder / WORDS).write_bytes(meaning.build(_natural(training.requests), start, plan.words, say))
             (folder / MODEL).write_bytes(deep(training, start, plan, say))
         finish(data, folder, found, say)
         out.mkdir(exist_ok=True)
@@ -178,24 +184,30 @@ def build(
 
 def deep(training: Examples, start: base.Base, plan: Plan, say: Say) -> bytes:
     """The second stage's file."""
-    # Generated texts are the first stage's to pass: what reaches the second is nearly always language.
-    everything = [each for part in training[:3] for each in part if not each.source.startswith("made_")]
-    chosen = second.chosen(everything, plan.deep)
+    chosen = second.chosen([each for part in training[:3] for each in _natural(part)], plan.deep)
     reader = Reader(start.tokenizer)
     epoch = partial(second.rows, chosen, reader, plan.deep)
-    return export.exported(tuning.tune(start.tensors, epoch, plan.deep, say))
+    tokens = "embeddings.word_embeddings.weight"
+    tensors = start.tensors | {tokens: coarse(start.tensors[tokens]).vectors}
+    return export.exported(tuning.tune(tensors, epoch, plan.deep, say))
+
+
+def _natural(examples: Sequence[Example]) -> list[Example]:
+    """Without generated texts, which the grams are to pass by themselves: what is left is nearly always language."""
+    return [each for each in examples if not each.source.startswith("made_")]
 
 
 def files(out: Path) -> list[str]:
     """What ships."""
     names = [FIRST, surprise.STRINGS, CALIBRATION]
-    return names + [name for name in (MODEL, TOKENIZER) if (out / name).exists()]
+    return names + [name for name in (WORDS, MODEL, TOKENIZER) if (out / name).exists()]
 
 
 def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
     """Calibrates what `out` holds, in two steps: without the second stage, then with it."""
     lanes = {side: tuple(each) for side, each in LANES.items()}
-    _write(out, Calibration(lanes, {}, {}, {}, {}, OPPOSED))
+    words = (out / WORDS).exists()
+    _write(out, Calibration(lanes, {}, {}, {}, {}, OPPOSED, words))
     detector = Detector.load(out)
     benign, traffic = _benign(data, found.held())
     joint, single = {}, {}
@@ -203,11 +215,11 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
         scores = columns(detector, texts, side)
         joint[str(side)] = calibrate.joint({c: scores[c] for c in BLOCKING[side]}, BUDGETS[side])
         single[str(side)] = calibrate.alone(scores)
-    _write(out, Calibration(lanes, {}, {}, joint, single, OPPOSED))
+    _write(out, Calibration(lanes, {}, {}, joint, single, OPPOSED, words))
     if not (out / MODEL).exists():
         return
     gates = {side: gate(detector, traffic[side], side, shares) for side, shares in GATES.items()}
-    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED))
+    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED, words))
     both = Detector.load(out, second=True)
     for side, texts in benign.items():
         once = both.score_all(texts, side, topics=True)
@@ -221,7 +233,7 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
             joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGETS[side])
             single[f"{side}{mark}"] = calibrate.alone(found_by)
         say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
-    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED))
+    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED, words))
 
 
 class _Benign(NamedTuple):

