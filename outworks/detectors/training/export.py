@@ -130,7 +130,7 @@ def _layer(graph: _Graph, net: Mapping[str, Array], at: str, x: str, fill: str) 
     said = _named(graph, net, f"{at}.attention.output.dense", seen)
     x = _norm(graph, net, f"{at}.attention.output.LayerNorm", graph.add("Add", x, said))
     inner = graph.add("Gelu", _named(graph, net, f"{at}.intermediate.dense", x))
-    # Of few tokens these numbers are a hundred times those of the others: each token has its own range.
+    # Tokens differ most in how far these numbers reach: each has a range of its own.
     most = graph.add("ReduceMax", graph.add("Abs", inner), graph.whole([-1]), keepdims=1)
     most = graph.add("Max", most, graph.floats(1e-6))
     thought = _named(graph, net, f"{at}.output.dense", graph.add("Div", inner, most), most)
