@@ -50,7 +50,7 @@ def test_it_declines_after_an_agreeable_beginning_where_the_aligned_one_did_not(
     """On unseen requests: the prefill broke the aligned checkpoint and does not break this one; innocent requests are
     answered as before."""
     before = load_checkpoint(aligned)
-    config = Config(steps=100, harmful=6, benign=4, depth=12, kept=140, lr=1e-2, tokens=24)
+    config = Config(steps=250, harmful=6, benign=4, depth=12, kept=140, lr=1e-2, tokens=24)
 
     harden(Subject(aligned), msgspec.structs.replace(shipped(), refusals=(REFUSAL,)), config, tmp_path)
 
