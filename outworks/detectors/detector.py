@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 
 from outworks.detectors import meaning, surprise
-from outworks.detectors.calibration import Calibration, Weights
+from outworks.detectors.calibration import CALIBRATION, Calibration, Weights
 from outworks.detectors.categories import MODERATION, Category, Side
 from outworks.detectors.deep import Deep
+from outworks.detectors.files import SUMS
 from outworks.detectors.grams import Array
 from outworks.detectors.junctions import dense
 from outworks.detectors.linear import Table, windows
@@ -77,8 +78,11 @@ class Detector:
         deep = Deep.load(folder) if second else None
         weights, words = Weights.load(folder), meaning.Meaning.load(folder)
         if weights.calibration.words != (words is not None):
-            how = "with" if weights.calibration.words else "without"
-            raise ValueError(f"{folder}: the thresholds were fixed {how} {meaning.WORDS}, of which this is not so")
+            fixed, there = ("with", "does not list it") if words is None else ("without", "lists it")
+            raise ValueError(
+                f"{folder}: the thresholds of {CALIBRATION} were fixed {fixed} {meaning.WORDS}, and {SUMS} {there}: "
+                "take all files from one training"
+            )
         return cls(weights, surprise.load(folder), deep, words)
 
     @property
@@ -95,15 +99,15 @@ class Detector:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         best, spots = self._read(self._first[side], encoded)
         best = self._opposed(best, side)
-        # Where grams say nothing, there is no place to point at.
-        placed = best.tolist()
+        # What words mean has no place to point at: places are the grams' alone.
+        placed = logits = best.tolist()
         if self._words is not None and side is Side.REQUEST:
             best = self._lifted(self._words, best, encoded)
+            logits = best.tolist()
         strings = self._strings(texts) if side is not Side.OUTPUT else None
         themes = self._read(self._topics, encoded)[0] if topics and side is not Side.CONTENT else None
         columns = self._columns[side]
         lanes, names, shown = columns.lanes, columns.names, columns.shown
-        logits = best.tolist()
         scores = _logistics(best)
         unsure: list[bool] = [False] * len(texts)
         if columns.gates is not None:
@@ -200,10 +204,13 @@ class Detector:
     def _lifted(self, words: meaning.Meaning, logits: Array, texts: Sequence[bytes]) -> Array:
         """The logits, those of harm raised by what the words of requests mean."""
         lane = self._calibration.lanes[Side.REQUEST].index(Category.HARM)
-        for n, z in enumerate(logits[:, lane].tolist()):
-            if z >= meaning.FLOOR:
-                logits[n, lane] += words.added(texts[n])
-        return logits
+        open_ones = np.flatnonzero(logits[:, lane] >= meaning.FLOOR).tolist()
+        if not open_ones:
+            return logits
+        lifted = logits.copy()
+        for n in open_ones:
+            lifted[n, lane] += words.added(texts[n])
+        return lifted
 
     def _strings(self, texts: Sequence[str]) -> list[list[Located]]:
         found: list[list[Located]] = [[] for _ in texts]

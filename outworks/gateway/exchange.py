@@ -109,21 +109,21 @@ class Exchange:
         request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
         self._doorway.enter(who, door.limits)
         who.entered = True
-        watch: Watch | None = None
         try:
             watch = Watch(receive, door.limits.exchange_seconds, self._doorway.watches)
-            if asked.stream:
-                await self._stream(model, request, asked, reply)
-            else:
-                await self._whole(model, request, reply)
-        except asyncio.CancelledError:
-            if watch is None or not watch.ended:
-                raise
-            if watch.late:
-                raise Problem(504, "exchange_timeout", "the exchange took too long") from None
-        finally:
-            if watch is not None:
+            try:
+                if asked.stream:
+                    await self._stream(model, request, asked, reply)
+                else:
+                    await self._whole(model, request, reply)
+            except asyncio.CancelledError:
+                if not watch.ended:
+                    raise
+                if watch.late:
+                    raise Problem(504, "exchange_timeout", "the exchange took too long") from None
+            finally:
                 watch.stop()
+        finally:
             self._doorway.leave(who)
 
     def product(self, door: Door, headers: Mapping[str, str]) -> str:

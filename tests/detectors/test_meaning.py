@@ -136,7 +136,7 @@ def test_a_text_without_known_words_gets_nothing(known: Meaning) -> None:
 
 
 def test_of_a_long_text_the_ends_are_read(known: Meaning) -> None:
-    """So a megabyte costs what sixteen kilobytes do."""
+    """So a megabyte costs what eight kilobytes do."""
     middle = b" qzxv" * 200_000
 
     assert known.found(b"poison" + middle + b" bread").tolist() == [known.rows[b"poison"], known.rows[b"bread"]]

@@ -1,8 +1,11 @@
 """The endpoint of a wire, where no whole gateway is needed to see it."""
 
+import asyncio
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from outworks.gateway import exchange
@@ -53,6 +56,34 @@ async def test_an_exchange_that_cannot_be_watched_is_not_left_in_flight(
         ]
 
     assert {answer.status_code for answer in answers} == {500}
+
+
+async def test_refusals_leave_what_runs_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told 429 is told so again: no refusal makes room that an exchange in flight takes."""
+    ends = asyncio.Event()
+
+    async def takes_long(*given: object) -> None:
+        await ends.wait()
+
+    monkeypatch.setattr(exchange.Exchange, "_whole", takes_long)
+    monkeypatch.setattr(exchange, "_model", lambda door, name: None)
+    asked = {"model": "m", "user": "ann", "messages": [{"role": "user", "content": "hello"}]}
+    async with serving(tmp_path) as public:
+
+        def ask() -> Awaitable[httpx2.Response]:
+            return public.http.post("/v1/chat/completions", json=asked, headers=public.authorised())
+
+        running = [asyncio.ensure_future(ask()) for _ in range(Limits().in_flight_per_account)]
+        while public.doorway._of_account.get("shop:ann", 0) < len(running):
+            await asyncio.sleep(0.01)
+        refused = [(await ask()).status_code for _ in range(3)]
+        counted = public.doorway._of_account["shop:ann"]
+        ends.set()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    assert refused == [429] * 3
+    assert counted == len(running)
+    assert public.doorway._of_account == {}
 
 
 def test_requests_that_name_nobody_are_many_users() -> None:

@@ -88,14 +88,14 @@ def _member(stored: tarfile.TarFile, name: str) -> bytes:
 
 
 def _is_used(name: str) -> bool:
-    kind, _, rest = name.partition("encoder.layer.")
-    return name.startswith("embeddings.") or (not kind and int(rest.partition(".")[0]) < LAYERS)
+    layer = name.removeprefix("encoder.layer.").partition(".")[0]
+    return name.startswith("embeddings.") or (layer.isdigit() and int(layer) < LAYERS)
 
 
 def tensors(graph: bytes, numbers: bytes) -> dict[str, Array]:
     """The 32-bit floats of an ONNX file whose large numbers lie in another, by name. What it multiplies by has lost its
     name, and is called after the bias that is added next, turned as the original has it: [out, in]."""
-    model = _onnx().load_model_from_string(graph)
+    model = onnx_or_say().load_model_from_string(graph)
     stored = {each.name: array for each in model.graph.initializer if (array := _array(each, numbers)) is not None}
     found = {name: array for name, array in stored.items() if name.endswith((".weight", ".bias"))}
     products = {node.output[0]: node.input[1] for node in model.graph.node if node.op_type == "MatMul"}
@@ -109,7 +109,7 @@ def tensors(graph: bytes, numbers: bytes) -> dict[str, Array]:
 
 
 def _array(stored: Any, numbers: bytes) -> Array | None:
-    onnx = _onnx()
+    onnx = onnx_or_say()
     if stored.data_type != onnx.TensorProto.FLOAT:
         return None
     if stored.data_location != onnx.TensorProto.EXTERNAL:
@@ -119,7 +119,8 @@ def _array(stored: Any, numbers: bytes) -> Array | None:
     return np.frombuffer(numbers[start : start + size], np.float32).reshape(tuple(stored.dims))
 
 
-def _onnx() -> Any:
+def onnx_or_say() -> Any:
+    """The module. Raises `ModuleNotFoundError` naming the extra."""
     try:
         import onnx
     except ModuleNotFoundError as error:

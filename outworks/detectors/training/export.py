@@ -43,7 +43,7 @@ class _Graph:
     """Nodes in their order, and the numbers that they use."""
 
     def __init__(self) -> None:
-        self._onnx = _onnx()
+        self._onnx = base.onnx_or_say()
         self._nodes: list[Any] = []
         self._stored: list[Any] = []
 
@@ -84,17 +84,7 @@ class _Graph:
 
 def check_installed() -> None:
     """Raises as `exported` does."""
-    _onnx()
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "exporting the second stage needs onnx: install outworks[lab]", name="onnx"
-        ) from error
-    return onnx
+    base.onnx_or_say()
 
 
 def _embedded(graph: _Graph, net: Mapping[str, Array]) -> str:

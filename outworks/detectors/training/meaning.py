@@ -52,7 +52,8 @@ def build(requests: Sequence[Example], start: Base, plan: Plan, say: Callable[[s
     try:
         torch.manual_seed(plan.seed)
         counts = Counter(word for each in requests for word in set(words(_bytes(each.text))))
-        read = _read(torch, _chosen(counts, start, plan), start)
+        reader = Reader(start.tokenizer)
+        read = _read(torch, _chosen(counts, reader, plan), start, reader)
         stored = _stored(read.words, _narrowed(torch, read.vectors), counts, len(requests), plan)
         say(f"{len(read.words)} words have vectors")
         return _file(stored | _learned(torch, requests, Meaning.of(_file(stored | _nothing())), plan, say))
@@ -60,9 +61,9 @@ def build(requests: Sequence[Example], start: Base, plan: Plan, say: Callable[[s
         torch.set_num_threads(threads)
 
 
-def _chosen(counts: Counter[bytes], start: Base, plan: Plan) -> list[bytes]:
+def _chosen(counts: Counter[bytes], reader: Reader, plan: Plan) -> list[bytes]:
     """Words of ASCII letters, two at least: those that training saw often enough, and those that are one token."""
-    tokens = (_bytes(token) for token in Reader(start.tokenizer).vocabulary())
+    tokens = map(_bytes, reader.vocabulary())
     known = {word for word, count in counts.items() if count >= plan.seen} | {
         token for token in tokens if words(token) == [token]
     }
@@ -75,10 +76,9 @@ class _Read(NamedTuple):
     """[words, base.WIDTH]"""
 
 
-def _read(torch: Any, chosen: Sequence[bytes], start: Base) -> _Read:
+def _read(torch: Any, chosen: Sequence[bytes], start: Base, reader: Reader) -> _Read:
     """Each word alone: the mean over its own tokens. A word that has none is left out."""
     net = {name: torch.from_numpy(tensor.copy()) for name, tensor in start.tensors.items()}
-    reader = Reader(start.tokenizer)
     before = [_FIRST, *reader.rows(_BEFORE)[0]]
     tokens = {word: reader.rows(word.decode())[0] for word in chosen}
     known = [word for word in chosen if tokens[word]]
@@ -137,8 +137,8 @@ def _learned(
 ) -> dict[str, Array]:
     read, judged = [], []
     for each in requests:
-        rows = known.found(_bytes(each.text))
-        if len(rows) and C.HARM in each.targets:
+        rows = known.found(_bytes(each.text)) if C.HARM in each.targets else np.empty(0, np.intp)
+        if len(rows):
             read.append(known.features(rows))
             judged.append(each)
     if not judged:

@@ -7,7 +7,7 @@ from outworks.detectors.training.coarse import coarse
 
 
 def test_four_bits_keep_most_of_a_vector() -> None:
-    """A tenth of its length is lost; done twice, nothing more is; pairs hold both halves."""
+    """The error is a ninth of its length; done twice, it grows no further; pairs hold both halves."""
     vectors = np.random.default_rng(4).normal(0, 1, (50, 64)).astype(np.float32)
 
     kept = coarse(vectors)
