@@ -74,6 +74,9 @@ class Calibration(msgspec.Struct, frozen=True):
     """What is held against the first stage's logits. Never against those that block: they could be talked down."""
     words: bool = False
     """Whether what words mean was added to the first stage's logits."""
+    wider: Mapping[Side, Mapping[Category, float]] = {}
+    """Gates that stand in place of `gates` where most words of a text are known: of other languages the second stage
+    knows less, and is asked less. Whoever pads a text with what is no word gets back to `gates`."""
 
     @classmethod
     def load(cls, folder: Traversable) -> "Calibration":
@@ -85,6 +88,18 @@ class Calibration(msgspec.Struct, frozen=True):
             for lane, (by, weight, _) in opposed.items():
                 if lane not in lanes or by not in lanes or weight < 0 or lane in BLOCKING[side]:
                     raise ValueError(f"{CALIBRATION}: in a {side}, {lane} cannot be held against {by} by {weight:g}")
+        for side, mixes in calibration.mixes.items():
+            for lane in mixes.keys() - calibration.gates.get(side, {}).keys():
+                raise ValueError(f"{CALIBRATION}: {side}, {lane}: a mix and no gate")
+        if calibration.wider and not calibration.words:
+            raise ValueError(f"{CALIBRATION}: a wider gate is for texts whose words are known, and no words are used")
+        for side, wider in calibration.wider.items():
+            for lane, logit in wider.items():
+                gate = calibration.gates.get(side, {}).get(lane)
+                if gate is None or not logit <= gate:
+                    raise ValueError(
+                        f"{CALIBRATION}: {side}, {lane}: the wider gate {logit:g} is above the other, {gate}"
+                    )
         return calibration
 
     def limits(self, side: Side, rate: float, *, second: bool, always: bool = False) -> dict[str, float]:

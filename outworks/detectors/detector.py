@@ -64,7 +64,10 @@ class Detector:
         self._topics = weights.topics
         self._calibration: Calibration = weights.calibration
         gates = weights.calibration.gates if deep else {}
-        self._columns = {side: _Columns.of(lanes, gates.get(side)) for side, lanes in weights.calibration.lanes.items()}
+        self._columns = {
+            side: _Columns.of(lanes, gates.get(side), weights.calibration.wider.get(side, {}))
+            for side, lanes in weights.calibration.lanes.items()
+        }
 
     @classmethod
     def load(cls, folder: Traversable = DATA, *, second: bool = False) -> "Detector":
@@ -110,9 +113,10 @@ class Detector:
         lanes, names, shown = columns.lanes, columns.names, columns.shown
         scores = _logistics(best)
         unsure: list[bool] = [False] * len(texts)
-        if columns.gates is not None:
+        if columns.widest is not None:
             scores *= columns.scale
-            unsure = np.logical_or.reduce(best >= columns.gates, axis=1).tolist()
+            for n in np.flatnonzero(np.logical_or.reduce(best >= columns.widest, axis=1)).tolist():
+                unsure[n] = bool(self._suspected(encoded[n], side, logits[n]))
         pointed = [any(row[at] > 0 for at in shown) for row in placed]
         topical = _logistics(themes).tolist() if themes is not None else None
         found = []
@@ -141,12 +145,11 @@ class Detector:
             return scores
         if not mixes:
             return msgspec.structs.replace(scores, unsure=False)
-        gates = self._calibration.gates.get(side, {})
         places = [(each.start, each.end) for each in scores.spans if each.category in _SHOWN]
         lanes = self._calibration.lanes[side]
-        suspected = {lane for lane, z in zip(lanes, scores.logits, strict=True) if z >= gates.get(lane, -math.inf)}
+        suspected = self._suspected(text.encode("utf-8", "surrogatepass"), side, scores.logits)
         # An order stands anywhere in a document; one that nothing speaks against is not worth so long a look.
-        whole = side is Side.CONTENT and not suspected.isdisjoint(gates)
+        whole = side is Side.CONTENT and bool(suspected)
         heads = self._deep.read(text, side, places[:_LOOKED], whole=whole)
         by_category = dict(scores.by_category)
         for lane, z in zip(lanes, scores.logits, strict=True):
@@ -160,6 +163,13 @@ class Detector:
                 deeper = _logistic(heads[category])
                 by_category[category] = (by_category[category] + deeper) / 2
         return msgspec.structs.replace(scores, by_category=by_category, unsure=False)
+
+    def _suspected(self, text: bytes, side: Side, logits: Sequence[float]) -> set[Category]:
+        """The categories whose gate the first stage's logits reach."""
+        scored = dict(zip(self._calibration.lanes[side], logits, strict=True))
+        suspected = _reached(scored, self._calibration.gates.get(side, {}))
+        more = _reached(scored, self._calibration.wider.get(side, {})) - suspected
+        return suspected | more if more and self._words is not None and self._words.knows(text) else suspected
 
     def judge(self, text: str, side: Side, *, topics: bool = False) -> Scores:
         """Both stages."""
@@ -240,14 +250,16 @@ class _Columns(NamedTuple):
     names: list[str]
     shown: list[int]
     """Columns of the categories that are pointed at."""
-    gates: Array | None
-    """Logits from which the second stage looks; None where there is none."""
+    widest: Array | None
+    """Logits from which the second stage may look; None where there is none."""
     scale: Array
     """What the first stage's score of a category counts."""
 
     @classmethod
-    def of(cls, lanes: tuple[Category, ...], gates: Mapping[Category, float] | None) -> "_Columns":
-        known = gates or {}
+    def of(
+        cls, lanes: tuple[Category, ...], gates: Mapping[Category, float] | None, wider: Mapping[Category, float]
+    ) -> "_Columns":
+        known = {**gates, **wider} if gates else {}
         return cls(
             lanes,
             [str(lane) for lane in lanes],
@@ -255,6 +267,10 @@ class _Columns(NamedTuple):
             np.array([known.get(lane, math.inf) for lane in lanes]) if gates else None,
             np.array([_BELOW if lane in known else 1.0 for lane in lanes]),
         )
+
+
+def _reached(logits: Mapping[Category, float], gates: Mapping[Category, float]) -> set[Category]:
+    return {lane for lane, z in logits.items() if z >= gates.get(lane, math.inf)}
 
 
 def _logistic(z: float) -> float:

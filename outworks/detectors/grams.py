@@ -1,6 +1,6 @@
 """grams: the hashed words and characters of texts, read together in a few passes over their bytes."""
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -68,22 +68,13 @@ def add_up(numbers: Array, out: Array) -> None:
 def read(data: bytes) -> Grams:
     """The grams of at most CHUNK bytes."""
     size = len(data)
-    total = np.zeros(size + RUN, np.uint64)
-    terms = _VALUES.take(np.frombuffer(data, np.uint8))
-    terms *= _POWERS[:size]
-    add_up(terms, total[1 : size + 1])
+    total, terms = _running(data)
     chars = np.subtract(total[RUN:], total[:size], out=terms)
     chars *= _MIXED[:size]
     chars >>= _SHIFT
     chars += _CHARS
-    inside = np.zeros(size + 2, np.bool_)
-    inside[1:-1] = np.frombuffer(data.translate(_WORD_BYTES), np.bool_)
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    starts = edges[::2]
+    starts, _, word = _words(total, data, _WORD_BYTES)
     count = len(starts)
-    word = np.zeros(count + 2, np.uint64)
-    np.subtract(total[edges[1::2]], total[starts], out=word[:count])
-    word[:count] *= _MIXED[starts]
     words = np.empty((KINDS, count), np.uint64)
     words[0] = word[:count]
     np.multiply(word[1 : count + 1], _SECOND, out=words[1])
@@ -94,3 +85,43 @@ def read(data: bytes) -> Grams:
     words[3] += words[0]
     words >>= _SHIFT
     return Grams(starts, words.view(np.int64), chars.view(np.int64))
+
+
+class Words(NamedTuple):
+    """The words of a stretch of bytes, one after the other."""
+
+    starts: Array
+    ends: Array
+    """[words], bytes."""
+    hashes: Array
+    """[words], uint64: the same for the same letters, small or capital."""
+
+
+def hashed(data: bytes, inside: bytes) -> Words:
+    """The words of at most CHUNK bytes. `inside`, a table as `bytes.translate` takes, has 1 for each byte that words
+    are made of, else 0."""
+    starts, ends, padded = _words(_running(data)[0], data, inside)
+    return Words(starts, ends, padded[:-2])
+
+
+def _running(data: bytes) -> tuple[Array, Array]:
+    """[bytes + RUN], the sums of all terms before a place; and [bytes], the terms."""
+    size = len(data)
+    total = np.zeros(size + RUN, np.uint64)
+    terms = _VALUES.take(np.frombuffer(data, np.uint8))
+    terms *= _POWERS[:size]
+    add_up(terms, total[1 : size + 1])
+    return total, terms
+
+
+def _words(total: Array, data: bytes, inside: bytes) -> Words:
+    """As `hashed`, but for two hashes more, which mean nothing: every word has a next, and one after that."""
+    within = np.zeros(len(data) + 2, np.bool_)
+    within[1:-1] = np.frombuffer(data.translate(inside), np.bool_)
+    edges = np.flatnonzero(within[1:] != within[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    count = len(starts)
+    hashes = np.zeros(count + 2, np.uint64)
+    np.subtract(total[ends], total[starts], out=hashes[:count])
+    hashes[:count] *= _MIXED[starts]
+    return Words(starts, ends, hashes)

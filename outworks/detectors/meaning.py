@@ -2,19 +2,21 @@
 
 import io
 import math
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 
 import msgspec
 import numpy as np
 
 from outworks.detectors.files import content, sums
-from outworks.detectors.grams import Array
+from outworks.detectors.grams import CHUNK, Array, Words, hashed
 
 WORDS = "words.npz"
 WIDTH = 64
 """Numbers in a word's vector."""
-FLOOR = -5.0
-"""The grams' logit from which on words are looked up: of ordinary requests one in five."""
+FLOOR = -4.0
+"""The grams' logit from which on words are looked up: of ordinary requests one in seven. What is below it would reach
+neither the second stage nor, at false-positive rates of up to 3%, a threshold."""
 MOST = 4.0
 """Logits that are added at most."""
 MIDDLE = 8
@@ -30,19 +32,22 @@ _LETTERS = bytes(
     for code in range(256)
 )
 """What each byte is read as: a small letter, part of a word in another script, or a blank."""
+_INSIDE = bytes(letter != ord(" ") for letter in _LETTERS)
+_MOSTLY = 0.7
+"""Share of the bytes of all words."""
+_FOLD = 16
+"""Rows that are reduced side by side."""
 
 
 class Meaning(msgspec.Struct, frozen=True):
     """Words' vectors, and a layer of a hundred numbers above them."""
 
-    rows: dict[bytes, int]
-    """Each word's row."""
-    whole: Array
-    """[words, WIDTH], int8."""
-    scale: Array
-    """[words], what a row's numbers are multiplied by: less for common words (arXiv 1607.01759)."""
+    numbers: Array
+    """[words], uint64, rising: the hashes that a text's words are looked up by."""
+    vectors: Array
+    """[words, WIDTH], float32: shorter for common words (arXiv 1607.01759)."""
     squares: Array
-    """[words]: how much less, squared."""
+    """[words]: what a word's length is multiplied by, squared."""
     inner: Array
     """[2 * WIDTH, inner]"""
     inner_bias: Array
@@ -60,17 +65,26 @@ class Meaning(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, stored: bytes) -> "Meaning":
-        """From the file that training makes. Raises `ValueError` where words and vectors differ in number."""
+        """From the file that training makes. Raises `ValueError` where a word stands twice, or is none, and where words
+        and vectors differ in number."""
         with np.load(io.BytesIO(stored), allow_pickle=False) as file:
             known = file["words"].tobytes().split(b"\n")
             pairs, weights = file["pairs"], file["weights"].astype(np.float32)
-            if not len(known) == len(set(known)) == len(pairs) == len(weights):
-                raise ValueError(f"{WORDS}: {len(known)} words, {len(pairs)} vectors, {len(weights)} weights")
+            strange = [word for word in known if words(word) != [word]]
+            if strange:
+                raise ValueError(f"{WORDS}: {strange[0]!r} is not a word in small letters")
+            numbers = _numbers(known)
+            different = len(np.unique(numbers))
+            if not len(known) == different == len(pairs) == len(weights):
+                counts = f"{different} of them different, {len(pairs)} vectors, {len(weights)} weights"
+                raise ValueError(f"{WORDS}: {len(known)} words, {counts}")
+            order = numbers.argsort()
+            whole = np.concatenate((pairs & 15, pairs >> 4), axis=1).astype(np.float32) - np.float32(MIDDLE)
+            scale = file["scale"].astype(np.float32)[:, 0] * weights
             return cls(
-                {word: n for n, word in enumerate(known)},
-                np.concatenate((pairs & 15, pairs >> 4), axis=1).astype(np.int8) - np.int8(MIDDLE),
-                file["scale"].astype(np.float32)[:, 0] * weights,
-                weights * weights,
+                numbers[order],
+                (whole * scale[:, None])[order],
+                (weights * weights)[order],
                 np.ascontiguousarray(file["inner"].astype(np.float32).T),
                 file["inner_bias"].astype(np.float32),
                 file["outer"].astype(np.float32),
@@ -89,19 +103,29 @@ class Meaning(msgspec.Struct, frozen=True):
 
     def found(self, text: bytes) -> Array:
         """[words found]: the rows of a text's words, in their order."""
-        if len(text) > 2 * _END:
-            text = text[:_END] + b" " + text[-_END:]
-        rows = self.rows
-        return np.array([rows[word] for word in words(text) if word in rows], np.intp)
+        rows, known = self._looked_up(_spoken(text).hashes)
+        found: Array = rows[known]
+        return found
+
+    def knows(self, text: bytes) -> bool:
+        """Whether most of what a text's words are made of is known words: it is English, or near it. A text without
+        words is not."""
+        spoken = _spoken(text)
+        sizes = spoken.ends - spoken.starts
+        _, known = self._looked_up(spoken.hashes)
+        return int(sizes[known].sum()) > _MOSTLY * int(sizes.sum())
+
+    def _looked_up(self, hashes: Array) -> tuple[Array, Array]:
+        """[words]: each word's row, and whether it is known at all."""
+        rows = self.numbers.searchsorted(hashes)
+        return rows, self.numbers.take(rows, mode="clip") == hashes
 
     def features(self, rows: Array) -> Array:
         """[2 * WIDTH], of rows [words], one or more: the sum of the words' vectors, for its words' weights, and half of
         the highest of each number."""
-        mine = self.whole.take(rows, axis=0) * self.scale.take(rows)[:, None]
-        given = np.empty(2 * WIDTH, np.float32)
-        np.add.reduce(mine, axis=0, out=given[:WIDTH])
+        mine = self.vectors.take(rows, axis=0)
+        given = np.concatenate((_reduced(np.add, mine), _reduced(np.maximum, mine)))
         given[:WIDTH] *= (float(np.add.reduce(self.squares.take(rows))) + 1) ** -0.5
-        np.maximum.reduce(mine, axis=0, out=given[WIDTH:])
         given[WIDTH:] *= 0.5
         return given
 
@@ -109,3 +133,26 @@ class Meaning(msgspec.Struct, frozen=True):
 def words(text: bytes) -> list[bytes]:
     """In small letters. What has letters beyond ASCII stays one word."""
     return text.translate(_LETTERS).split()
+
+
+def _spoken(text: bytes) -> Words:
+    """Of a text, or of its two ends."""
+    return hashed(text if len(text) <= 2 * _END else text[:_END] + b" " + text[-_END:], _INSIDE)
+
+
+def _numbers(known: Sequence[bytes]) -> Array:
+    """[words], uint64: each word's hash."""
+    step = CHUNK // (max(map(len, known)) + 1)
+    parts = [b" ".join(known[at : at + step]) for at in range(0, len(known), step)]
+    return np.concatenate([hashed(part, _INSIDE).hashes for part in parts])
+
+
+def _reduced(how: np.ufunc, rows: Array) -> Array:
+    """[WIDTH] of [rows, WIDTH]. Many are first reduced side by side, as numpy takes its time for each row, however
+    short."""
+    side = len(rows) // _FOLD
+    if side > 3:
+        wide = how.reduce(rows[: side * _FOLD].reshape(side, _FOLD * WIDTH), axis=0)
+        rows = np.concatenate((wide.reshape(_FOLD, WIDTH), rows[side * _FOLD :]))
+    found: Array = how.reduce(rows, axis=0)
+    return found

@@ -9,10 +9,13 @@ import pytest
 pytest.importorskip("onnxruntime", reason="the second stage needs outworks[classifier]")
 pytest.importorskip("tokenizers", reason="the second stage needs outworks[classifier]")
 
-from outworks.detectors import CATEGORIES, Category, Detector, Side
+from outworks.detectors import CATEGORIES, Category, Detector, Side, surprise
+from outworks.detectors.calibration import CALIBRATION, FIRST, Calibration, Weights
 from outworks.detectors.deep import HEADS, MODEL, TOKENIZER, TOKENS, Deep, Reader, batch
 from outworks.detectors.detector import DATA
-from outworks.detectors.files import SUMS
+from outworks.detectors.files import SUMS, list_sums
+from outworks.detectors.meaning import WORDS, Meaning
+from outworks.detectors.surprise import STRINGS
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,60 @@ def test_overrides_are_only_confirmed() -> None:
     assert again.by_category[Category.INJECTION] == scores.by_category[Category.INJECTION]
 
 
+def test_where_the_words_are_known_more_is_asked(deep: Deep) -> None:
+    """A wider gate is for texts in the language of training; in another the second stage neither looks nor is heard."""
+    weights = Weights.load(DATA)
+    closed = dict.fromkeys(weights.calibration.lanes[Side.REQUEST], 99.0)
+    calibration = msgspec.structs.replace(
+        weights.calibration,
+        gates={**weights.calibration.gates, Side.REQUEST: closed},
+        wider={Side.REQUEST: {Category.INJECTION: -99.0}},
+    )
+    detector = Detector(weights._replace(calibration=calibration), surprise.load(DATA), deep, Meaning.load(DATA))
+    known, unknown = (
+        "Tomorrow I will get up early, go to the market and buy fresh bread.",
+        "Yarın sabah erkenden kalkıp çarşıya gidecek, taze ekmek ve peynir alacağım.",
+    )
+
+    first = detector.score_all([known, unknown], Side.REQUEST)
+
+    assert [each.unsure for each in first] == [True, False]
+    moved = []
+    for text, seen in zip((known, unknown), first, strict=True):
+        again = detector.look_again(text, Side.REQUEST, msgspec.structs.replace(seen, unsure=True))
+        moved.append(again.by_category[Category.INJECTION] != seen.by_category[Category.INJECTION])
+    assert moved == [True, False]
+
+
+GATE = Calibration.load(DATA).gates[Side.REQUEST][Category.HARM]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"wider": {Side.REQUEST: {Category.HARM: GATE + 1}}}, "request, harm: the wider gate .* is above the other"),
+        (
+            {"wider": {Side.OUTPUT: {Category.REFUSAL: 0.0}}},
+            "output, refusal: the wider gate 0 is above the other, None",
+        ),
+        ({"wider": {Side.REQUEST: {Category.HARM: GATE}}, "words": False}, "no words are used"),
+        ({"gates": {}, "wider": {}}, ": a mix and no gate"),
+    ],
+)
+def test_gates_that_would_silence_the_second_stage_are_refused(
+    tmp_path: Path, wrong: dict[str, object], said: str
+) -> None:
+    """At the start, naming the file."""
+    for name in (FIRST, STRINGS, WORDS):
+        (tmp_path / name).write_bytes((DATA / name).read_bytes())
+    calibration = msgspec.structs.replace(Calibration.load(DATA), **wrong)
+    (tmp_path / CALIBRATION).write_bytes(msgspec.json.encode(calibration))
+    (tmp_path / SUMS).write_bytes(list_sums(tmp_path, [FIRST, STRINGS, WORDS, CALIBRATION]))
+
+    with pytest.raises(ValueError, match=rf"{CALIBRATION}: .*{said}"):
+        Detector.load(tmp_path)
+
+
 @pytest.mark.parametrize("side", [Side.CONTENT, Side.OUTPUT])
 def test_the_second_stage_looks_at_documents_and_answers_too(side: Side) -> None:
     """There it moves what blocks; whether an answer declines stays with the first."""
@@ -164,7 +221,7 @@ def test_what_the_second_stage_has_not_seen_is_under_every_limit() -> None:
     """With it loaded, a text that passed the gate unseen cannot be flagged by what it would have judged."""
     detector = Detector.load(second=True)
     limits = detector.limits(Side.REQUEST, 0.01)
-    scores = detector.score("What is the capital of Portugal?", Side.REQUEST)
+    scores = detector.score("How long do I have to boil potatoes for a salad?", Side.REQUEST)
 
     assert not scores.unsure
     assert all(scores.by_category[name] < limits[name] for name in limits)

@@ -61,11 +61,14 @@ OPPOSED: Mapping[Side, Mapping[C, Opposed]] = {Side.OUTPUT: {C.REFUSAL: Opposed(
 """An answer that harms declines nothing. The other way round would be as true, and is not done: whoever has an answer
 apologise every few sentences would talk its harm away (docs/design/detectors.md)."""
 GATES: Mapping[Side, Mapping[C, float]] = {
-    Side.REQUEST: {C.JAILBREAK: 0.008, C.INJECTION: 0.004, C.HARM: 0.023},
+    Side.REQUEST: {C.JAILBREAK: 0.008, C.INJECTION: 0.004, C.HARM: 0.022},
     Side.CONTENT: {C.INJECTION: 0.05},
     Side.OUTPUT: {C.HARM: 0.05},
 }
 """Shares of ordinary traffic that each category sends to the second stage."""
+WIDER: Mapping[Side, Mapping[C, float]] = {Side.REQUEST: {C.INJECTION: 0.007}}
+"""The same for texts whose words are known, though of all traffic: in languages that the second stage hardly knows it
+takes ordinary texts for orders."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -207,7 +210,8 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
     """Calibrates what `out` holds, in two steps: without the second stage, then with it."""
     lanes = {side: tuple(each) for side, each in LANES.items()}
     words = (out / WORDS).exists()
-    _write(out, Calibration(lanes, {}, {}, {}, {}, OPPOSED, words))
+    calibration = Calibration(lanes, {}, {}, {}, {}, OPPOSED, words)
+    _write(out, calibration)
     detector = Detector.load(out)
     benign, traffic = _benign(data, found.held())
     joint, single = {}, {}
@@ -215,11 +219,14 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
         scores = columns(detector, texts, side)
         joint[str(side)] = calibrate.joint({c: scores[c] for c in BLOCKING[side]}, BUDGETS[side])
         single[str(side)] = calibrate.alone(scores)
-    _write(out, Calibration(lanes, {}, {}, joint, single, OPPOSED, words))
+    calibration = msgspec.structs.replace(calibration, joint=joint, alone=single)
+    _write(out, calibration)
     if not (out / MODEL).exists():
         return
     gates = {side: gate(detector, traffic[side], side, shares) for side, shares in GATES.items()}
-    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED, words))
+    wider = {side: gate(detector, traffic[side], side, shares) for side, shares in WIDER.items()} if words else {}
+    calibration = msgspec.structs.replace(calibration, gates=gates, wider=wider, mixes=MIXES)
+    _write(out, calibration)
     both = Detector.load(out, second=True)
     for side, texts in benign.items():
         once = both.score_all(texts, side, topics=True)
@@ -233,7 +240,7 @@ def finish(data: Path, out: Path, found: Examples, say: Say) -> None:
             joint[f"{side}{mark}"] = calibrate.joint({c: found_by[c] for c in BLOCKING[side]}, BUDGETS[side])
             single[f"{side}{mark}"] = calibrate.alone(found_by)
         say(f"{side}: {sum(each.unsure for each in once) / len(texts):.1%} of the benign pool reach the second stage")
-    _write(out, Calibration(lanes, gates, MIXES, joint, single, OPPOSED, words))
+    _write(out, msgspec.structs.replace(calibration, joint=joint, alone=single))
 
 
 class _Benign(NamedTuple):

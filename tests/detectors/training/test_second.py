@@ -15,7 +15,7 @@ from outworks.detectors.deep import HEADS, TOKENIZER, TOKENS, Deep, Reader, batc
 from outworks.detectors.detector import DATA
 from outworks.detectors.grams import Array
 from outworks.detectors.linear import NARROW
-from outworks.detectors.training import base, export, second, tuning
+from outworks.detectors.training import base, build, export, second, tuning
 from outworks.detectors.training.coarse import coarse
 from outworks.detectors.training.corpus import Example
 
@@ -169,6 +169,11 @@ def test_a_seed_makes_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen, trained = (f"encoder.layer.{base.LAYERS - n}.output.dense.weight" for n in (2, 1))
     assert (net[frozen] == start[frozen]).all()
     assert (net[trained] != start[trained]).any()
+
+
+def test_wider_gates_are_wider() -> None:
+    """Whoever finds out after hours of training that they are not has lost them."""
+    assert all(share > build.GATES[side][lane] for side, wider in build.WIDER.items() for lane, share in wider.items())
 
 
 def test_whole_numbers_agree_with_floats(reader: Reader) -> None:
