@@ -68,11 +68,12 @@ class Meaning(msgspec.Struct, frozen=True):
         """From the file that training makes. Raises `ValueError` where a word stands twice, or is none, and where words
         and vectors differ in number."""
         with np.load(io.BytesIO(stored), allow_pickle=False) as file:
-            known = file["words"].tobytes().split(b"\n")
+            stood = file["words"].tobytes()
+            known = stood.split(b"\n")
             pairs, weights = file["pairs"], file["weights"].astype(np.float32)
-            strange = [word for word in known if words(word) != [word]]
-            if strange:
-                raise ValueError(f"{WORDS}: {strange[0]!r} is not a word in small letters")
+            if words(stood) != known:
+                strange = next(word for word in known if words(word) != [word])
+                raise ValueError(f"{WORDS}: {strange!r} is not a word in small letters")
             numbers = _numbers(known)
             different = len(np.unique(numbers))
             if not len(known) == different == len(pairs) == len(weights):

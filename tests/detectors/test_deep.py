@@ -227,6 +227,19 @@ def test_what_the_second_stage_has_not_seen_is_under_every_limit() -> None:
     assert all(scores.by_category[name] < limits[name] for name in limits)
 
 
+def test_a_plain_question_is_under_every_limit_whoever_looks() -> None:
+    """So short a one comes near to an order for the first stage; the second clears it."""
+    detector = Detector.load(second=True)
+    question = "What is the capital of Portugal?"
+
+    first, both = detector.score(question, Side.REQUEST), detector.judge(question, Side.REQUEST)
+
+    assert first.unsure
+    for rate in (0.001, 0.01):
+        limits = detector.limits(Side.REQUEST, rate)
+        assert all(both.by_category[name] < limits[name] for name in limits)
+
+
 def test_missing_weights_of_the_second_stage_stop_the_start(tmp_path: Path) -> None:
     """Asked for by name, it is never silently left out."""
     copied(tmp_path, without=MODEL)
