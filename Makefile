@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 POLICY ?= examples/quickstart/outworks.toml
+KERNELS := $(wildcard outworks/detectors/kernels/*.[ch])
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types layers docs reference table lab bench clean
@@ -17,11 +18,11 @@ $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/runs: $(VENV)/python pyproject.toml constraints.txt
+$(VENV)/runs: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,console]'
 	@touch $@
 
-$(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt
+$(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,console,classifier,hunt,trials,lab,parquet,otel,dev]'
 	@touch $@ $(VENV)/runs
 
@@ -51,7 +52,7 @@ docs: $(VENV)/develops
 reference: $(VENV)/develops  ## write docs/reference anew from the code
 	$(BIN)/python tools/reference.py
 
-$(VENV)/tries: $(VENV)/python pyproject.toml constraints.txt
+$(VENV)/tries: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,trials]'
 	@touch $@
 
@@ -59,7 +60,7 @@ table: $(VENV)/tries  ## the README's table: what each line of defense is worth,
 	$(BIN)/outworks trial run --config examples/trials/table.toml --out trials/table
 	$(BIN)/outworks trial report trials/table --html trials/table.html
 
-$(VENV)/labs: $(VENV)/python pyproject.toml constraints.txt
+$(VENV)/labs: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,lab]'
 	@touch $@
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from outworks.detectors.deep import Deep
 from outworks.detectors.files import SUMS
 from outworks.detectors.grams import Array
 from outworks.detectors.junctions import dense
-from outworks.detectors.linear import Table, windows
+from outworks.detectors.linear import highest
 
 DATA: Traversable = resources.files("outworks.detectors") / "data"
 _SPANS = 16
@@ -100,15 +101,15 @@ class Detector:
     def score_all(self, texts: Sequence[str], side: Side, *, topics: bool = False) -> list[Scores]:
         """The same for many texts, read together: far faster than one by one."""
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        best, spots = self._read(self._first[side], encoded)
-        best = self._opposed(best, side)
+        seen = highest(self._first[side], encoded)
+        best = self._opposed(seen.logits, side)
         # What words mean has no place to point at: places are the grams' alone.
         placed = logits = best.tolist()
         if self._words is not None and side is Side.REQUEST:
             best = self._lifted(self._words, best, encoded)
             logits = best.tolist()
         strings = self._strings(texts) if side is not Side.OUTPUT else None
-        themes = self._read(self._topics, encoded)[0] if topics and side is not Side.CONTENT else None
+        themes = highest(self._topics, encoded).logits if topics and side is not Side.CONTENT else None
         columns = self._columns[side]
         lanes, names, shown = columns.lanes, columns.names, columns.shown
         scores = _logistics(best)
@@ -117,19 +118,22 @@ class Detector:
             scores *= columns.scale
             for n in np.flatnonzero(np.logical_or.reduce(best >= columns.widest, axis=1)).tolist():
                 unsure[n] = bool(self._suspected(encoded[n], side, logits[n]))
-        pointed = [any(row[at] > 0 for at in shown) for row in placed]
+        pointed = set(np.argwhere(seen.logits[:, shown] > 0)[:, 0].tolist())
         topical = _logistics(themes).tolist() if themes is not None else None
         found = []
         for n, row in enumerate(scores.tolist()):
             by_category = dict(zip(names, row, strict=True))
-            spans = strings[n] if strings is not None else []
+            spans: list[Located] = []
             if strings is not None:
+                spans = strings.get(n, spans)
                 by_category[Category.ADVERSARIAL_STRING] = max([each.score for each in spans]) if spans else 0.0
-            if pointed[n]:
+            if n in pointed:
+                at = [at for at in shown if placed[n][at] > 0]
+                places = zip(seen.starts[n, at].tolist(), seen.ends[n, at].tolist(), strict=True)
+                bytes_of = texts[n], encoded[n]
                 spans = [
-                    Located(lanes[at], *_characters(texts[n], encoded[n], *spots[n][at]), row[at])
-                    for at in shown
-                    if placed[n][at] > 0
+                    Located(lanes[lane], *_characters(*bytes_of, *place), row[lane])
+                    for lane, place in zip(at, places, strict=True)
                 ] + spans
             if topical is not None:
                 by_category.update(zip(MODERATION, topical[n], strict=True))
@@ -185,22 +189,6 @@ class Detector:
         """The same for one category alone."""
         return self._calibration.limit(category, side, false_positive_rate, second=self.second, always=always)
 
-    def _read(self, table: Table, encoded: Sequence[bytes]) -> tuple[np.ndarray, list[list[tuple[int, int]]]]:
-        best = np.full((len(encoded), table.lanes), -np.inf)
-        spots: list[list[tuple[int, int]]] = [[(0, len(each))] * table.lanes for each in encoded]
-        for seen in windows(table, encoded):
-            if len(encoded) == len(seen.text) == 1:
-                return seen.logits, spots
-            edges = surprise.firsts(seen.text)
-            texts, highest = seen.text[edges], np.maximum.reduceat(seen.logits, edges)
-            # Where a category stands is told only where it is likelier than not.
-            for at, lane in np.argwhere((highest > 0) & (highest > best[texts])).tolist():
-                begin, end = edges[at], edges[at + 1] if at + 1 < len(edges) else len(seen.text)
-                place = begin + int(seen.logits[begin:end, lane].argmax())
-                spots[texts[at]][lane] = int(seen.start[place]), int(seen.end[place])
-            best[texts] = np.maximum(best[texts], highest)
-        return best, spots
-
     def _opposed(self, logits: Array, side: Side) -> Array:
         """The logits, each held against those that speak against it: what harms declines nothing."""
         opposed = self._calibration.opposed.get(side)
@@ -222,17 +210,18 @@ class Detector:
             lifted[n, lane] += words.added(texts[n])
         return lifted
 
-    def _strings(self, texts: Sequence[str]) -> list[list[Located]]:
-        found: list[list[Located]] = [[] for _ in texts]
+    def _strings(self, texts: Sequence[str]) -> dict[int, list[Located]]:
+        """By text, where there are any."""
+        found: dict[int, list[Located]] = {}
         places = dense(texts)
         if places:
             parts = [texts[place.text][place.start : place.end] for place in places]
-            for stretch in surprise.stretches(self._tables, parts, [len(texts[place.text]) for place in places]):
-                for at, start, end, score in stretch:
-                    place = places[at]
-                    found[place.text].append(
-                        Located(Category.ADVERSARIAL_STRING, place.start + start, place.start + end, score)
-                    )
+            sizes = [len(texts[place.text]) for place in places]
+            # Stretches overlap: a span may be found twice.
+            for part, start, end, score in dict.fromkeys(chain(*surprise.stretches(self._tables, parts, sizes))):
+                text, at, _ = places[part]
+                located = Located(Category.ADVERSARIAL_STRING, at + start, at + end, score)
+                found.setdefault(text, []).append(located)
         return found
 
 

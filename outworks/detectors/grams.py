@@ -17,13 +17,14 @@ CHUNK = 1 << 15
 """Bytes read at once, at most; what is longer the caller cuts."""
 KINDS = 4
 """Of word grams."""
-_SHIFT = np.uint64(64 - BITS)
+SHIFT = 64 - BITS
+"""Of a hash, to a bucket."""
 _BASE = 0x9E3779B97F4A7C15
 _SECOND, _THIRD, _SKIP, _MIX = (
     np.uint64(n) for n in (0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xFF51AFD7ED558CCD)
 )
 _CHARS = np.uint64(1 << BITS)
-_WORD_BYTES = bytes(code >= 128 or chr(code).isalnum() or code == ord("'") for code in range(256))
+WORD_BYTES = bytes(code >= 128 or chr(code).isalnum() or code == ord("'") for code in range(256))
 
 
 def _values() -> Array:
@@ -46,6 +47,10 @@ _POWERS = _powers(_BASE)
 _INVERSE = _powers(pow(_BASE, -1, 1 << 64))
 """A run of bytes hashes alike wherever it stands: the sum of value times power, divided by the first's power."""
 _MIXED = _INVERSE * _MIX
+PLACED = np.multiply.outer(_POWERS[:RUN], _VALUES * _MIX)
+"""[RUN, 256]: what a byte adds to the hash of a run, by its place in it. For `kernels`."""
+FACTORS = np.array([_BASE, _SECOND, _THIRD, _SKIP], np.uint64)
+"""The base; what the second and third word are multiplied by in grams, and the third where the second is left out."""
 
 
 class Grams(msgspec.Struct, frozen=True):
@@ -65,15 +70,22 @@ def add_up(numbers: Array, out: Array) -> None:
     np.add.accumulate(numbers.view(np.int64), out=out.view(np.int64))
 
 
+def firsts(values: Array) -> Array:
+    """Where another value begins, in an array in which equal ones stand together."""
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
 def read(data: bytes) -> Grams:
     """The grams of at most CHUNK bytes."""
     size = len(data)
     total, terms = _running(data)
     chars = np.subtract(total[RUN:], total[:size], out=terms)
     chars *= _MIXED[:size]
-    chars >>= _SHIFT
+    chars >>= np.uint64(SHIFT)
     chars += _CHARS
-    starts, _, word = _words(total, data, _WORD_BYTES)
+    starts, _, word = _words(total, data, WORD_BYTES)
     count = len(starts)
     words = np.empty((KINDS, count), np.uint64)
     words[0] = word[:count]
@@ -83,7 +95,7 @@ def read(data: bytes) -> Grams:
     words[2] += words[1]
     np.multiply(word[2:], _SKIP, out=words[3])
     words[3] += words[0]
-    words >>= _SHIFT
+    words >>= np.uint64(SHIFT)
     return Grams(starts, words.view(np.int64), chars.view(np.int64))
 
 

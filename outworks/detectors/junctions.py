@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from outworks.detectors import kernels
 
 Array: TypeAlias = NDArray[Any]
 
@@ -81,7 +82,7 @@ def has_odd_junction(text: str) -> bool:
     return False
 
 
-class Dense(msgspec.Struct, frozen=True):
+class Dense(NamedTuple):
     """A place with many junctions: characters `start` to `end` of one of several texts."""
 
     text: int
@@ -97,6 +98,16 @@ def dense(texts: Sequence[str]) -> list[Dense]:
     else:
         points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
         classes = _CLASS.take(np.minimum(points, 255))
+    sizes = np.array([len(text) for text in texts], np.int64)
+    if (fast := kernels.compiled) is not None:
+        found = np.empty((len(classes) // (2 * AROUND) + len(texts), 3), np.int64)
+        count = fast.places(classes, _ODD, NEAR, LEAST, AROUND, sizes, found)
+        return [Dense(*place) for place in found[:count].tolist()]
+    return _dense(classes, sizes)
+
+
+def _dense(classes: Array, sizes: Array) -> list[Dense]:
+    """The same without a compiler; of the texts' classes, one other character between two."""
     if len(classes) < 2:
         return []
     pairs = classes[:-1] << 3
@@ -107,7 +118,7 @@ def dense(texts: Sequence[str]) -> list[Dense]:
     close = np.flatnonzero(places[LEAST - 1 :] - places[: 1 - LEAST] <= NEAR)
     if not len(close):
         return []
-    ends = np.cumsum([len(text) + 1 for text in texts])
+    ends = np.cumsum(sizes + 1)
     low, high = places[close], places[close + (LEAST - 1)] + 2
     owner = ends.searchsorted(low, "right")
     within = np.flatnonzero(high < ends[owner])  # the others lie in two texts
@@ -117,7 +128,7 @@ def dense(texts: Sequence[str]) -> list[Dense]:
     apart = np.flatnonzero((owner[1:] != owner[:-1]) | (low[1:] - high[:-1] > 2 * AROUND)) + 1
     first, last = np.concatenate(([0], apart)), np.concatenate((apart - 1, [len(low) - 1]))
     owner = owner[first]
-    sizes = np.array([len(text) for text in texts])[owner]
+    sizes = sizes[owner]
     before = ends[owner] - sizes - 1
     begins = np.maximum(low[first] - before - AROUND, 0)
     stops = np.minimum(high[last] - before + AROUND, sizes)

@@ -6,7 +6,20 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors.grams import BUCKETS, CHUNK, RUN, Array, add_up, read
+from outworks.detectors import kernels
+from outworks.detectors.grams import (
+    BUCKETS,
+    CHUNK,
+    FACTORS,
+    PLACED,
+    RUN,
+    SHIFT,
+    WORD_BYTES,
+    Array,
+    add_up,
+    firsts,
+    read,
+)
 
 LANES = 3
 """Weights in one number: 21 bits each, so that the sum over a window (4,096 grams of at most 127) never overflows."""
@@ -70,6 +83,45 @@ def _unpacked(sums: Array, lanes: int) -> Array:
             low >>= _HIGH
             found[lane] = low
             left = (left - low) >> _STEP
+    return found
+
+
+class Highest(NamedTuple):
+    """Of the windows of texts."""
+
+    logits: Array
+    """[texts, lanes]: the highest."""
+    starts: Array
+    ends: Array
+    """[texts, lanes]: the bytes of the first window that has it; the whole text where it is no higher than 0."""
+
+
+def highest(table: Table, texts: Sequence[bytes]) -> Highest:
+    """The highest logits of each text's windows, and where they stand. What a text gets does not depend on what it is
+    read beside."""
+    if (fast := kernels.compiled) is None:
+        return highest_by_numpy(table, texts)
+    shape = len(texts), table.lanes
+    found = Highest(np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64))
+    how = (WORD_BYTES, PLACED, FACTORS, SHIFT, table.packed, table.scale, table.bias)
+    fast.highest(tuple(texts), *how, np.array(table.scales), CHUNK, WIDE.width, *found)
+    return found
+
+
+def highest_by_numpy(table: Table, texts: Sequence[bytes]) -> Highest:
+    """The same where there is no compiler."""
+    shape = len(texts), table.lanes
+    found = Highest(np.full(shape, -np.inf), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+    found.ends[:] = np.array([[len(text)] for text in texts])
+    for seen in windows(table, texts):
+        edges = firsts(seen.text)
+        of, logits = seen.text[edges], np.maximum.reduceat(seen.logits, edges)
+        # Where a category stands is told only where it is likelier than not.
+        for at, lane in np.argwhere((logits > 0) & (logits > found.logits[of])).tolist():
+            begin, end = edges[at], edges[at + 1] if at + 1 < len(edges) else len(seen.text)
+            place = begin + int(seen.logits[begin:end, lane].argmax())
+            found.starts[of[at], lane], found.ends[of[at], lane] = seen.start[place], seen.end[place]
+        found.logits[of] = np.maximum(found.logits[of], logits)
     return found
 
 

@@ -4,12 +4,14 @@ import io
 import math
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from outworks.detectors import kernels
 from outworks.detectors.files import content, sums
-from outworks.detectors.grams import CHUNK, Array, Words, hashed
+from outworks.detectors.grams import CHUNK, FACTORS, PLACED, Array, hashed
 
 WORDS = "words.npz"
 WIDTH = 64
@@ -44,6 +46,8 @@ class Meaning(msgspec.Struct, frozen=True):
 
     numbers: Array
     """[words], uint64, rising: the hashes that a text's words are looked up by."""
+    firsts: Array
+    """[2^16 + 1], uint32: how many of them have less in their upper 16 bits than a place's number. For `kernels`."""
     vectors: Array
     """[words, WIDTH], float32: shorter for common words (arXiv 1607.01759)."""
     squares: Array
@@ -84,6 +88,7 @@ class Meaning(msgspec.Struct, frozen=True):
             scale = file["scale"].astype(np.float32)[:, 0] * weights
             return cls(
                 numbers[order],
+                (numbers[order] >> np.uint64(48)).searchsorted(np.arange((1 << 16) + 1)).astype(np.uint32),
                 (whole * scale[:, None])[order],
                 (weights * weights)[order],
                 np.ascontiguousarray(file["inner"].astype(np.float32).T),
@@ -94,27 +99,43 @@ class Meaning(msgspec.Struct, frozen=True):
 
     def added(self, text: bytes) -> float:
         """To the logit of harm, 0 to MOST."""
-        found = self.found(text)
-        if not len(found):
+        said = self.said(text)
+        if not said.words:
             return 0.0
-        inner = self.features(found) @ self.inner
+        inner = said.features @ self.inner
         inner += self.inner_bias
         z = float(np.maximum(inner, 0.0, out=inner) @ self.outer) + self.outer_bias
         return min(MOST, _SLOPE * math.log1p(math.exp(min(z - _BEGIN, 50.0))))
 
-    def found(self, text: bytes) -> Array:
-        """[words found]: the rows of a text's words, in their order."""
-        rows, known = self._looked_up(_spoken(text).hashes)
-        found: Array = rows[known]
-        return found
-
     def knows(self, text: bytes) -> bool:
         """Whether most of what a text's words are made of is known words: it is English, or near it. A text without
         words is not."""
-        spoken = _spoken(text)
+        said = self.said(text)
+        return said.known > _MOSTLY * said.bytes
+
+    def said(self, text: bytes) -> "Said":
+        """What there is to know of a text's words."""
+        if (fast := kernels.compiled) is None:
+            return self.said_by_numpy(text)
+        sums = np.empty(2 * WIDTH, np.float32)
+        how = (_INSIDE, PLACED, FACTORS, self.numbers, self.firsts, self.vectors, self.squares)
+        words, square, known, of_all = fast.gather(_read_of(text), *how, sums)
+        return Said(_weighed(sums, square), words, known, of_all)
+
+    def said_by_numpy(self, text: bytes) -> "Said":
+        """The same where there is no compiler."""
+        spoken = hashed(_read_of(text), _INSIDE)
         sizes = spoken.ends - spoken.starts
-        _, known = self._looked_up(spoken.hashes)
-        return int(sizes[known].sum()) > _MOSTLY * int(sizes.sum())
+        rows, known = self._looked_up(spoken.hashes)
+        rows = rows[known]
+        features = self.features(rows) if len(rows) else np.zeros(2 * WIDTH, np.float32)
+        return Said(features, len(rows), int(sizes[known].sum()), int(sizes.sum()))
+
+    def found(self, text: bytes) -> Array:
+        """[words found]: the rows of a text's words, in their order."""
+        rows, known = self._looked_up(hashed(_read_of(text), _INSIDE).hashes)
+        found: Array = rows[known]
+        return found
 
     def _looked_up(self, hashes: Array) -> tuple[Array, Array]:
         """[words]: each word's row, and whether it is known at all."""
@@ -126,9 +147,20 @@ class Meaning(msgspec.Struct, frozen=True):
         the highest of each number."""
         mine = self.vectors.take(rows, axis=0)
         given = np.concatenate((_reduced(np.add, mine), _reduced(np.maximum, mine)))
-        given[:WIDTH] *= (float(np.add.reduce(self.squares.take(rows))) + 1) ** -0.5
-        given[WIDTH:] *= 0.5
-        return given
+        return _weighed(given, float(np.add.reduce(self.squares.take(rows))))
+
+
+class Said(NamedTuple):
+    """What there is to know of a text's words."""
+
+    features: Array
+    """[2 * WIDTH], float32, as `Meaning.features` of the known ones; 0 where there is none."""
+    words: int
+    """Known ones."""
+    known: int
+    """Their bytes."""
+    bytes: int
+    """Those of all words."""
 
 
 def words(text: bytes) -> list[bytes]:
@@ -136,9 +168,9 @@ def words(text: bytes) -> list[bytes]:
     return text.translate(_LETTERS).split()
 
 
-def _spoken(text: bytes) -> Words:
-    """Of a text, or of its two ends."""
-    return hashed(text if len(text) <= 2 * _END else text[:_END] + b" " + text[-_END:], _INSIDE)
+def _read_of(text: bytes) -> bytes:
+    """A text, or its two ends."""
+    return text if len(text) <= 2 * _END else text[:_END] + b" " + text[-_END:]
 
 
 def _numbers(known: Sequence[bytes]) -> Array:
@@ -146,6 +178,13 @@ def _numbers(known: Sequence[bytes]) -> Array:
     step = CHUNK // (max(map(len, known)) + 1)
     parts = [b" ".join(known[at : at + step]) for at in range(0, len(known), step)]
     return np.concatenate([hashed(part, _INSIDE).hashes for part in parts])
+
+
+def _weighed(sums: Array, square: float) -> Array:
+    """Of sums and of the highest, in place."""
+    sums[:WIDTH] *= (square + 1) ** -0.5
+    sums[WIDTH:] *= 0.5
+    return sums
 
 
 def _reduced(how: np.ufunc, rows: Array) -> Array:

@@ -2,6 +2,7 @@
 
 import io
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib import resources
@@ -13,7 +14,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from outworks.detectors import kernels
 from outworks.detectors.files import content, sums
+from outworks.detectors.grams import firsts
 
 Array: TypeAlias = NDArray[Any]
 
@@ -40,14 +43,16 @@ OVERLAP = 1_024
 BEFORE = 7
 """Characters before one that its n-grams need."""
 _BREAK = "\n" * BEFORE
+BROKEN = -32_000
+"""Units at a break: more than any span of a stretch has."""
 
 
-class _Rises(NamedTuple):
-    """Spans of a stretch, and their log odds in units."""
+class Rise(NamedTuple):
+    """A span of a stretch, and its log odds in units."""
 
-    starts: Array
-    ends: Array
-    heights: Array
+    start: int
+    end: int
+    height: int
 
 
 class Suspect(NamedTuple):
@@ -181,18 +186,28 @@ def _heights(evidence: Array) -> Array:
     return total
 
 
-def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> _Rises | None:
+def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]:
     """The spans of a text whose first `BEFORE` characters are context only; none goes over a break."""
+    if (fast := kernels.compiled) is None:
+        return _stretch_by_numpy(tables, text, breaks)
+    symbols = _symbols(text)
+    found = np.empty(((len(symbols) - BEFORE) // 2 + 1, 3), np.int64)
+    how = (CLASS, tables.joined, tables.begins, _FACTORS, 32 - BITS, MOST, LEAST)
+    count = fast.rises(symbols, *how, np.array(breaks, np.int64), found)
+    return [Rise(*row) for row in found[:count].tolist()]
+
+
+def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]:
     at = keys(text)
     pairs = at[0]
     at += tables.begins
     evidence = np.add.reduce(tables.joined.take(at), axis=0, dtype=np.int16)
     np.minimum(np.maximum(evidence, -MOST, out=evidence), MOST, out=evidence)
     if breaks:
-        evidence[breaks] = -32_000
+        evidence[breaks] = BROKEN
     heights = _heights(evidence)
     if np.maximum.reduce(heights) < LEAST:
-        return None
+        return []
     # Repetition is no evidence ("____", "[ [ [ ["): in one rise, a pair of characters counts once. This only takes
     # away, so whatever was too low before stays so, and only what rose high enough is gone through again.
     starts, ends = _high(heights)
@@ -209,9 +224,9 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> _Rises | None:
     heights = _heights(once)
     starts = _high(heights).starts
     if not len(starts):
-        return None
+        return []
     tops = _tops(heights, starts)
-    return _Rises(places[starts], places[tops - 1] + 1, heights[tops])
+    return list(map(Rise, places[starts].tolist(), (places[tops - 1] + 1).tolist(), heights[tops].tolist()))
 
 
 class _Between(NamedTuple):
@@ -242,21 +257,12 @@ def _tops(heights: Array, starts: Array) -> Array:
     return above[highest[firsts(owner[highest])]]
 
 
-def firsts(values: Array) -> Array:
-    """Where another value begins, in an array in which equal ones stand together."""
-    new = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=new[1:])
-    return np.flatnonzero(new)
-
-
-def _scores(heights: Array, sizes: Array, blanks: Array, longer: Array) -> Array:
-    """Units to 0..1. A text twice as long has twice the places for chance to strike, and must show ln 2 nats more
-    (`longer`). A search over tokens leaves LONG characters and more, with blanks among them; odd junctions on few
-    characters are usually a name or a formula, and without any blank usually code."""
-    worth = heights * np.minimum(1.0, sizes / LONG)
-    worth[blanks < SPACED * sizes] *= DENSE
-    scores: Array = worth / (worth + EVEN + longer)
-    return scores
+def _score(height: int, size: int, blanks: int, length: int) -> float:
+    """Units to 0..1. A text twice as long (`length`, in characters) has twice the places for chance to strike, and must
+    show ln 2 nats more. A search over tokens leaves LONG characters and more, with blanks among them; odd junctions on
+    few characters are usually a name or a formula, and without any blank usually code."""
+    worth = height * min(1.0, size / LONG) * (DENSE if blanks < SPACED * size else 1.0)
+    return worth / (worth + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
 
 
 class Placed(NamedTuple):
@@ -272,29 +278,24 @@ def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | Non
     """The spans of several texts, read together (numpy's cost is a call's, not a character's) a stretch at a time.
     `lengths` are those of the texts that these are parts of."""
     whole = _BREAK + _BREAK.join(texts)
-    sizes = np.array([len(text) for text in texts], np.int64)
-    starts = np.cumsum(sizes + BEFORE) - sizes
-    lengths = sizes.tolist() if lengths is None else lengths
-    by_length = {length: UNITS * math.log(max(1.0, length / LENGTH)) for length in set(lengths)}
-    longer = np.array([by_length[length] for length in lengths])
+    sizes = [len(text) for text in texts]
+    starts = list(accumulate((size + BEFORE for size in sizes[:-1]), initial=BEFORE))
+    lengths = sizes if lengths is None else lengths
     for begin in range(BEFORE, max(len(whole), BEFORE + 1), CHUNK - OVERLAP):
         end = begin + CHUNK
         # No span goes over the gap between two texts, from its first character to its last: what is beside a text must
         # not change what is found in it.
-        first, last = starts.searchsorted((begin, end + BEFORE - 1), "right").tolist()
-        gaps = starts[first:last] - begin
-        breaks = [at for gap in gaps.tolist() for at in (gap - BEFORE, gap - 1) if 0 <= at < CHUNK]
-        rises = _stretch(tables, whole[begin - BEFORE : end], breaks)
-        if rises is None:
-            yield []
-            continue
-        of = starts.searchsorted(begin + rises.starts, "right") - 1
-        shift = begin - starts[of]
-        lows, highs = rises.starts + shift, np.minimum(rises.ends + shift, sizes[of])
-        places = list(zip(of.tolist(), lows.tolist(), highs.tolist(), strict=True))
-        blanks = np.array([texts[n].count(" ", low, high) for n, low, high in places])
-        scores = _scores(rises.heights, highs - lows, blanks, longer[of])
-        yield [Placed(*place, score) for place, score in zip(places, scores.tolist(), strict=True)]
+        first, last = bisect_right(starts, begin), bisect_right(starts, end + BEFORE - 1)
+        gaps = [start - begin for start in starts[first:last]]
+        breaks = [at for gap in gaps for at in (gap - BEFORE, gap - 1) if 0 <= at < CHUNK]
+        found = []
+        for start, finish, height in _stretch(tables, whole[begin - BEFORE : end], breaks):
+            text = bisect_right(starts, begin + start) - 1
+            low = begin + start - starts[text]
+            high = min(begin + finish - starts[text], sizes[text])
+            blanks = texts[text].count(" ", low, high)
+            found.append(Placed(text, low, high, _score(height, high - low, blanks, lengths[text])))
+        yield found
 
 
 def spans(tables: Tables, text: str) -> list[Suspect]:

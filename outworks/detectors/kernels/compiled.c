@@ -1,0 +1,20 @@
+/* compiled: the kernels as a module. */
+#include "kernels.h"
+
+static PyMethodDef METHODS[] = {
+    {"highest", highest, METH_VARARGS, NULL},
+    {"gather", gather, METH_VARARGS, NULL},
+    {"rises", rises, METH_VARARGS, NULL},
+    {"places", places, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot SLOTS[] = {{0, NULL}};
+
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, .m_name = "outworks.detectors.kernels.compiled", .m_methods = METHODS, .m_slots = SLOTS,
+};
+
+PyMODINIT_FUNC PyInit_compiled(void) {
+    return PyModuleDef_Init(&MODULE);
+}

@@ -1,0 +1,65 @@
+"""The kernels, compiled. Arrays are contiguous, of the type named; ValueError where one is not as long as it must be.
+
+Text is never indexed with; it only chooses places in tables whose lengths were compared first.
+"""
+
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+def highest(
+    texts: tuple[bytes, ...],
+    inside: bytes,
+    values: Array,
+    factors: Array,
+    shift: int,
+    tables: Array,
+    scale: Array,
+    bias: Array,
+    scales: Array,
+    chunk: int,
+    overlap: int,
+    logits: Array,
+    starts: Array,
+    ends: Array,
+) -> None:
+    """`linear.highest`. `inside` and `values` [4, 256], `factors` [4] (uint64) as in `grams`; `tables` uint64 [groups,
+    2 << 64 - shift]; `scale`, `bias` float64 [lanes]; `scales` int64 [scales, 2], widest first. Written to: `logits`
+    float64, `starts`, `ends` int64 [texts, lanes]."""
+
+def gather(
+    text: bytes,
+    inside: bytes,
+    values: Array,
+    factors: Array,
+    numbers: Array,
+    firsts: Array,
+    vectors: Array,
+    squares: Array,
+    features: Array,
+) -> tuple[int, float, int, int]:
+    """What `meaning.Meaning` knows of a text: how many known words, the sum of their squares, their bytes, and those of
+    all words. `numbers` uint64 [words], rising; `firsts` uint32 [2^16 + 1]; `vectors` float32 [words, width];
+    `squares` float32 [words]. Written to: `features` float32 [2 * width], sums and highest; 0 without known words."""
+
+def rises(
+    symbols: bytes,
+    classes: Array,
+    tables: Array,
+    begins: Array,
+    factors: Array,
+    shift: int,
+    most: int,
+    least: int,
+    breaks: Array,
+    found: Array,
+) -> int:
+    """How many spans of a stretch reach `least`, as `surprise` finds them. `classes` uint8 [128]; `tables` int8, all
+    five joined; `begins`, `factors` uint32 [5]; `breaks` int64. Written to: `found` int64 [(len(symbols) - 7) // 2 + 1,
+    3], start, end and height of each."""
+
+def places(classes: Array, odd: Array, near: int, least: int, around: int, sizes: Array, found: Array) -> int:
+    """How many places `junctions.dense` finds. `classes` uint8 of all texts, one other between two; `odd` bool [64];
+    `sizes` int64 [texts]. Written to: `found` int64 [len(classes) // (2 * around) + texts, 3]: text, start and end."""
