@@ -101,46 +101,42 @@ class Detector:
     def score_all(self, texts: Sequence[str], side: Side, *, topics: bool = False) -> list[Scores]:
         """The same for many texts, read together: far faster than one by one."""
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        seen = highest(self._first[side], encoded)
-        best = self._opposed(seen.logits, side)
-        # What words mean has no place to point at: places are the grams' alone.
-        placed = logits = best.tolist()
-        if self._words is not None and side is Side.REQUEST:
-            best = self._lifted(self._words, best, encoded)
-            logits = best.tolist()
-        strings = self._strings(texts) if side is not Side.OUTPUT else None
-        themes = highest(self._topics, encoded).logits if topics and side is not Side.CONTENT else None
         columns = self._columns[side]
-        lanes, names, shown = columns.lanes, columns.names, columns.shown
-        scores = _logistics(best)
-        unsure: list[bool] = [False] * len(texts)
-        if columns.widest is not None:
-            scores *= columns.scale
-            for n in np.flatnonzero(np.logical_or.reduce(best >= columns.widest, axis=1)).tolist():
-                unsure[n] = bool(self._suspected(encoded[n], side, logits[n]))
-        pointed = set(np.argwhere(seen.logits[:, shown] > 0)[:, 0].tolist())
-        topical = _logistics(themes).tolist() if themes is not None else None
-        found = []
-        for n, row in enumerate(scores.tolist()):
-            by_category = dict(zip(names, row, strict=True))
-            spans: list[Located] = []
-            if strings is not None:
-                spans = strings.get(n, spans)
-                by_category[Category.ADVERSARIAL_STRING] = max([each.score for each in spans]) if spans else 0.0
-            if n in pointed:
-                at = [at for at in shown if placed[n][at] > 0]
-                places = zip(seen.starts[n, at].tolist(), seen.ends[n, at].tolist(), strict=True)
-                bytes_of = texts[n], encoded[n]
-                spans = [
-                    Located(lanes[lane], *_characters(*bytes_of, *place), row[lane])
-                    for lane, place in zip(at, places, strict=True)
-                ] + spans
-            if topical is not None:
-                by_category.update(zip(MODERATION, topical[n], strict=True))
-            if len(spans) > 1:
-                spans.sort(key=_score, reverse=True)
-            found.append(Scores(by_category, tuple(spans[:_SPANS]), unsure[n], tuple(logits[n])))
-        return found
+        seen = highest(self._first[side], encoded)
+        # What words mean has no place to point at: places are the grams' alone.
+        grams = self._opposed(seen.logits, side)
+        best = grams
+        if self._words is not None and side is Side.REQUEST:
+            best = self._lifted(self._words, grams, encoded)
+        logits = best.tolist()
+        names, scores = columns.names, [_logistics(best) * columns.scale]
+        strings = self._strings(texts) if side is not Side.OUTPUT else {}
+        if side is not Side.OUTPUT:
+            names = [*names, str(Category.ADVERSARIAL_STRING)]
+            scores.append(_surest(strings, len(texts)))
+        if topics and side is not Side.CONTENT:
+            names = [*names, *map(str, MODERATION)]
+            scores.append(_logistics(highest(self._topics, encoded).logits))
+        spans: dict[int, list[Located]] = strings
+        rows = np.concatenate(scores, axis=1).tolist()
+        for n in np.flatnonzero((grams[:, columns.shown] > 0).any(axis=1)).tolist():
+            at = [lane for lane in columns.shown if grams[n, lane] > 0]
+            places = zip(seen.starts[n, at].tolist(), seen.ends[n, at].tolist(), strict=True)
+            pointed = [
+                Located(columns.lanes[lane], *_characters(texts[n], encoded[n], *place), rows[n][lane])
+                for lane, place in zip(at, places, strict=True)
+            ]
+            spans[n] = sorted(pointed + spans.get(n, []), key=_score, reverse=True)
+        unsure = self._unsure(encoded, side, best)
+        return [
+            Scores(
+                dict(zip(names, row, strict=True)),
+                tuple(spans[n][:_SPANS]) if n in spans else (),
+                n in unsure,
+                tuple(logits[n]),
+            )
+            for n, row in enumerate(rows)
+        ]
 
     def look_again(self, text: str, side: Side, scores: Scores) -> Scores:
         """The second stage: tens of milliseconds. Returns `scores` as they are where it has nothing to add."""
@@ -167,6 +163,14 @@ class Detector:
                 deeper = _logistic(heads[category])
                 by_category[category] = (by_category[category] + deeper) / 2
         return msgspec.structs.replace(scores, by_category=by_category, unsure=False)
+
+    def _unsure(self, texts: Sequence[bytes], side: Side, logits: Array) -> set[int]:
+        """Which texts the second stage should look at."""
+        widest = self._columns[side].widest
+        if widest is None:
+            return set()
+        near = np.flatnonzero((logits >= widest).any(axis=1)).tolist()
+        return {n for n in near if self._suspected(texts[n], side, logits[n].tolist())}
 
     def _suspected(self, text: bytes, side: Side, logits: Sequence[float]) -> set[Category]:
         """The categories whose gate the first stage's logits reach."""
@@ -211,7 +215,7 @@ class Detector:
         return lifted
 
     def _strings(self, texts: Sequence[str]) -> dict[int, list[Located]]:
-        """By text, where there are any."""
+        """By text, where there are any: the surest first."""
         found: dict[int, list[Located]] = {}
         places = dense(texts)
         if places:
@@ -222,6 +226,8 @@ class Detector:
                 text, at, _ = places[part]
                 located = Located(Category.ADVERSARIAL_STRING, at + start, at + end, score)
                 found.setdefault(text, []).append(located)
+        for each in found.values():
+            each.sort(key=_score, reverse=True)
         return found
 
 
@@ -268,6 +274,14 @@ def _logistic(z: float) -> float:
 
 def _logistics(z: np.ndarray) -> np.ndarray:
     scores: np.ndarray = 1 / (1 + np.exp(-np.clip(z, -60, 60)))
+    return scores
+
+
+def _surest(strings: Mapping[int, Sequence[Located]], texts: int) -> Array:
+    """[texts, 1]: the score of each text's surest string, 0 without any."""
+    scores = np.zeros((texts, 1))
+    for text, found in strings.items():
+        scores[text] = found[0].score
     return scores
 
 
