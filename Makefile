@@ -7,7 +7,7 @@ POLICY ?= examples/quickstart/outworks.toml
 KERNELS := $(wildcard outworks/detectors/kernels/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers docs reference table lab bench clean
+.PHONY: help run test check format lint types layers docs sanitize reference table lab bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,7 @@ run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on
 test: $(VENV)/develops  ## the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
 
-check: format lint types layers docs test  ## format, lint, types, layers, docs and tests
+check: format lint types layers docs test sanitize  ## format, lint, types, layers, docs and tests
 
 format: $(VENV)/develops
 	$(BIN)/ruff format --check .
@@ -45,6 +45,9 @@ types: $(VENV)/develops
 
 layers: $(VENV)/develops
 	$(BIN)/lint-imports
+
+sanitize: $(VENV)/develops  ## the tests of what is compiled, under the address and undefined-behaviour sanitizers
+	$(BIN)/python tools/sanitize.py
 
 docs: $(VENV)/develops
 	$(BIN)/python tools/reference.py --check
