@@ -119,7 +119,7 @@ class Detector:
             scores.append(_logistics(highest(self._topics, encoded).logits))
         spans: dict[int, list[Located]] = strings
         rows = np.concatenate(scores, axis=1).tolist()
-        for n in np.flatnonzero((grams[:, columns.shown] > 0).any(axis=1)).tolist():
+        for n in sorted({n for n, lane in np.argwhere(grams > 0).tolist() if lane in columns.shown}):
             at = [lane for lane in columns.shown if grams[n, lane] > 0]
             places = zip(seen.starts[n, at].tolist(), seen.ends[n, at].tolist(), strict=True)
             pointed = [
@@ -169,7 +169,7 @@ class Detector:
         widest = self._columns[side].widest
         if widest is None:
             return set()
-        near = np.flatnonzero((logits >= widest).any(axis=1)).tolist()
+        near = np.logical_or.reduce(logits >= widest, axis=1).nonzero()[0].tolist()
         return {n for n in near if self._suspected(texts[n], side, logits[n].tolist())}
 
     def _suspected(self, text: bytes, side: Side, logits: Sequence[float]) -> set[Category]:
@@ -205,8 +205,8 @@ class Detector:
 
     def _lifted(self, words: meaning.Meaning, logits: Array, texts: Sequence[bytes]) -> Array:
         """The logits, those of harm raised by what the words of requests mean."""
-        lane = self._calibration.lanes[Side.REQUEST].index(Category.HARM)
-        open_ones = np.flatnonzero(logits[:, lane] >= meaning.FLOOR).tolist()
+        lane = self._columns[Side.REQUEST].lanes.index(Category.HARM)
+        open_ones = (logits[:, lane] >= meaning.FLOOR).nonzero()[0].tolist()
         if not open_ones:
             return logits
         lifted = logits.copy()
@@ -272,9 +272,10 @@ def _logistic(z: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, z))))
 
 
-def _logistics(z: np.ndarray) -> np.ndarray:
-    scores: np.ndarray = 1 / (1 + np.exp(-np.clip(z, -60, 60)))
-    return scores
+def _logistics(z: Array) -> Array:
+    scores = np.exp(np.minimum(-z, 60.0))
+    scores += 1
+    return np.divide(1.0, scores, out=scores)
 
 
 def _surest(strings: Mapping[int, Sequence[Located]], texts: int) -> Array:

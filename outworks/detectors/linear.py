@@ -1,6 +1,7 @@
 """linear: the first stage, a linear model over hashed grams whose weights for several categories share one number."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -39,7 +40,7 @@ NARROW = Scale(320, 480)
 """So that a few sentences are not outvoted by what is around them."""
 
 
-class Table(msgspec.Struct, frozen=True):
+class Table(msgspec.Struct, frozen=True, dict=True):
     """Weights: `weights` [groups, BUCKETS] of LANES packed whole numbers, `scale` and `bias` [lanes]."""
 
     packed: Array
@@ -47,6 +48,11 @@ class Table(msgspec.Struct, frozen=True):
     bias: Array
     scales: tuple[Scale, ...] = (WIDE, NARROW)
     """Widest first."""
+
+    @cached_property
+    def scaled(self) -> Array:
+        """[scales, 2]: `scales`, for `kernels`."""
+        return np.array(self.scales, np.int64)
 
     @property
     def lanes(self) -> int:
@@ -104,7 +110,7 @@ def highest(table: Table, texts: Sequence[bytes]) -> Highest:
     shape = len(texts), table.lanes
     found = Highest(np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64))
     how = (WORD_BYTES, PLACED, FACTORS, SHIFT, table.packed, table.scale, table.bias)
-    fast.highest(tuple(texts), *how, np.array(table.scales), CHUNK, WIDE.width, *found)
+    fast.highest(tuple(texts), *how, table.scaled, CHUNK, WIDE.width, *found)
     return found
 
 
