@@ -74,4 +74,4 @@ bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and t
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build outworks/detectors/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """linear: the first stage, a linear model over hashed grams whose weights for several categories share one number."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -118,7 +119,7 @@ def highest_by_numpy(table: Table, texts: Sequence[bytes]) -> Highest:
     """The same where there is no compiler."""
     shape = len(texts), table.lanes
     found = Highest(np.full(shape, -np.inf), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
-    found.ends[:] = np.array([[len(text)] for text in texts])
+    found.ends[:] = np.array([len(text) for text in texts], np.int64)[:, None]
     for seen in windows(table, texts):
         edges = firsts(seen.text)
         of, logits = seen.text[edges], np.maximum.reduceat(seen.logits, edges)
@@ -225,7 +226,7 @@ def _short(table: Table, data: bytes, text: int) -> Windowed:
     grams = read(data)
     words, size = grams.words.shape[1], len(data)
     logits = np.empty((1, table.lanes))
-    roots = max(words, 1) ** 0.5, max(size, 1) ** 0.5
+    roots = math.sqrt(max(words, 1)), math.sqrt(max(size, 1))
     for group, weights in enumerate(table.packed):
         found = weights.take(grams.words)
         found[1:, -1:] = 0

@@ -111,16 +111,16 @@ class Meaning(msgspec.Struct, frozen=True):
         """Whether most of what a text's words are made of is known words: it is English, or near it. A text without
         words is not."""
         said = self.said(text)
-        return said.known > _MOSTLY * said.bytes
+        return said.known > _MOSTLY * said.size
 
     def said(self, text: bytes) -> "Said":
         """What there is to know of a text's words."""
         if (fast := kernels.compiled) is None:
             return self.said_by_numpy(text)
-        sums = np.empty(2 * WIDTH, np.float32)
+        features = np.empty(2 * WIDTH, np.float32)
         how = (_INSIDE, PLACED, FACTORS, self.numbers, self.firsts, self.vectors, self.squares)
-        words, square, known, of_all = fast.gather(_read_of(text), *how, sums)
-        return Said(_weighed(sums, square), words, known, of_all)
+        words, square, known, size = fast.gather(_read_of(text), *how, features)
+        return Said(_weighed(features, square), words, known, size)
 
     def said_by_numpy(self, text: bytes) -> "Said":
         """The same where there is no compiler."""
@@ -132,7 +132,7 @@ class Meaning(msgspec.Struct, frozen=True):
         return Said(features, len(rows), int(sizes[known].sum()), int(sizes.sum()))
 
     def found(self, text: bytes) -> Array:
-        """[words found]: the rows of a text's words, in their order."""
+        """[words found]: the rows of a text's words, in their order. For training."""
         rows, known = self._looked_up(hashed(_read_of(text), _INSIDE).hashes)
         found: Array = rows[known]
         return found
@@ -159,8 +159,8 @@ class Said(NamedTuple):
     """Known ones."""
     known: int
     """Their bytes."""
-    bytes: int
-    """Those of all words."""
+    size: int
+    """The bytes of all words."""
 
 
 def words(text: bytes) -> list[bytes]:
@@ -180,11 +180,11 @@ def _numbers(known: Sequence[bytes]) -> Array:
     return np.concatenate([hashed(part, _INSIDE).hashes for part in parts])
 
 
-def _weighed(sums: Array, square: float) -> Array:
-    """Of sums and of the highest, in place."""
-    sums[:WIDTH] *= (square + 1) ** -0.5
-    sums[WIDTH:] *= 0.5
-    return sums
+def _weighed(features: Array, square: float) -> Array:
+    """In place: sums for their words' weights, and half of the highest."""
+    features[:WIDTH] *= (square + 1) ** -0.5
+    features[WIDTH:] *= 0.5
+    return features
 
 
 def _reduced(how: np.ufunc, rows: Array) -> Array:

@@ -36,6 +36,8 @@ LENGTH = 2_048
 """Characters of a text up to which EVEN holds."""
 LEAST = EVEN // 3
 """Units below which a span is not worth recording."""
+APART = 2 * EVEN
+"""Units of ordinary text after which a span has ended: what follows is another, however high the first one stood."""
 CHUNK = 16_384
 """Characters read at a stretch; between stretches other exchanges get their turn."""
 OVERLAP = 1_024
@@ -43,8 +45,6 @@ OVERLAP = 1_024
 BEFORE = 7
 """Characters before one that its n-grams need."""
 _BREAK = "\n" * BEFORE
-BROKEN = -32_000
-"""Units at a break: more than any span of a stretch has."""
 
 
 class Rise(NamedTuple):
@@ -192,7 +192,7 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]
         return _stretch_by_numpy(tables, text, breaks)
     symbols = _symbols(text)
     found = np.empty(((len(symbols) - BEFORE) // 2 + 1, 3), np.int64)
-    how = (CLASS, tables.joined, tables.begins, _FACTORS, 32 - BITS, MOST, LEAST)
+    how = (CLASS, tables.joined, tables.begins, _FACTORS, 32 - BITS, MOST, LEAST, APART)
     count = fast.rises(symbols, *how, np.array(breaks, np.int64), found)
     return [Rise(*row) for row in found[:count].tolist()]
 
@@ -204,29 +204,35 @@ def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Seque
     evidence = np.add.reduce(tables.joined.take(at), axis=0, dtype=np.int16)
     np.minimum(np.maximum(evidence, -MOST, out=evidence), MOST, out=evidence)
     if breaks:
-        evidence[breaks] = BROKEN
+        evidence = evidence.astype(np.int64)
+        evidence[breaks] = -CHUNK * MOST  # no span has more
     heights = _heights(evidence)
     if np.maximum.reduce(heights) < LEAST:
         return []
-    # Repetition is no evidence ("____", "[ [ [ ["): in one rise, a pair of characters counts once. This only takes
-    # away, so whatever was too low before stays so, and only what rose high enough is gone through again.
-    starts, ends = _high(heights)
-    lengths = ends - starts
-    rise = np.repeat(np.arange(len(starts)), lengths)
-    places = np.arange(len(rise)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    once = evidence[places]
-    odd = np.flatnonzero(once > 0)
-    said, of = pairs[places[odd]].astype(np.uint16), rise[odd]
-    order = said.argsort(kind="stable")  # the order in which they come stays among equals
-    said, of = said[order], of[order]
-    once[odd[order[1:][(said[1:] == said[:-1]) & (of[1:] == of[:-1])]]] = 0
-    # Each of them sank to zero at its end, and sinks no later now: nothing is carried over into the next.
-    heights = _heights(once)
-    starts = _high(heights).starts
-    if not len(starts):
-        return []
-    tops = _tops(heights, starts)
-    return list(map(Rise, places[starts].tolist(), (places[tops - 1] + 1).tolist(), heights[tops].tolist()))
+    # Repetition only takes away, so whatever was too low before stays so: only what rose high enough is read again.
+    rises = zip(*(places.tolist() for places in _high(heights)), strict=True)
+    return [rise for start, end in rises for rise in _again(evidence, pairs, start, end)]
+
+
+def _again(evidence: Array, pairs: Array, start: int, end: int) -> Iterator[Rise]:
+    """One rise again. Repetition is no evidence ("____", "[ [ [ ["): a pair of characters counts once, until all has
+    sunk. What came before must not use up what a string is found by."""
+    height = begin = top = best = 0
+    seen: set[int] = set()
+    units = zip(evidence[start:end].tolist(), pairs[start:end].tolist(), strict=True)
+    for n, (one, pair) in enumerate(units, start):
+        if not height:
+            begin, top, best = n, n, 0
+            seen.clear()
+        height = max(0, height + (one if one <= 0 or pair not in seen else 0))
+        if one > 0:
+            seen.add(pair)
+        if height > best:
+            top, best = n + 1, height
+        if best - height >= APART:
+            height = 0
+        if (not height or n == end - 1) and best >= LEAST:
+            yield Rise(begin, top, best)
 
 
 class _Between(NamedTuple):
@@ -247,14 +253,6 @@ def _high(heights: Array) -> _Between:
     if len(nexts) and nexts[-1] == len(zeros):
         ends[-1] = len(heights) - 1  # it does not sink again
     return _Between(zeros[nexts - 1], ends)  # the first height of all is a zero
-
-
-def _tops(heights: Array, starts: Array) -> Array:
-    """Where each rise that reaches LEAST first stands highest."""
-    above = np.flatnonzero(heights >= LEAST)
-    owner = starts.searchsorted(above, "right") - 1
-    highest = np.flatnonzero(heights[above] == np.maximum.reduceat(heights, starts)[owner])
-    return above[highest[firsts(owner[highest])]]
 
 
 def _score(height: int, size: int, blanks: int, length: int) -> float:

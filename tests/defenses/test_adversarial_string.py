@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 -- the rows are texts as they come
 
+import math
 import random
 import re
 import string
@@ -184,6 +185,38 @@ async def test_messages_are_judged_apart() -> None:
     assert all(f.span and f.span.end <= len(pieces[f.span.message]) for f in together.findings)
 
 
+def _used_up(tables: surprise.Tables, string: str) -> str:
+    """Every odd pair of a string's characters, one by one in prose, behind so much repetition that all of it stands
+    high above zero as long as repetition counts."""
+    at = surprise.keys("\n" * surprise.BEFORE + string)
+    odd = np.flatnonzero(tables.joined[at + tables.begins].sum(axis=0, dtype=np.int64) > 0)
+    pairs = dict.fromkeys(string[max(0, n - 1) : n + 1] for n in odd.tolist())
+    prose = "and so the whole family went back to the house by the lake for dinner"
+    return "'_\"[" * 4_000 + "".join(f" {prose} {pair} {prose} " for pair in pairs)
+
+
+@pytest.mark.parametrize("salad", SALADS)
+def test_what_came_before_does_not_use_up_what_a_string_is_found_by(tables: surprise.Tables, salad: str) -> None:
+    """A pair of characters counts once, but not once and for all."""
+    before = _used_up(tables, salad) + "\n\nThank you very much for your help with all of this.\n\n"
+
+    alone = max(each.score for each in surprise.spans(tables, salad))
+    behind = max(each.score for each in surprise.spans(tables, before + salad) if each.start > len(before) - 20)
+
+    worth = surprise.EVEN * alone / (1 - alone)
+    longer = surprise.UNITS * math.log(len(before + salad) / surprise.LENGTH)
+    assert behind == pytest.approx(worth / (worth + surprise.EVEN + longer), rel=0.05)
+
+
+def test_no_height_carries_over_into_the_next_text(tables: surprise.Tables) -> None:
+    """However odd a text is, and however much of it repeats."""
+    decoy, salad = ';;\\{?T.?>9~1~3`]6`"_[\\:<' * 90, SALADS[0]
+
+    (stretch,) = surprise.stretches(tables, [decoy, salad])
+
+    assert [each[1:] for each in stretch if each.text == 1] == [tuple(each) for each in surprise.spans(tables, salad)]
+
+
 async def test_repetition_neither_counts_nor_hides() -> None:
     """A thousand odd repetitions block nothing by themselves, and a string among them is still found."""
     decoys = "`{]( `{]( `{]( `{]( `{](\n\nThank you very much for your help with all of this.\n\n" * 200
@@ -287,31 +320,24 @@ def test_no_character_lifts_a_rise_from_nothing() -> None:
 
 
 def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int]]:
-    """The spans of a text, read a character at a time: CUSUM, in which a pair of characters counts once in a rise."""
+    """The spans of a text, read a character at a time: CUSUM, in which a pair of characters counts once in a rise,
+    and which ends where it has sunk by APART."""
     at = surprise.keys(text)
     evidence = np.clip(tables.joined[at + tables.begins].sum(axis=0, dtype=np.int64), -surprise.MOST, surprise.MOST)
-    rises: list[list[int]] = []
-    height = 0
-    for n, one in enumerate(evidence.tolist()):
+    spans, start, top, best, height = [], 0, 0, 0, 0
+    seen: set[int] = set()
+    for n, (one, pair) in enumerate(zip(evidence.tolist(), at[0].tolist(), strict=True)):
         if not height:
-            rises.append([])
-        rises[-1].append(n)
-        height = max(0, height + one)
-    spans, start, top, best = [], 0, 0, 0
-    for rise in rises:
-        seen: set[int] = set()
-        height = 0
-        for n in rise:
-            if not height:
-                start, top, best = n, n, 0
-            one, pair = int(evidence[n]), int(at[0, n])
-            height = max(0, height + (one if one <= 0 or pair not in seen else 0))
-            seen |= {pair} if one > 0 else set()
-            if height > best:
-                top, best = n + 1, height
-            if (not height or n == rise[-1]) and best >= surprise.LEAST:
-                spans.append((start, top, best))
-                best = 0
+            start, top, best, seen = n, n, 0, set()
+        height = max(0, height + (one if one <= 0 or pair not in seen else 0))
+        seen |= {pair} if one > 0 else set()
+        if height > best:
+            top, best = n + 1, height
+        if best - height >= surprise.APART:
+            height = 0
+        if (not height or n == len(evidence) - 1) and best >= surprise.LEAST:
+            spans.append((start, top, best))
+            best = 0
     return spans
 
 

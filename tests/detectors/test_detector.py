@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from outworks.detectors import BLOCKING, CATEGORIES, MODERATION, Category, Detector, Scores, Side
+from outworks.detectors import BLOCKING, CATEGORIES, MODERATION, Category, Detector, Scores, Side, kernels
 from outworks.detectors.detector import flagged
 
 ORDERS = (
@@ -53,6 +53,22 @@ def test_a_machine_made_string_is_found_where_it_stands(detector: Detector) -> N
     span = next(each for each in scores.spans if each.category is Category.ADVERSARIAL_STRING)
     assert 20 <= span.start <= 40
     assert span.end >= len(text) - 20
+
+
+def test_a_string_is_told_once(detector: Detector) -> None:
+    """Also where two stretches that overlap have both seen it."""
+    texts = [f"Could you tell me, please, how far it is from here to the sea? {STRING}" for _ in range(90)]
+
+    for scores in detector.score_all(texts, Side.REQUEST):
+        assert len(scores.spans) == len(set(scores.spans)) > 0
+
+
+@pytest.mark.parametrize("side", Side)
+def test_no_texts_are_no_scores(detector: Detector, side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the kernels and without."""
+    assert detector.score_all([], side, topics=True) == []
+    monkeypatch.setattr(kernels, "compiled", None)
+    assert detector.score_all([], side, topics=True) == []
 
 
 @pytest.mark.parametrize("place", [0, 700, 5_000, 39_000])

@@ -1,7 +1,11 @@
 """kernels: what is compiled computes what numpy does, for any text, and refuses what does not fit together."""
 
+import contextlib
 import functools
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +83,29 @@ def test_the_same_at_every_edge(lanes: int) -> None:
 def test_texts_without_any_are_none() -> None:
     """No text is no row."""
     assert linear.highest(TABLES[3], []).logits.shape == (0, 3)
+    assert_same(linear.highest(TABLES[3], []), linear.highest_by_numpy(TABLES[3], []))
+
+
+def test_of_equal_windows_the_first_is_told() -> None:
+    """A text that repeats itself, with all windows alike."""
+    data = bytes(range(32, 112)) * 60
+
+    found = linear.highest(TABLES[3], [data])
+
+    assert_same(found, linear.highest_by_numpy(TABLES[3], [data]))
+    assert (found.logits > 0).any()
+
+
+@pytest.mark.parametrize("weight", [-100, 100])
+@pytest.mark.parametrize(
+    "size", [NARROW.least - 1, NARROW.least, WIDE.least - 1, WIDE.least, CHUNK, CHUNK + WIDE.width]
+)
+def test_there_is_no_window_too_many_and_none_too_few(weight: int, size: int) -> None:
+    """Where every gram weighs the same, the shortest window is lowest and the longest highest."""
+    even = Table(packed(np.full((BUCKETS, 1), weight, np.int8)), np.ones(1), np.zeros(1))
+    data = b"ab " * (size // 3) + b"x" * (size % 3)
+
+    assert_same(linear.highest(even, [data]), linear.highest_by_numpy(even, [data]))
 
 
 @functools.cache
@@ -102,7 +129,20 @@ def test_words_say_the_same(text: str) -> None:
     said, expected = known().said(data), known().said_by_numpy(data)
 
     assert said[1:] == expected[1:]
-    np.testing.assert_allclose(said.features, expected.features, atol=1e-5)
+    np.testing.assert_allclose(said.features, expected.features, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("word", ["the", "poison"])
+def test_many_words_add_up(word: str) -> None:
+    """As often as a text can hold one: sums of thousands keep their digits."""
+    vector = known().vectors[known().found(word.encode())[0]].astype(float)
+    count = 8_190 // (len(word) + 1)
+
+    said = known().said(f"{word} ".encode() * count)
+
+    assert said.words == count
+    square = float(known().squares[known().found(word.encode())[0]]) * count
+    np.testing.assert_allclose(said.features[: meaning.WIDTH], vector * count / (square + 1) ** 0.5, rtol=1e-5)
 
 
 @settings(deadline=None, max_examples=150)
@@ -117,6 +157,47 @@ def test_rises_are_the_same(text: str, breaks: list[int]) -> None:
     assert found == surprise._stretch_by_numpy(strings(), whole, breaks)
 
 
+def rises_of(arguments: dict[str, Any]) -> list[list[int]]:
+    count = kernels.compiled.rises(*arguments.values())  # type: ignore[union-attr]
+    found: list[list[int]] = arguments["found"][:count].tolist()
+    return found
+
+
+def test_a_rise_reaches_what_it_reaches() -> None:
+    """One that stands as high as `least` is told; one unit more asked, and it is not."""
+    text = "\n" * surprise.BEFORE + SALAD[0]
+    (highest,) = (max(surprise._stretch(strings(), text, []), key=lambda rise: rise.height),)
+    arguments = rises_arguments() | {"symbols": surprise._symbols(text)}
+    arguments["found"] = np.empty((len(SALAD[0]) // 2 + 1, 3), np.int64)
+
+    assert list(highest) in rises_of(arguments | {"least": highest.height})
+    assert list(highest) not in rises_of(arguments | {"least": highest.height + 1})
+
+
+def test_a_break_ends_what_stands_highest() -> None:
+    """However much stands before it, and however much repeats."""
+    text = "\n" * surprise.BEFORE + ';;\\{?T.?>9~1~3`]6`"_[\\:<' * 90
+    at = len(text) // 2
+
+    found = surprise._stretch(strings(), text, [at])
+
+    assert found == surprise._stretch_by_numpy(strings(), text, [at])
+    assert not [rise for rise in found if rise.start <= at < rise.end]
+    assert [rise for rise in found if rise.start > at]
+
+
+def test_a_break_that_is_nowhere_breaks_nothing() -> None:
+    """Nor is anything written there."""
+    arguments = rises_arguments()
+    size = len(arguments["symbols"]) - surprise.BEFORE
+
+    for nowhere in (-1, -(1 << 40), size, size + 1, 1 << 40):
+        plain, broken = (
+            rises_of(rises_arguments() | {"breaks": np.array(breaks, np.int64)}) for breaks in ([], [nowhere])
+        )
+        assert plain == broken
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.lists(TEXT, max_size=6))
 def test_dense_places_are_the_same(texts: list[str]) -> None:
@@ -126,6 +207,18 @@ def test_dense_places_are_the_same(texts: list[str]) -> None:
     found = junctions.dense(texts)
 
     assert found == junctions._dense(classes, np.array([len(text) for text in texts], np.int64))
+
+
+@pytest.mark.parametrize("apart", [junctions.NEAR - 1, junctions.NEAR, junctions.NEAR + 1])
+@pytest.mark.parametrize("gap", [2 * junctions.AROUND - 1, 2 * junctions.AROUND, 2 * junctions.AROUND + 1])
+@pytest.mark.parametrize("end", [junctions.AROUND - 1, junctions.AROUND, junctions.AROUND + 1])
+def test_places_end_where_they_end(apart: int, gap: int, end: int) -> None:
+    """Junctions as near, places as far apart, and ends as far off as may be; one less and one more."""
+    cluster = "a(" + "a" * (apart - 2) + "(" + "(("
+    text = "a" * end + cluster + "a" * gap + cluster + "a" * end
+    classes = np.array([junctions._CLASS[ord(char)] for char in text], np.uint8)
+
+    assert junctions.dense([text]) == junctions._dense(classes, np.array([len(text)], np.int64))
 
 
 def places(scores: Scores) -> list[tuple[str, int, int]]:
@@ -175,6 +268,7 @@ def rises_arguments() -> dict[str, Any]:
     return {
         "symbols": b"\n" * 7 + b"one two.", "classes": surprise.CLASS, "tables": tables.joined, "begins": tables.begins,
         "factors": surprise._FACTORS, "shift": 32 - surprise.BITS, "most": surprise.MOST, "least": surprise.LEAST,
+        "apart": surprise.APART,
         "breaks": np.array([3], np.int64), "found": np.empty((5, 3), np.int64),
     }  # fmt: skip
 
@@ -228,6 +322,8 @@ def test_what_is_too_short_is_refused(name: str, argument: str) -> None:
         ("rises", "least", 48),
         ("rises", "symbols", b"short"), ("rises", "begins", np.array([[0], [0], [0], [0], [1 << 30]], np.uint32)),
         ("places", "least", 0), ("places", "least", 17), ("places", "near", -1), ("places", "around", 0),
+        ("places", "near", 1 << 30), ("places", "around", 1 << 30), ("highest", "scales", np.array([[1 << 25, 0]])),
+        ("rises", "apart", 0), ("gather", "features", np.empty(2 * 257, np.float32)),
         ("places", "sizes", np.array([20, 20])), ("places", "sizes", np.array([-1, 20])),
         ("places", "sizes", np.array([1 << 62, 20])),
     ],
@@ -246,7 +342,33 @@ def test_texts_must_be_bytes() -> None:
 
 
 def test_a_number_that_leads_beyond_all_words_finds_none() -> None:
-    """A first row past the last, as in a file made by hand."""
-    arguments = gather_arguments() | {"firsts": np.full((1 << 16) + 1, 1 << 31, np.uint32)}
+    """Rows past the last, as in a file made by hand."""
+    firsts = np.full((1 << 16) + 1, 1 << 31, np.uint32)
+    firsts[::2] = 0
 
-    assert kernels.compiled.gather(*arguments.values())[0] == 0  # type: ignore[union-attr]
+    for arguments in (gather_arguments(), gather_arguments() | {"text": b"one two three four five six seven eight"}):
+        assert kernels.compiled.gather(*(arguments | {"firsts": firsts}).values())[0] == 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("good", [True, False])
+def test_no_array_is_kept(name: str, good: bool) -> None:
+    """Neither after an answer nor after a refusal: what a kernel still held could not grow."""
+    arguments = ALL[name]()
+    argument, last = list(arguments.items())[-1]
+    memory = bytearray(last.tobytes() if good else last.tobytes()[:-1])
+
+    with contextlib.nullcontext() if good else pytest.raises(ValueError, match="kernels: "):
+        getattr(kernels.compiled, name)(*(arguments | {argument: memory}).values())
+
+    memory.append(1)
+
+
+def test_they_can_be_switched_off() -> None:
+    """By the environment, for whoever wants no compiled code to read what users send."""
+    command = [sys.executable, "-c", "from outworks.detectors import kernels; print(kernels.compiled)"]
+    environment = os.environ | {"OUTWORKS_KERNELS": "off"}
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "None"

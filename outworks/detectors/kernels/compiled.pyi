@@ -53,6 +53,7 @@ def rises(
     shift: int,
     most: int,
     least: int,
+    apart: int,
     breaks: Array,
     found: Array,
 ) -> int:

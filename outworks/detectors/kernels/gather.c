@@ -1,6 +1,10 @@
 /* gather: the vectors of a text's known words, added up; `meaning.Meaning.said_by_numpy`. */
 #include "kernels.h"
 
+enum {
+    MOST_WIDTH = 256, /* of a vector */
+};
+
 /* The hash of the word that begins at `*at`, which is moved behind it. */
 static uint64_t word(const Hashing *how, const uint8_t *data, Py_ssize_t size, const uint8_t *inside, Py_ssize_t *at) {
     uint64_t hash = 0, power = 1;
@@ -39,9 +43,10 @@ static PyObject *checked_gather(const Py_buffer *b) {
         !fits(vectors, index.known * width, sizeof(float), "vectors") ||
         !fits(squares, index.known, sizeof(float), "squares"))
         return NULL;
-    float *sum = out->buf, *highest = sum + width;
-    double square = 0;
-    memset(sum, 0, (size_t)out->len);
+    if (width > MOST_WIDTH) return refused("the vectors are too wide");
+    /* In doubles: thousands of the same small number, one by one, would lose digits. */
+    double sums[MOST_WIDTH] = {0}, square = 0;
+    float highest[MOST_WIDTH] = {0};
     for (Py_ssize_t i = 0; i < data->len;) {
         const uint8_t *text = data->buf, *in = inside->buf;
         if (!in[text[i]]) {
@@ -54,12 +59,14 @@ static PyObject *checked_gather(const Py_buffer *b) {
         known_bytes += i - begin;
         const float *vector = (const float *)vectors->buf + row * width;
         for (Py_ssize_t n = 0; n < width; n++) {
-            sum[n] += vector[n];
+            sums[n] += vector[n];
             highest[n] = found && highest[n] > vector[n] ? highest[n] : vector[n];
         }
         square += ((const float *)squares->buf)[row];
         found++;
     }
+    float *features = out->buf;
+    for (Py_ssize_t n = 0; n < width; n++) features[n] = (float)sums[n], features[width + n] = highest[n];
     return Py_BuildValue("ndnn", found, square, known_bytes, bytes);
 }
 

@@ -109,6 +109,7 @@ static void consider(const Grams *grams, const Model *model, Py_ssize_t group, i
     uint64_t said = grams->said[last] - grams->said[first], spelt = 0;
     if (end - begin >= RUN) spelt = grams->spelt[end - RUN + 1] - grams->spelt[begin];
     for (Py_ssize_t lane = group * LANES; lane < model->lanes && lane < (group + 1) * LANES; lane++) {
+        /* In numpy's order, and not contracted (-ffp-contract=off): else the last bit would differ. */
         double logit = lowest_lane(&said) / of_words;
         logit += lowest_lane(&spelt) / of_bytes;
         logit *= model->scale[lane];

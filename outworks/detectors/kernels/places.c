@@ -2,7 +2,8 @@
 #include "kernels.h"
 
 enum {
-    MOST_LEAST = 16, /* of junctions.LEAST */
+    MOST_LEAST = 16,   /* of junctions.LEAST */
+    FARTHEST = 1 << 24, /* of NEAR and AROUND */
 };
 
 typedef struct {
@@ -21,8 +22,9 @@ static Py_ssize_t places_of(const Dense *dense, const uint8_t *classes, int64_t 
     for (int64_t i = 0; i + 1 < size; i++) {
         if (!dense->odd[(classes[i] & 7) << 3 | (classes[i + 1] & 7)]) continue;
         last[seen++ % dense->least] = i;
+        if (seen < dense->least) continue;
         int64_t first = last[seen % dense->least]; /* of the last `least` */
-        if (seen < dense->least || i - first > dense->near) continue;
+        if (i - first > dense->near) continue;
         if (high >= 0 && first - high > 2 * dense->around) {
             found[count++] = (Place){text, low, high};
             high = -1;
@@ -42,7 +44,8 @@ static PyObject *checked_places(const Py_buffer *b, const Dense *dense) {
     const Py_buffer *classes = b, *odd = b + 1, *sizes = b + 2, *out = b + 3;
     Py_ssize_t texts = sizes->len / (Py_ssize_t)sizeof(int64_t), found = 0;
     const int64_t *size = sizes->buf;
-    if (dense->least < 1 || dense->least > MOST_LEAST || dense->near < 0 || dense->around < 1)
+    if (dense->least < 1 || dense->least > MOST_LEAST || dense->near < 0 || dense->near > FARTHEST ||
+        dense->around < 1 || dense->around > FARTHEST)
         return refused("near, least or around are out of range");
     if (!fits(odd, 64, 1, "odd") || !fits(sizes, texts, sizeof(int64_t), "sizes") ||
         !fits(out, classes->len / (2 * dense->around) + texts, sizeof(Place), "places"))

@@ -2,9 +2,9 @@
 #include "kernels.h"
 
 enum {
-    BEFORE = 7,      /* characters that n-grams reach back; surprise.BEFORE */
-    TABLES = 5,      /* of n-grams; surprise.Tables */
-    BROKEN = -32000, /* units at a break; surprise.BROKEN */
+    BEFORE = 7, /* characters that n-grams reach back; surprise.BEFORE */
+    TABLES = 5, /* of n-grams; surprise.Tables */
+    BREAK = INT16_MIN, /* in place of evidence: no span goes over it, however high it stands */
 };
 
 typedef struct {
@@ -36,50 +36,56 @@ static void read_evidence(Read *read, const uint8_t *symbols, const uint8_t *cla
     }
 }
 
-/* One rise again, in which a pair of characters counts once; the spans in it that still reach `least`. */
-static Py_ssize_t again(const Read *read, Py_ssize_t from, Py_ssize_t to, int least, Rise *found) {
+static int64_t higher(int64_t height, int16_t units) {
+    return units == BREAK || height + units < 0 ? 0 : height + units;
+}
+
+/* One rise again, in which a pair of characters counts once until all has sunk to zero, or by `apart` from its top; the
+ * spans in it that still reach `least`. */
+static Py_ssize_t again(const Read *read, Py_ssize_t from, Py_ssize_t to, int least, int apart, Rise *found) {
     uint64_t seen[(1 << 14) / 64] = {0};
     Py_ssize_t count = 0;
     int64_t height = 0;
-    Rise rise = {0};
+    Rise rise = {from, from, 0};
     for (Py_ssize_t n = from; n < to; n++) {
-        if (!height) rise = (Rise){n, n, 0};
-        int units = read->evidence[n];
+        int16_t units = read->evidence[n];
         uint64_t *where = seen + read->pairs[n] / 64, bit = (uint64_t)1 << read->pairs[n] % 64;
         if (units > 0 && *where & bit) units = 0;
         if (units > 0) *where |= bit;
-        height = height + units > 0 ? height + units : 0;
+        height = higher(height, units);
         if (height > rise.height) rise.end = n + 1, rise.height = height;
-        if ((!height || n == to - 1) && rise.height >= least) {
-            found[count++] = rise;
-            rise.height = 0;
-        }
+        if (rise.height - height >= apart) height = 0;
+        if (height && n < to - 1) continue;
+        if (rise.height >= least) found[count++] = rise;
+        if (rise.height) memset(seen, 0, sizeof seen);
+        rise = (Rise){n + 1, n + 1, 0};
     }
     return count;
 }
 
-static Py_ssize_t find_rises(const Read *read, int least, Rise *found) {
+/* Repetition only takes away, so what is too low with it is too low without. */
+static Py_ssize_t find_rises(const Read *read, int least, int apart, Rise *found) {
     Py_ssize_t count = 0;
     for (Py_ssize_t i = 0, from = 0; i < read->count; from = i) {
         int64_t height = 0, peak = 0;
         do {
-            height += read->evidence[i++];
+            height = higher(height, read->evidence[i++]);
             if (height > peak) peak = height;
-        } while (height > 0 && i < read->count);
-        if (peak >= least) count += again(read, from, i, least, found + count);
+        } while (height && i < read->count);
+        if (peak >= least) count += again(read, from, i, least, apart, found + count);
     }
     return count;
 }
 
-static PyObject *checked_rises(const Py_buffer *b, int shift, int most, int least) {
+static PyObject *checked_rises(const Py_buffer *b, int shift, int most, int least, int apart) {
     const Py_buffer *symbols = b, *classes = b + 1, *tables = b + 2, *begins = b + 3, *factors = b + 4, *breaks = b + 5;
     const Py_buffer *out = b + 6;
     Read read = {.count = symbols->len - BEFORE};
     Py_ssize_t broken = breaks->len / (Py_ssize_t)sizeof(int64_t);
     const uint32_t *begin = begins->buf, *factor = factors->buf;
     /* Where `least` is more than `most`, a span has two characters or more: there is room for all. */
-    if (shift < 8 || shift > 24 || most < 1 || most > 1000 || least <= most || read.count < 0)
-        return refused("symbols, shift, most or least are out of range");
+    if (shift < 8 || shift > 24 || most < 1 || most > 1000 || least <= most || apart < 1 || read.count < 0)
+        return refused("symbols, shift, most, least or apart are out of range");
     if (!fits(classes, 128, 1, "classes") || !fits(begins, TABLES, sizeof(uint32_t), "begins") ||
         !fits(factors, TABLES, sizeof(uint32_t), "factors") || !fits(breaks, broken, sizeof(int64_t), "breaks") ||
         !fits(out, read.count / 2 + 1, sizeof(Rise), "rises"))
@@ -94,9 +100,9 @@ static PyObject *checked_rises(const Py_buffer *b, int shift, int most, int leas
     read_evidence(&read, symbols->buf, classes->buf, tables->buf, begin, factor, shift, most);
     for (Py_ssize_t n = 0; n < broken; n++) {
         int64_t at = ((const int64_t *)breaks->buf)[n];
-        if (at >= 0 && at < read.count) read.evidence[at] = BROKEN;
+        if (at >= 0 && at < read.count) read.evidence[at] = BREAK;
     }
-    Py_ssize_t found = find_rises(&read, least, out->buf);
+    Py_ssize_t found = find_rises(&read, least, apart, out->buf);
     if (others) PyEval_RestoreThread(others);
     PyMem_Free(read.evidence);
     return PyLong_FromSsize_t(found);
@@ -105,10 +111,11 @@ static PyObject *checked_rises(const Py_buffer *b, int shift, int most, int leas
 PyObject *rises(PyObject *module, PyObject *args) {
     (void)module;
     Py_buffer b[7];
-    int shift, most, least;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*iiiy*w*", b, b + 1, b + 2, b + 3, b + 4, &shift, &most, &least, b + 5, b + 6))
+    int shift, most, least, apart;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*iiiiy*w*", b, b + 1, b + 2, b + 3, b + 4, &shift, &most, &least, &apart, b + 5,
+                          b + 6))
         return NULL;
-    PyObject *answer = checked_rises(b, shift, most, least);
+    PyObject *answer = checked_rises(b, shift, most, least, apart);
     release(b, 7);
     return answer;
 }
