@@ -108,34 +108,27 @@ class Detector:
         best = grams
         if self._words is not None and side is Side.REQUEST:
             best = self._lifted(self._words, grams, encoded)
-        logits = best.tolist()
         names, scores = columns.names, [_logistics(best) * columns.scale]
-        strings = self._strings(texts) if side is not Side.OUTPUT else {}
+        spans: dict[int, list[Located]] = {}
         if side is not Side.OUTPUT:
+            spans = self._strings(texts)
             names = [*names, str(Category.ADVERSARIAL_STRING)]
-            scores.append(_surest(strings, len(texts)))
+            scores.append(_surest(spans, len(texts)))
         if topics and side is not Side.CONTENT:
             names = [*names, *map(str, MODERATION)]
             scores.append(_logistics(highest(self._topics, encoded).logits))
-        spans: dict[int, list[Located]] = strings
         rows = np.concatenate(scores, axis=1).tolist()
-        for n in sorted({n for n, lane in np.argwhere(grams > 0).tolist() if lane in columns.shown}):
-            at = [lane for lane in columns.shown if grams[n, lane] > 0]
-            places = zip(seen.starts[n, at].tolist(), seen.ends[n, at].tolist(), strict=True)
-            pointed = [
-                Located(columns.lanes[lane], *_characters(texts[n], encoded[n], *place), rows[n][lane])
-                for lane, place in zip(at, places, strict=True)
-            ]
-            spans[n] = sorted(pointed + spans.get(n, []), key=_score, reverse=True)
+        for n, lane in np.argwhere(grams > 0).tolist():
+            if lane in columns.shown:
+                start, end = int(seen.starts[n, lane]), int(seen.ends[n, lane])
+                place = _characters(texts[n], encoded[n], start, end)
+                spans.setdefault(n, []).append(Located(columns.lanes[lane], *place, rows[n][lane]))
+        for places in spans.values():
+            places.sort(key=_score, reverse=True)
         unsure = self._unsure(encoded, side, best)
         return [
-            Scores(
-                dict(zip(names, row, strict=True)),
-                tuple(spans[n][:_SPANS]) if n in spans else (),
-                n in unsure,
-                tuple(logits[n]),
-            )
-            for n, row in enumerate(rows)
+            Scores(dict(zip(names, row, strict=True)), tuple(spans.get(n, ())[:_SPANS]), n in unsure, tuple(logits))
+            for n, (row, logits) in enumerate(zip(rows, best.tolist(), strict=True))
         ]
 
     def look_again(self, text: str, side: Side, scores: Scores) -> Scores:
@@ -215,7 +208,7 @@ class Detector:
         return lifted
 
     def _strings(self, texts: Sequence[str]) -> dict[int, list[Located]]:
-        """By text, where there are any: the surest first."""
+        """By text, where there are any."""
         found: dict[int, list[Located]] = {}
         places = dense(texts)
         if places:
@@ -226,8 +219,6 @@ class Detector:
                 text, at, _ = places[part]
                 located = Located(Category.ADVERSARIAL_STRING, at + start, at + end, score)
                 found.setdefault(text, []).append(located)
-        for each in found.values():
-            each.sort(key=_score, reverse=True)
         return found
 
 
@@ -282,7 +273,7 @@ def _surest(strings: Mapping[int, Sequence[Located]], texts: int) -> Array:
     """[texts, 1]: the score of each text's surest string, 0 without any."""
     scores = np.zeros((texts, 1))
     for text, found in strings.items():
-        scores[text] = found[0].score
+        scores[text] = max(each.score for each in found)
     return scores
 
 
