@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 POLICY ?= examples/quickstart/outworks.toml
-KERNELS := $(wildcard outworks/detectors/kernels/*.[ch])
+KERNELS := $(wildcard outworks/kernels/*.[ch])
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types layers docs sanitize reference table lab bench clean
@@ -74,4 +74,4 @@ bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and t
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf build outworks/detectors/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build outworks/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

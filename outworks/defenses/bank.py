@@ -195,13 +195,12 @@ class Bank:
         """
         if len(data) < CONTAINED_FROM or not (self._exact or self._near):
             return []
-        text = _Shingled(data)
-        marks = self._sieve.marks(text.found)
         wants_near = near is not None and self._near > 0
-        known = len(marks) - marks.count(0)
-        if not known or (_ANCHORED not in marks and not (wants_near and known >= _FEWEST)):
+        sifted = self._sieve.sifted(data)
+        if sifted.highest < _ANCHORED and not (wants_near and sifted.known >= _FEWEST):
             return []
-        places = let_through(marks)
+        text = _Shingled(data)
+        places = let_through(self._sieve.marks(text.found))
         found = self._shingles.find(text.keys(places))
         if not len(found.places):
             return []
@@ -252,11 +251,10 @@ class Bank:
         settled = max(0, len(data) - WIDTH + 1)
         if not settled:
             return Reading((), 0)
-        text = _Shingled(data)
-        marks = self._opening_sieve.marks(text.found)
-        if marks.count(0) == len(marks):
+        if not self._opening_sieve.sifted(data).known:
             return Reading((), settled)
-        places = let_through(marks)
+        text = _Shingled(data)
+        places = let_through(self._opening_sieve.marks(text.found))
         found = self._openings.find(text.keys(places))
         hits: list[Hit] = []
         digests: dict[tuple[int, int], str] = {}

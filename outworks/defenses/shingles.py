@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from outworks import kernels
 
 Keys = NDArray[np.uint64]
 
@@ -14,6 +17,7 @@ WIDTH = 10
 SKETCH = 32
 """Shingles kept of a text, at most."""
 _FIRST, _SECOND, _MIX = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 32))
+_FACTORS = np.array([_FIRST, _SECOND], np.uint64)
 _WORD, _PLACE = np.dtype("<u8"), np.dtype(np.int64)
 _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 
@@ -187,6 +191,15 @@ class Found(msgspec.Struct, frozen=True):
     """The number of that key."""
 
 
+class Sifted(NamedTuple):
+    """What a sieve lets through of a text."""
+
+    known: int
+    """How many keys."""
+    highest: int
+    """The greatest mark of these; 0 without any."""
+
+
 class Sieve:
     """A byte a bucket: tells of most texts, in a handful of numpy calls, that none of their keys is known.
 
@@ -203,6 +216,18 @@ class Sieve:
         """Let keys through with a mark; of several marks in one bucket the greatest holds."""
         buckets = (_undone(hashed) >> self._shift).view(np.int64)
         self._marks[buckets] = np.maximum(self._marks[buckets], np.uint8(mark))
+
+    def sifted(self, data: bytes) -> Sifted:
+        """Of a normal form, how much is let through: most texts end here."""
+        if (fast := kernels.compiled) is None:
+            return self.sifted_by_numpy(data)
+        return Sifted(*fast.sift(data, _FACTORS, 64 - self.bits, self._marks))
+
+    def sifted_by_numpy(self, data: bytes) -> Sifted:
+        """The same where there is no compiler."""
+        marks = self.marks(unmixed(data))
+        known = len(marks) - marks.count(0)
+        return Sifted(known, max(marks) if known else 0)
 
     def marks(self, found: NDArray[np.uint64]) -> bytes:
         """The mark of every key of a text, given unmixed; 0 for one that is certainly not known."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from outworks.detectors import kernels
+from outworks import kernels
 
 Array: TypeAlias = NDArray[Any]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors import kernels
+from outworks import kernels
 from outworks.detectors.grams import (
     BUCKETS,
     CHUNK,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.detectors import kernels
+from outworks import kernels
 from outworks.detectors.files import content, sums
 from outworks.detectors.grams import CHUNK, FACTORS, PLACED, Array, hashed
 

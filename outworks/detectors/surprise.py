@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from outworks.detectors import kernels
+from outworks import kernels
 from outworks.detectors.files import content, sums
 from outworks.detectors.grams import firsts
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from outworks.detectors import BLOCKING, CATEGORIES, MODERATION, Category, Detector, Scores, Side, kernels
+from outworks import kernels
+from outworks.detectors import BLOCKING, CATEGORIES, MODERATION, Category, Detector, Scores, Side
 from outworks.detectors.detector import flagged
 
 ORDERS = (

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outworks.detectors import junctions, kernels, linear, meaning, surprise
+from outworks import kernels
+from outworks.defenses import shingles
+from outworks.detectors import junctions, linear, meaning, surprise
 from outworks.detectors.categories import Side
 from outworks.detectors.detector import DATA, Detector, Scores
 from outworks.detectors.grams import BUCKETS, CHUNK, FACTORS, PLACED, SHIFT, WORD_BYTES
@@ -245,6 +247,29 @@ def test_detectors_say_the_same(side: Side, monkeypatch: pytest.MonkeyPatch) -> 
         assert sum(bool(each.spans) for each in found) > 50
 
 
+@settings(deadline=None, max_examples=100)
+@given(data=st.binary(max_size=300) | TEXT.map(str.encode), known=st.lists(st.integers(0, 290), max_size=4))
+def test_a_sieve_lets_the_same_through(data: bytes, known: list[int]) -> None:
+    """How much of a text, and the greatest mark, whichever of its runs the sieve knows."""
+    sieve = shingles.Sieve(12)
+    keys = shingles.keys(data)
+    for mark, at in enumerate(known, 1):
+        sieve.add(keys[at : at + 1], mark)
+
+    found = sieve.sifted(data)
+
+    assert found == sieve.sifted_by_numpy(data)
+    assert found.highest >= max((mark for mark, at in enumerate(known, 1) if at < len(keys)), default=0)
+
+
+def test_a_run_is_sifted_as_long_as_it_is() -> None:
+    """Ten bytes are one run; nine are none."""
+    sieve = shingles.Sieve(12)
+    sieve.add(shingles.keys(b"0123456789"), 2)
+
+    assert [sieve.sifted(b"0123456789"[:size]) for size in (0, 9, 10)] == [(0, 0), (0, 0), (1, 2)]
+
+
 def highest_arguments() -> dict[str, Any]:
     it = TABLES[3]
     return {
@@ -280,10 +305,17 @@ def places_arguments() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def sift_arguments() -> dict[str, Any]:
+    return {
+        "data": b"one two three", "factors": shingles._FACTORS, "shift": 52, "marks": np.ones(1 << 12, np.uint8),
+    }  # fmt: skip
+
+
 ALL: dict[str, Callable[[], dict[str, Any]]] = {
     "highest": highest_arguments, "gather": gather_arguments, "rises": rises_arguments, "places": places_arguments,
+    "sift": sift_arguments,
 }  # fmt: skip
-FREE = {("highest", "texts"), ("gather", "text"), ("rises", "breaks")}
+FREE = {("highest", "texts"), ("gather", "text"), ("rises", "breaks"), ("sift", "data")}
 """What may be of any length."""
 
 
@@ -323,7 +355,8 @@ def test_what_is_too_short_is_refused(name: str, argument: str) -> None:
         ("rises", "symbols", b"short"), ("rises", "begins", np.array([[0], [0], [0], [0], [1 << 30]], np.uint32)),
         ("places", "least", 0), ("places", "least", 17), ("places", "near", -1), ("places", "around", 0),
         ("places", "near", 1 << 30), ("places", "around", 1 << 30), ("highest", "scales", np.array([[1 << 25, 0]])),
-        ("rises", "apart", 0), ("gather", "features", np.empty(2 * 257, np.float32)),
+        ("rises", "apart", 0), ("sift", "shift", 31), ("sift", "shift", 57),
+        ("gather", "features", np.empty(2 * 257, np.float32)),
         ("places", "sizes", np.array([20, 20])), ("places", "sizes", np.array([-1, 20])),
         ("places", "sizes", np.array([1 << 62, 20])),
     ],
@@ -366,7 +399,7 @@ def test_no_array_is_kept(name: str, good: bool) -> None:
 
 def test_they_can_be_switched_off() -> None:
     """By the environment, for whoever wants no compiled code to read what users send."""
-    command = [sys.executable, "-c", "from outworks.detectors import kernels; print(kernels.compiled)"]
+    command = [sys.executable, "-c", "from outworks import kernels; print(kernels.compiled)"]
     environment = os.environ | {"OUTWORKS_KERNELS": "off"}
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

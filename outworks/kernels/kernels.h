@@ -1,4 +1,4 @@
-/* kernels: the first stage's inner loops, each one pass over a text where numpy takes a dozen.
+/* kernels: the inner loops of detectors and fingerprints, each one pass over a text where numpy takes a dozen.
  *
  * Everything here has a twin in numpy, named at the head of its file, that says what it computes, works where there is
  * no compiler, and is what this is tested against. Whole numbers come out the same to the bit. A text's bytes only ever
@@ -20,6 +20,7 @@ PyObject *highest(PyObject *module, PyObject *args);
 PyObject *gather(PyObject *module, PyObject *args);
 PyObject *rises(PyObject *module, PyObject *args);
 PyObject *places(PyObject *module, PyObject *args);
+PyObject *sift(PyObject *module, PyObject *args);
 
 enum {
     BYTES = 256,  /* different ones */

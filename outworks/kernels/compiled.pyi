@@ -25,9 +25,9 @@ def highest(
     starts: Array,
     ends: Array,
 ) -> None:
-    """`linear.highest`. `inside` and `values` [4, 256], `factors` [4] (uint64) as in `grams`; `tables` uint64 [groups,
-    2 << 64 - shift]; `scale`, `bias` float64 [lanes]; `scales` int64 [scales, 2], widest first. Written to: `logits`
-    float64, `starts`, `ends` int64 [texts, lanes]."""
+    """`detectors.linear.highest`. `inside`, `values` [4, 256] and `factors` [4] (uint64) as in `grams`; `tables` uint64
+    [groups, 2 << 64 - shift]; `scale`, `bias` float64 [lanes]; `scales` int64 [scales, 2], widest first. Written to:
+    `logits` float64, `starts`, `ends` int64 [texts, lanes]."""
 
 def gather(
     text: bytes,
@@ -64,3 +64,7 @@ def rises(
 def places(classes: Array, odd: Array, near: int, least: int, around: int, sizes: Array, found: Array) -> int:
     """How many places `junctions.dense` finds. `classes` uint8 of all texts, one other between two; `odd` bool [64];
     `sizes` int64 [texts]. Written to: `found` int64 [len(classes) // (2 * around) + texts, 3]: text, start and end."""
+
+def sift(data: bytes, factors: Array, shift: int, marks: Array) -> tuple[int, int]:
+    """How many runs of 10 bytes a sieve has a mark for, and the highest of these; 0 and 0 without any. `factors` uint64
+    [2]; `marks` uint8 [2 ^ (64 - shift)]."""

@@ -6,13 +6,14 @@ static PyMethodDef METHODS[] = {
     {"gather", gather, METH_VARARGS, NULL},
     {"rises", rises, METH_VARARGS, NULL},
     {"places", places, METH_VARARGS, NULL},
+    {"sift", sift, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot SLOTS[] = {{0, NULL}};
 
 static struct PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, .m_name = "outworks.detectors.kernels.compiled", .m_methods = METHODS, .m_slots = SLOTS,
+    PyModuleDef_HEAD_INIT, .m_name = "outworks.kernels.compiled", .m_methods = METHODS, .m_slots = SLOTS,
 };
 
 PyMODINIT_FUNC PyInit_compiled(void) {
