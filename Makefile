@@ -32,7 +32,7 @@ run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on
 test: $(VENV)/develops  ## the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
 
-check: format lint types layers docs test sanitize  ## format, lint, types, layers, docs and tests
+check: format lint types layers docs test sanitize  ## format, lint, types, layers, docs, tests, and the compiled parts under sanitizers
 
 format: $(VENV)/develops
 	$(BIN)/ruff format --check .
@@ -74,4 +74,4 @@ bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and t
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf build outworks/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build *.egg-info outworks/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -201,7 +201,7 @@ class Sifted(NamedTuple):
 
 
 class Sieve:
-    """A byte a bucket: tells of most texts, in a handful of numpy calls, that none of their keys is known.
+    """A byte a bucket: tells of most texts, in one pass or a handful of numpy calls, that none of their keys is known.
 
     A call costs more than what it does to 300 bytes, and a chained table of megabytes costs a cache miss a key; so the
     keys of a text are mixed, and looked up in an `Index`, only where this lets them through.

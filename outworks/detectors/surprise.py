@@ -216,7 +216,7 @@ def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Seque
 
 def _again(evidence: Array, pairs: Array, start: int, end: int) -> Iterator[Rise]:
     """One rise again. Repetition is no evidence ("____", "[ [ [ ["): a pair of characters counts once, until all has
-    sunk. What came before must not use up what a string is found by."""
+    sunk to zero, or by APART. What came before must not use up what a string is found by."""
     height = begin = top = best = 0
     seen: set[int] = set()
     units = zip(evidence[start:end].tolist(), pairs[start:end].tolist(), strict=True)

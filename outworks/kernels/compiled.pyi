@@ -1,6 +1,6 @@
 """The kernels, compiled. Arrays are contiguous, of the type named; ValueError where one is not as long as it must be.
 
-Text is never indexed with; it only chooses places in tables whose lengths were compared first.
+A byte of text only ever chooses a place in a table whose length was compared first.
 """
 
 from typing import Any, TypeAlias

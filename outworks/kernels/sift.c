@@ -18,7 +18,7 @@ static uint64_t word_at(const uint8_t *data) {
 
 static PyObject *checked_sift(const Py_buffer *b, int shift) {
     const Py_buffer *data = b, *factors = b + 1, *marks = b + 2;
-    if (shift < 32 || shift > 56) return refused("shift is out of range");
+    if (shift < 36 || shift > 56) return refused("shift is out of range");
     if (!fits(factors, 2, sizeof(uint64_t), "factors") || !fits(marks, (Py_ssize_t)1 << (64 - shift), 1, "marks"))
         return NULL;
     const uint64_t first = ((const uint64_t *)factors->buf)[0], second = ((const uint64_t *)factors->buf)[1];

@@ -368,3 +368,17 @@ def test_spans_are_those_that_are_found_a_character_at_a_time() -> None:
         assert surprise._stretch(tables, text, []) == spans
         found += len(spans)
     assert found > 300
+
+
+def test_a_rise_ends_where_ordinary_text_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However high it stood: what comes after is found for itself. Read a character at a time it is the same."""
+    tables = surprise.load()
+    prose = " and so the whole family went back to the house by the lake for dinner" * 3
+    text = "\n" * surprise.BEFORE + (SALADS[0] + SALADS[1] + SALADS[2] + prose + SALADS[3] + prose) * 2
+
+    spans = _slowly(tables, text)
+
+    assert surprise._stretch_by_numpy(tables, text, []) == spans
+    assert surprise._stretch(tables, text, []) == spans
+    monkeypatch.setattr(surprise, "APART", 10**6)
+    assert _slowly(tables, text) != spans

@@ -57,7 +57,7 @@ def test_a_machine_made_string_is_found_where_it_stands(detector: Detector) -> N
 
 
 def test_a_string_is_told_once(detector: Detector) -> None:
-    """Also where two stretches that overlap have both seen it."""
+    """Also where two stretches that overlap have both seen it whole."""
     texts = [f"Could you tell me, please, how far it is from here to the sea? {STRING}" for _ in range(90)]
 
     for scores in detector.score_all(texts, Side.REQUEST):
