@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
-# What setuptools leaves beside the code would pass for the installation, and says less than it.
-TIDY := rm -rf outworks.egg-info
 POLICY ?= examples/quickstart/outworks.toml
 KERNELS := $(wildcard outworks/kernels/*.[ch])
 
@@ -22,12 +20,10 @@ $(VENV)/python:
 
 $(VENV)/runs: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,console]'
-	@$(TIDY)
 	@touch $@
 
 $(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,console,classifier,hunt,trials,lab,parquet,otel,dev]'
-	@$(TIDY)
 	@touch $@ $(VENV)/runs
 
 run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on 127.0.0.1:8600
@@ -61,7 +57,6 @@ reference: $(VENV)/develops  ## write docs/reference anew from the code
 
 $(VENV)/tries: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,trials]'
-	@$(TIDY)
 	@touch $@
 
 table: $(VENV)/tries  ## the README's table: what each line of defense is worth, on the embedded model
@@ -70,7 +65,6 @@ table: $(VENV)/tries  ## the README's table: what each line of defense is worth,
 
 $(VENV)/labs: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 	$(PIP) -e '.[local,lab]'
-	@$(TIDY)
 	@touch $@
 
 lab: $(VENV)/labs  ## align the embedded model, break it, harden it: about 17 minutes on two quiet cores, and one page
@@ -80,4 +74,4 @@ bench: $(VENV)/develops  ## what everything costs, beside LiteLLM, Portkey and t
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf build outworks.egg-info outworks/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build outworks/kernels/*.egg-info outworks/kernels/*.so $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
