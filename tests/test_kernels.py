@@ -21,6 +21,8 @@ from outworks.detectors.categories import Side
 from outworks.detectors.detector import DATA, Detector, Scores
 from outworks.detectors.grams import BUCKETS, CHUNK, FACTORS, PLACED, SHIFT, WORD_BYTES
 from outworks.detectors.linear import NARROW, WIDE, Table, packed
+from outworks.detectors.views import automata, glance, shifting
+from outworks.detectors.views.disguise import DISGUISES
 
 pytestmark = pytest.mark.skipif(kernels.compiled is None, reason="the package was built without a C compiler")
 
@@ -41,6 +43,7 @@ WORDS = (
     "The",
     "42",
     "  ",
+    "\u00a0",
     ".",
 )
 TEXT = st.lists(st.sampled_from(WORDS + SALAD) | st.text(max_size=6), max_size=120).map(" ".join)
@@ -170,7 +173,7 @@ def test_a_rise_reaches_what_it_reaches() -> None:
     text = "\n" * surprise.BEFORE + SALAD[0]
     (highest,) = (max(surprise._stretch(strings(), text, []), key=lambda rise: rise.height),)
     arguments = rises_arguments() | {"symbols": surprise._symbols(text)}
-    arguments["found"] = np.empty((len(SALAD[0]) // 2 + 1, 3), np.int64)
+    arguments["found"] = np.empty((len(SALAD[0]) // 2 + 1, 4), np.int64)
 
     assert list(highest) in rises_of(arguments | {"least": highest.height})
     assert list(highest) not in rises_of(arguments | {"least": highest.height + 1})
@@ -192,7 +195,7 @@ def test_a_break_that_is_nowhere_breaks_nothing() -> None:
     """Nor is anything written there."""
     text = "\n" * surprise.BEFORE + SALAD[0]
     size = len(text) - surprise.BEFORE
-    given_ = rises_arguments() | {"symbols": surprise._symbols(text), "found": np.empty((size // 2 + 1, 3), np.int64)}
+    given_ = rises_arguments() | {"symbols": surprise._symbols(text), "found": np.empty((size // 2 + 1, 4), np.int64)}
 
     plain = rises_of(given_ | {"breaks": np.empty(0, np.int64)})
 
@@ -271,6 +274,73 @@ def test_a_run_is_sifted_as_long_as_it_is() -> None:
     assert [sieve.sifted(b"0123456789"[:size]) for size in (0, 9, 10)] == [(0, 0), (0, 0), (1, 2)]
 
 
+ODD = st.sampled_from(
+    ("a1a", "1a 1", "%4", "%4f", "&", "&a", "&amp;", "\\", "\\x", "011", "01" * 16, "\x1b", "gur ", " ot ")
+)
+CODE = st.text(alphabet="abcxyzABC019 .-\n%&#\\;@$", max_size=24)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.lists(CODE | ODD | TEXT, max_size=6).map("".join), max_size=6))
+def test_the_same_texts_are_suspect(texts: list[str]) -> None:
+    """Whatever stands in them, and wherever one ends."""
+    found = glance.suspects(texts)
+
+    assert found == glance.suspects_by_search(texts)
+    assert found == [n for n, text in enumerate(texts) if not glance.is_plain(text)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 497, 498, 499, 510, 511, 512, 513, 514, 1_024, 20_000])
+def test_a_sign_is_seen_wherever_it_stands(size: int) -> None:
+    """First, last, and over every edge of what is read before it is looked whether all is known."""
+    plain = ("lamp and oil " * (size // 13 + 1))[:size]
+    signs = ["x1y", " a b c d", "1a 1", "a" * 16, "\\u", "%4f", "&#65;", "01100110 " * 4, "\x1b", " gur ", " eht "]
+    texts = [text for sign in signs for text in (plain + sign, sign + plain, plain[: size // 2] + sign + plain)]
+    nothing = ["%4", "a" * 15, "& ", "0110", " a b", "\\y", " ghr "]
+    texts += [plain + " " + none + " " + plain for none in nothing]
+
+    found = glance.suspects(texts)
+
+    assert found == glance.suspects_by_search(texts)
+    assert found == list(range(3 * len(signs)))
+
+
+def test_every_disguise_is_suspect() -> None:
+    """And every sign by itself, in capitals, at the end of a line; in brackets at most where the search says so."""
+    said = "Could you tell me how the people of this town would like to begin with their letter of thanks?"
+    texts = [disguise(said, random.Random(3)) for disguise in DISGUISES.values()]
+    texts += [frame.format(word) for word in shifting.SIGNS for frame in ("{}", "so {}on", "so{}\non", "({})", "{}!")]
+    texts += [text.upper() for text in texts]
+
+    assert glance.suspects(texts) == glance.suspects_by_search(texts)
+    assert len(glance.suspects(texts)) > len(shifting.SIGNS)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sets(st.text("abc ", min_size=1, max_size=5), min_size=1, max_size=12), st.text("abc \n.", max_size=40))
+def test_words_are_met_where_they_end(known: set[str], text: str) -> None:
+    """The table of words, read one character at a time."""
+    classes = bytes("abc ".find(chr(code)) + 1 for code in range(256))
+    follow = automata.words([word.encode() for word in known], classes)
+    met, state = [], 0
+    for at, char in enumerate(text, 1):
+        state = int(follow[state % automata.MET, classes[ord(char)]])
+        if state >= automata.MET:
+            met.append(at)
+
+    assert met == [at for at in range(1, len(text) + 1) if text[:at].endswith(tuple(known))]
+
+
+def test_a_table_has_room_for_so_many() -> None:
+    """Places and states beyond it are refused, not cut."""
+    classes = bytes(code % automata.LINE for code in range(256))
+
+    with pytest.raises(ValueError, match="65 places: expected 64"):
+        automata.bits([[b"a"] * 64], [[b"b"]])
+    with pytest.raises(ValueError, match="expected 32768"):
+        automata.words([random.Random(n).randbytes(40) for n in range(1_000)], classes)
+
+
 def highest_arguments() -> dict[str, Any]:
     it = TABLES[3]
     return {
@@ -295,7 +365,7 @@ def rises_arguments() -> dict[str, Any]:
         "symbols": b"\n" * 7 + b"one two.", "classes": surprise.CLASS, "tables": tables.joined, "begins": tables.begins,
         "factors": surprise._FACTORS, "shift": 32 - surprise.BITS, "most": surprise.MOST, "least": surprise.LEAST,
         "apart": surprise.APART,
-        "breaks": np.array([3], np.int64), "found": np.empty((5, 3), np.int64),
+        "breaks": np.array([3], np.int64), "found": np.empty((5, 4), np.int64),
     }  # fmt: skip
 
 
@@ -312,11 +382,18 @@ def sift_arguments() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def glance_arguments() -> dict[str, Any]:
+    return {
+        "texts": (b"one two", b""), "masks": glance._BITS.masks, "ends": glance._BITS.ends, "classes": glance._CLASSES,
+        "follow": glance._WORDS, "found": bytearray(2),
+    }  # fmt: skip
+
+
 ALL: dict[str, Callable[[], dict[str, Any]]] = {
     "highest": highest_arguments, "gather": gather_arguments, "rises": rises_arguments, "places": places_arguments,
-    "sift": sift_arguments,
+    "sift": sift_arguments, "glance": glance_arguments,
 }  # fmt: skip
-FREE = {("highest", "texts"), ("gather", "text"), ("rises", "breaks"), ("sift", "data")}
+FREE = {("highest", "texts"), ("glance", "texts"), ("gather", "text"), ("rises", "breaks"), ("sift", "data")}
 """What may be of any length."""
 
 
@@ -339,7 +416,9 @@ def test_what_is_too_short_is_refused(name: str, argument: str) -> None:
     """No array is read or written past its end."""
     arguments = ALL[name]()
     whole = arguments[argument]
-    cut = whole[:-1] if isinstance(whole, bytes) else np.frombuffer(bytearray(whole.tobytes()[:-1]), np.uint8)
+    cut = (
+        whole[:-1] if isinstance(whole, bytes | bytearray) else np.frombuffer(bytearray(whole.tobytes()[:-1]), np.uint8)
+    )
 
     with pytest.raises(ValueError, match="kernels: "):
         getattr(kernels.compiled, name)(*(arguments | {argument: cut}).values())
@@ -360,6 +439,8 @@ def test_what_is_too_short_is_refused(name: str, argument: str) -> None:
         ("gather", "features", np.empty(2 * 257, np.float32)),
         ("places", "sizes", np.array([20, 20])), ("places", "sizes", np.array([-1, 20])),
         ("places", "sizes", np.array([1 << 62, 20])),
+        ("glance", "follow", np.zeros((3, 32), np.uint16)), ("glance", "follow", np.zeros((0, 32), np.uint16)),
+        ("glance", "follow", np.zeros((1 << 16, 32), np.uint16)), ("glance", "texts", (b"one",)),
     ],
 )  # fmt: skip
 def test_what_is_out_of_range_is_refused(name: str, argument: str, value: object) -> None:
@@ -371,8 +452,18 @@ def test_what_is_out_of_range_is_refused(name: str, argument: str, value: object
 def test_texts_must_be_bytes() -> None:
     """In a tuple, which nobody changes meanwhile."""
     for texts in (("one", b"two"), [b"one", b"two"], (None, b"")):
-        with pytest.raises(TypeError):
-            kernels.compiled.highest(*(highest_arguments() | {"texts": texts}).values())  # type: ignore[union-attr]
+        for name in ("highest", "glance"):
+            with pytest.raises(TypeError):
+                getattr(kernels.compiled, name)(*(ALL[name]() | {"texts": texts}).values())
+
+
+def test_a_state_that_is_none_leads_nowhere_else() -> None:
+    """As in a table made by hand: a place is taken modulo the table."""
+    arguments = glance_arguments() | {"classes": b"\xff" * 256, "follow": np.full((4, 32), 0x7FFF, np.uint16)}
+
+    kernels.compiled.glance(*arguments.values())  # type: ignore[union-attr]
+
+    assert arguments["found"] == bytes(2)
 
 
 def test_a_number_that_leads_beyond_all_words_finds_none() -> None:
@@ -390,7 +481,9 @@ def test_no_array_is_kept(name: str, good: bool) -> None:
     """Neither after an answer nor after a refusal: what a kernel still held could not grow."""
     arguments = ALL[name]()
     argument, last = list(arguments.items())[-1]
-    memory = bytearray(last.tobytes() if good else last.tobytes()[:-1])
+    memory = bytearray(last)
+    if not good:
+        memory.pop()
 
     with contextlib.nullcontext() if good else pytest.raises(ValueError, match="kernels: "):
         getattr(kernels.compiled, name)(*(arguments | {argument: memory}).values())
@@ -411,3 +504,13 @@ def test_they_can_be_switched_off(value: str, said: str) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
 
     assert said in done.stdout + done.stderr
+
+
+def test_kernels_of_other_sources_are_refused() -> None:
+    """In a working tree an old build outlives a change of its sources: what to do is said at once."""
+    script = "import importlib; from outworks import kernels; kernels.compiled.SHAPE = 1; importlib.reload(kernels)"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert f"(shape 1, expected {kernels.SHAPE}): install the package again" in done.stderr

@@ -48,11 +48,12 @@ _BREAK = "\n" * BEFORE
 
 
 class Rise(NamedTuple):
-    """A span of a stretch, and its log odds in units."""
+    """A span of a stretch, its log odds in units, and how many of its characters are blanks."""
 
     start: int
     end: int
     height: int
+    blanks: int
 
 
 class Suspect(NamedTuple):
@@ -191,10 +192,10 @@ def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]
     if (fast := kernels.compiled) is None:
         return _stretch_by_numpy(tables, text, breaks)
     symbols = _symbols(text)
-    found = np.empty(((len(symbols) - BEFORE) // 2 + 1, 3), np.int64)
+    found = np.empty(((len(symbols) - BEFORE) // 2 + 1, len(Rise._fields)), np.int64)
     how = (CLASS, tables.joined, tables.begins, _FACTORS, 32 - BITS, MOST, LEAST, APART)
     count = fast.rises(symbols, *how, np.array(breaks, np.int64), found)
-    return [Rise(*row) for row in found[:count].tolist()]
+    return list(map(Rise._make, found[:count].tolist()))
 
 
 def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]:
@@ -211,12 +212,18 @@ def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Seque
         return []
     # Repetition only takes away, so whatever was too low before stays so: only what rose high enough is read again.
     rises = zip(*(places.tolist() for places in _high(heights)), strict=True)
-    return [rise for start, end in rises for rise in _again(evidence, pairs, start, end)]
+    symbols = _symbols(text)[BEFORE:]
+    return [
+        Rise(begin, top, height, symbols.count(b" ", begin, top))
+        for start, end in rises
+        for begin, top, height in _again(evidence, pairs, start, end)
+    ]
 
 
-def _again(evidence: Array, pairs: Array, start: int, end: int) -> Iterator[Rise]:
-    """One rise again. Repetition is no evidence ("____", "[ [ [ ["): a pair of characters counts once, until all has
-    sunk to zero, or by APART. What came before must not use up what a string is found by."""
+def _again(evidence: Array, pairs: Array, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """One rise again: from where to where its spans go, and how high. Repetition is no evidence ("____", "[ [ [ ["): a
+    pair of characters counts once, until all has sunk to zero, or by APART. What came before must not use up what a
+    string is found by."""
     height = begin = top = best = 0
     seen: set[int] = set()
     units = zip(evidence[start:end].tolist(), pairs[start:end].tolist(), strict=True)
@@ -232,7 +239,7 @@ def _again(evidence: Array, pairs: Array, start: int, end: int) -> Iterator[Rise
         if best - height >= APART:
             height = 0
         if (not height or n == end - 1) and best >= LEAST:
-            yield Rise(begin, top, best)
+            yield begin, top, best
 
 
 class _Between(NamedTuple):
@@ -287,12 +294,11 @@ def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | Non
         gaps = [start - begin for start in starts[first:last]]
         breaks = [at for gap in gaps for at in (gap - BEFORE, gap - 1) if 0 <= at < CHUNK]
         found = []
-        for start, finish, height in _stretch(tables, whole[begin - BEFORE : end], breaks):
+        for start, finish, height, blanks in _stretch(tables, whole[begin - BEFORE : end], breaks):
             text = bisect_right(starts, begin + start) - 1
-            low = begin + start - starts[text]
-            high = min(begin + finish - starts[text], sizes[text])
-            blanks = texts[text].count(" ", low, high)
-            found.append(Placed(text, low, high, _score(height, high - low, blanks, lengths[text])))
+            low = begin - starts[text] + start
+            score = _score(height, finish - start, blanks, lengths[text])
+            found.append(Placed(text, low, low + finish - start, score))
         yield found
 
 

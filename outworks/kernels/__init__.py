@@ -3,6 +3,8 @@
 import os
 from types import ModuleType
 
+SHAPE = 2
+"""Of what the kernels take and give. Those of another were built from other sources."""
 compiled: ModuleType | None
 """None where there was no compiler, or where the environment says `OUTWORKS_KERNELS=off`. numpy then computes the
 same, and takes longer."""
@@ -14,5 +16,12 @@ if _wanted == "on":
         from outworks.kernels import compiled
     except ImportError:
         compiled = None
+    else:
+        if (built := getattr(compiled, "SHAPE", 1)) != SHAPE:
+            # numpy would do instead, and nobody would know why everything takes so long.
+            raise ImportError(
+                f"outworks.kernels.compiled was built from other sources (shape {built}, expected {SHAPE}): "
+                "install the package again (in a clone, `make test` does)"
+            )
 else:
     compiled = None

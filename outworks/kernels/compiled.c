@@ -7,10 +7,15 @@ static PyMethodDef METHODS[] = {
     {"rises", rises, METH_VARARGS, NULL},
     {"places", places, METH_VARARGS, NULL},
     {"sift", sift, METH_VARARGS, NULL},
+    {"glance", glance, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot SLOTS[] = {{0, NULL}};
+static int fill(PyObject *module) {
+    return PyModule_AddIntConstant(module, "SHAPE", SHAPE);
+}
+
+static PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, fill}, {0, NULL}};
 
 static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, .m_name = "outworks.kernels.compiled", .m_methods = METHODS, .m_slots = SLOTS,

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
+SHAPE: int
+"""Of which these are."""
 
 def highest(
     texts: tuple[bytes, ...],
@@ -59,7 +61,7 @@ def rises(
 ) -> int:
     """How many spans of a stretch reach `least`, as `surprise` finds them. `classes` uint8 [128]; `tables` int8, all
     five joined; `begins`, `factors` uint32 [5]; `breaks` int64. Written to: `found` int64 [(len(symbols) - 7) // 2 + 1,
-    3], start, end and height of each."""
+    4], start, end, height and blanks of each."""
 
 def places(classes: Array, odd: Array, near: int, least: int, around: int, sizes: Array, found: Array) -> int:
     """How many places `junctions.dense` finds. `classes` uint8 of all texts, one other between two; `odd` bool [64];
@@ -68,3 +70,11 @@ def places(classes: Array, odd: Array, near: int, least: int, around: int, sizes
 def sift(data: bytes, factors: Array, shift: int, marks: Array) -> tuple[int, int]:
     """How many runs of 10 bytes a sieve has a mark for, and the highest of these; 0 and 0 without any. `factors` uint64
     [2]; `marks` uint8 [2 ^ (64 - shift)]."""
+
+def glance(
+    texts: tuple[bytes, ...], masks: Array, ends: Array, classes: bytes, follow: Array, found: bytearray
+) -> None:
+    """Whether anything in each text, of ASCII, may be encoded: 0 if not, 1 if so, 2 where patterns have to say. `masks`
+    uint64 [256], the bits that a byte may set; `ends` uint64 [3], the bits of patterns' beginnings, and those of their
+    ends that say 1 and 2; `classes` [256]; `follow` uint16 [states, 32], states a power of two: the state that follows,
+    and 2^15 where a word ends in it. Written to: `found` [texts]."""

@@ -8,11 +8,12 @@ enum {
 };
 
 typedef struct {
-    int64_t start, end, height;
+    int64_t start, end, height, blanks;
 } Rise;
 
 typedef struct {
     Py_ssize_t count;
+    const uint8_t *symbols; /* [count] */
     int16_t *evidence;  /* [count] */
     uint16_t *pairs;    /* [count]: each character and the one before it */
 } Read;
@@ -40,13 +41,19 @@ static int64_t higher(int64_t height, int16_t units) {
     return units == BREAK || height + units < 0 ? 0 : height + units;
 }
 
+static int64_t blanks_in(const Read *read, const Rise *rise) {
+    int64_t blanks = 0;
+    for (int64_t n = rise->start; n < rise->end; n++) blanks += read->symbols[n] == ' ';
+    return blanks;
+}
+
 /* One rise again, in which a pair of characters counts once until all has sunk to zero, or by `apart` from its top; the
  * spans in it that still reach `least`. */
 static Py_ssize_t again(const Read *read, Py_ssize_t from, Py_ssize_t to, int least, int apart, Rise *found) {
     uint64_t seen[(1 << 14) / 64] = {0};
     Py_ssize_t count = 0;
     int64_t height = 0;
-    Rise rise = {from, from, 0};
+    Rise rise = {from, from, 0, 0};
     for (Py_ssize_t n = from; n < to; n++) {
         int16_t units = read->evidence[n];
         uint64_t *where = seen + read->pairs[n] / 64, bit = (uint64_t)1 << read->pairs[n] % 64;
@@ -56,9 +63,12 @@ static Py_ssize_t again(const Read *read, Py_ssize_t from, Py_ssize_t to, int le
         if (height > rise.height) rise.end = n + 1, rise.height = height;
         if (rise.height - height >= apart) height = 0;
         if (height && n < to - 1) continue;
-        if (rise.height >= least) found[count++] = rise;
+        if (rise.height >= least) {
+            rise.blanks = blanks_in(read, &rise);
+            found[count++] = rise;
+        }
         if (rise.height) memset(seen, 0, sizeof seen);
-        rise = (Rise){n + 1, n + 1, 0};
+        rise = (Rise){n + 1, n + 1, 0, 0};
     }
     return count;
 }
@@ -80,7 +90,7 @@ static Py_ssize_t find_rises(const Read *read, int least, int apart, Rise *found
 static PyObject *checked_rises(const Py_buffer *b, int shift, int most, int least, int apart) {
     const Py_buffer *symbols = b, *classes = b + 1, *tables = b + 2, *begins = b + 3, *factors = b + 4, *breaks = b + 5;
     const Py_buffer *out = b + 6;
-    Read read = {.count = symbols->len - BEFORE};
+    Read read = {.count = symbols->len - BEFORE, .symbols = (const uint8_t *)symbols->buf + BEFORE};
     Py_ssize_t broken = breaks->len / (Py_ssize_t)sizeof(int64_t);
     const uint32_t *begin = begins->buf, *factor = factors->buf;
     /* Where `least` is more than `most`, a span has two characters or more: there is room for all. */

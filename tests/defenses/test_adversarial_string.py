@@ -319,8 +319,8 @@ def test_no_character_lifts_a_rise_from_nothing() -> None:
     assert surprise.MOST < surprise.LEAST
 
 
-def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int]]:
-    """The spans of a text, read a character at a time: CUSUM, in which a pair of characters counts once in a rise,
+def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int, int]]:
+    """The spans of a text in ASCII, read a character at a time: CUSUM, in which a pair of characters counts once in a rise,
     and which ends where it has sunk by APART."""
     at = surprise.keys(text)
     evidence = np.clip(tables.joined[at + tables.begins].sum(axis=0, dtype=np.int64), -surprise.MOST, surprise.MOST)
@@ -336,7 +336,7 @@ def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int]]:
         if best - height >= surprise.APART:
             height = 0
         if (not height or n == len(evidence) - 1) and best >= surprise.LEAST:
-            spans.append((start, top, best))
+            spans.append((start, top, best, text[surprise.BEFORE :].count(" ", start, top)))
             best = 0
     return spans
 

@@ -49,15 +49,15 @@ _OFTEN_BACKWARDS = (
 )
 _ROT13 = set(map(_rotated, {*COMMON, *_DISTINCT, *_OFTEN.split()}))
 _BACKWARDS = set(map(_mirrored, {*COMMON, *_DISTINCT, *_OFTEN_BACKWARDS.split()}))
-_SIGNS = (
+SIGNS = (
     *(" vf ", " gb ", " bs ", " va "),
     *(_rotated(word) + " " for word in _OFTEN.split()),
     *(f" {_mirrored(word)} " for word in _OFTEN_BACKWARDS.split()),
     *(f" {shift(word)} " for word in sorted(_DISTINCT) for shift in (_rotated, _mirrored)),
 )
 """Words that are met in nearly every such text, and in hardly any other."""
-_SIGN = AhoCorasick(list(_SIGNS), implementation=Implementation.DFA)
-_ASCII_SIGN = BytesAhoCorasick([sign.encode() for sign in _SIGNS if sign.isascii()], implementation=Implementation.DFA)
+_SIGN = AhoCorasick(list(SIGNS), implementation=Implementation.DFA)
+_ASCII_SIGN = BytesAhoCorasick([sign.encode() for sign in SIGNS if sign.isascii()], implementation=Implementation.DFA)
 """The same for texts in ASCII, whose characters need not be counted."""
 _WORD = re.compile(r"(?<![\w@$|])(?<!\w!)[^\W\d_]+(?![@$|]?\w|!\w)")
 """A word of letters alone: a part of `r34d` says nothing."""
