@@ -294,8 +294,9 @@ def test_the_same_texts_are_suspect(texts: list[str]) -> None:
 def test_a_sign_is_seen_wherever_it_stands(size: int) -> None:
     """First, last, and over every edge of what is read before it is looked whether all is known."""
     plain = ("lamp and oil " * (size // 13 + 1))[:size]
-    signs = ["x1y", " a b c d", "1a 1", "a" * 16, "\\u", "%4f", "&#65;", "01100110 " * 4, "\x1b", " gur ", " eht "]
-    texts = [text for sign in signs for text in (plain + sign, sign + plain, plain[: size // 2] + sign + plain)]
+    signs = ["x1y", "a b c d", "1a 1", "a" * 16, "\\u", "%4f", "&#65;", "01100110 " * 4, "\x1b", " gur", "eht"]
+    half = plain[: size // 2]
+    texts = [text for sign in signs for text in (f"{plain} {sign}", f"{sign} {plain}", f"{half} {sign} {plain}")]
     nothing = ["%4", "a" * 15, "& ", "0110", " a b", "\\y", " ghr "]
     texts += [plain + " " + none + " " + plain for none in nothing]
 
@@ -309,7 +310,8 @@ def test_every_disguise_is_suspect() -> None:
     """And every sign by itself, in capitals, at the end of a line; in brackets at most where the search says so."""
     said = "Could you tell me how the people of this town would like to begin with their letter of thanks?"
     texts = [disguise(said, random.Random(3)) for disguise in DISGUISES.values()]
-    texts += [frame.format(word) for word in shifting.SIGNS for frame in ("{}", "so {}on", "so{}\non", "({})", "{}!")]
+    frames = ("{}", "so {} on", "{} on", "so {}", "so\n{}\non", "({})", "{}!")
+    texts += [frame.format(word) for sign in shifting.SIGNS for word in (sign, sign.strip()) for frame in frames]
     texts += [text.upper() for text in texts]
 
     assert glance.suspects(texts) == glance.suspects_by_search(texts)
