@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from outworks import kernels
 from outworks.defenses import shingles
-from outworks.detectors import junctions, linear, meaning, surprise
+from outworks.detectors import junctions, linear, meaning, strings, surprise
 from outworks.detectors.categories import Side
 from outworks.detectors.detector import DATA, Detector, Scores
 from outworks.detectors.grams import BUCKETS, CHUNK, FACTORS, PLACED, SHIFT, WORD_BYTES
@@ -121,7 +121,7 @@ def known() -> meaning.Meaning:
 
 
 @functools.cache
-def strings() -> surprise.Tables:
+def tables() -> surprise.Tables:
     return surprise.load()
 
 
@@ -150,81 +150,76 @@ def test_many_words_add_up(word: str) -> None:
     np.testing.assert_allclose(said.features[: meaning.WIDTH], vector * count / (square + 1) ** 0.5, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=150)
-@given(text=TEXT, breaks=st.lists(st.integers(0, 400), max_size=3))
-def test_rises_are_the_same(text: str, breaks: list[int]) -> None:
-    """Wherever something breaks them."""
-    breaks = [at for at in breaks if at < len(text)]
-    whole = "\n" * surprise.BEFORE + text
-
-    found = surprise._stretch(strings(), whole, breaks)
-
-    assert found == surprise._stretch_by_numpy(strings(), whole, breaks)
+def rows_of(arguments: dict[str, Any]) -> list[tuple[int, ...]]:
+    return list(strings._ROWS.iter_unpack(kernels.compiled.strings(*arguments.values())))  # type: ignore[union-attr]
 
 
-def rises_of(arguments: dict[str, Any]) -> list[list[int]]:
-    count = kernels.compiled.rises(*arguments.values())  # type: ignore[union-attr]
-    found: list[list[int]] = arguments["found"][:count].tolist()
+def assert_same_strings(texts: list[str]) -> int:
+    """By the kernel and by numpy, where junctions are dense and everywhere; how many there are."""
+    found = 0
+    for everywhere in (False, True):
+        coded = tuple(strings._coded(text) for text in texts)
+        rows = rows_of(strings_arguments() | {"texts": coded, "everywhere": everywhere})
+        assert rows == strings.strings_by_numpy(tables(), texts, everywhere=everywhere)
+        found += len(rows)
     return found
-
-
-def test_a_rise_reaches_what_it_reaches() -> None:
-    """One that stands as high as `least` is told; one unit more asked, and it is not."""
-    text = "\n" * surprise.BEFORE + SALAD[0]
-    (highest,) = (max(surprise._stretch(strings(), text, []), key=lambda rise: rise.height),)
-    arguments = rises_arguments() | {"symbols": surprise._symbols(text)}
-    arguments["found"] = np.empty((len(SALAD[0]) // 2 + 1, 4), np.int64)
-
-    assert list(highest) in rises_of(arguments | {"least": highest.height})
-    assert list(highest) not in rises_of(arguments | {"least": highest.height + 1})
-
-
-def test_a_break_ends_what_stands_highest() -> None:
-    """However much stands before it, and however much repeats."""
-    text = "\n" * surprise.BEFORE + ';;\\{?T.?>9~1~3`]6`"_[\\:<' * 90
-    at = len(text) // 2
-
-    found = surprise._stretch(strings(), text, [at])
-
-    assert found == surprise._stretch_by_numpy(strings(), text, [at])
-    assert not [rise for rise in found if rise.start <= at < rise.end]
-    assert [rise for rise in found if rise.start > at]
-
-
-def test_a_break_that_is_nowhere_breaks_nothing() -> None:
-    """Nor is anything written there."""
-    text = "\n" * surprise.BEFORE + SALAD[0]
-    size = len(text) - surprise.BEFORE
-    given_ = rises_arguments() | {"symbols": surprise._symbols(text), "found": np.empty((size // 2 + 1, 4), np.int64)}
-
-    plain = rises_of(given_ | {"breaks": np.empty(0, np.int64)})
-
-    assert plain
-    for nowhere in (-1, -(1 << 40), size, size + 1, 1 << 40):
-        assert rises_of(given_ | {"breaks": np.array([nowhere], np.int64)}) == plain
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(TEXT, max_size=6))
-def test_dense_places_are_the_same(texts: list[str]) -> None:
+def test_strings_are_the_same(texts: list[str]) -> None:
     """Of texts side by side, with anything in them."""
-    classes = np.array([junctions._CLASS[min(ord(char), 255)] for char in "\n".join(texts)], np.uint8)
+    assert_same_strings(texts)
 
-    found = junctions.dense(texts)
 
-    assert found == junctions._dense(classes, np.array([len(text) for text in texts], np.int64))
+@pytest.mark.parametrize(
+    "size",
+    [0, 1, 2, 9_000, *(strings.CHUNK + n for n in (-1_025, -1_024, -1_023, -1, 0, 1)), 2 * strings.CHUNK, 40_000],
+)
+def test_strings_are_the_same_in_long_texts(size: int) -> None:
+    """As long as what is read at a stretch, and longer: what is told in the overlap of two stretches is told once."""
+    rng = random.Random(size)
+    text = ""
+    while len(text) < size:
+        text += " ".join(rng.choices(WORDS + SALAD, k=rng.choice((1, 30)))) + rng.choice(SALAD)
+    noise = "".join(rng.choices("".join(SALAD), k=size))
+
+    found = assert_same_strings([text[:size], noise, "", text[:size] + SALAD[0]])
+
+    assert found > size // 200
+    rows = strings.strings(tables(), [text[:size]], everywhere=True)
+    assert len(set(rows)) == len(rows)
+
+
+def test_a_rise_reaches_what_it_reaches() -> None:
+    """One that stands as high as `least` is told; one unit more asked, and it is not."""
+    arguments = strings_arguments() | {"texts": (SALAD[0].encode(),), "everywhere": True}
+    highest = max(rows_of(arguments), key=lambda row: row[3])
+
+    assert highest in rows_of(arguments | {"least": highest[3]})
+    assert highest not in rows_of(arguments | {"least": highest[3] + 1})
 
 
 @pytest.mark.parametrize("apart", [junctions.NEAR - 1, junctions.NEAR, junctions.NEAR + 1])
 @pytest.mark.parametrize("gap", [2 * junctions.AROUND - 1, 2 * junctions.AROUND, 2 * junctions.AROUND + 1])
 @pytest.mark.parametrize("end", [junctions.AROUND - 1, junctions.AROUND, junctions.AROUND + 1])
 def test_places_end_where_they_end(apart: int, gap: int, end: int) -> None:
-    """Junctions as near, places as far apart, and ends as far off as may be; one less and one more."""
+    """Junctions as near, places as far apart, and ends as far off as may be; one less and one more. Each pair of
+    characters is made to count, and there is none twice: so a string is a place."""
     cluster = "a(" + "a" * (apart - 2) + "(" + "(("
     text = "a" * end + cluster + "a" * gap + cluster + "a" * end
-    classes = np.array([junctions._CLASS[ord(char)] for char in text], np.uint8)
+    letters = [code for code in range(128, 256) if code & 127 != ord("(")][:113]
+    coded = bytes(letters[n * (1 + n // 113) % 113] if char == "a" else ord(char) for n, char in enumerate(text))
+    tables_ = np.zeros_like(tables().joined)
+    tables_[: 1 << 14] = 1
 
-    assert junctions.dense([text]) == junctions._dense(classes, np.array([len(text)], np.int64))
+    rows = rows_of(
+        strings_arguments()
+        | {"texts": (coded,), "kinds": junctions.CLASSES[:128] + junctions.CLASSES[ord("a") :][:1] * 128, "least": 1}
+        | {"symbols": bytes(code & 127 for code in range(256)), "tables": tables_}
+    )
+
+    assert [row[1:3] for row in rows] == [place[1:] for place in junctions.dense([text])]
 
 
 def places(scores: Scores) -> list[tuple[str, int, int]]:
@@ -361,20 +356,14 @@ def gather_arguments() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rises_arguments() -> dict[str, Any]:
-    tables = strings()
+def strings_arguments() -> dict[str, Any]:
+    it = tables()
     return {
-        "symbols": b"\n" * 7 + b"one two.", "classes": surprise.CLASS, "tables": tables.joined, "begins": tables.begins,
-        "factors": surprise._FACTORS, "shift": 32 - surprise.BITS, "most": surprise.MOST, "least": surprise.LEAST,
-        "apart": surprise.APART,
-        "breaks": np.array([3], np.int64), "found": np.empty((5, 4), np.int64),
-    }  # fmt: skip
-
-
-def places_arguments() -> dict[str, Any]:
-    return {
-        "classes": np.zeros(40, np.uint8), "odd": junctions._ODD, "near": 64, "least": 3, "around": 16,
-        "sizes": np.array([19, 20], np.int64), "found": np.empty((3, 3), np.int64),
+        "texts": (b"one (two).", b""), "everywhere": False, "kinds": junctions.CLASSES, "odd": junctions.ODD,
+        "near": junctions.NEAR, "fewest": junctions.LEAST, "around": junctions.AROUND, "symbols": strings._SYMBOLS,
+        "classes": surprise.CLASS, "tables": it.joined, "begins": it.begins, "factors": surprise.FACTORS,
+        "shift": 32 - surprise.BITS, "most": surprise.MOST, "least": surprise.LEAST, "apart": surprise.APART,
+        "chunk": strings.CHUNK, "overlap": strings.OVERLAP,
     }  # fmt: skip
 
 
@@ -392,10 +381,10 @@ def glance_arguments() -> dict[str, Any]:
 
 
 ALL: dict[str, Callable[[], dict[str, Any]]] = {
-    "highest": highest_arguments, "gather": gather_arguments, "rises": rises_arguments, "places": places_arguments,
+    "highest": highest_arguments, "gather": gather_arguments, "strings": strings_arguments,
     "sift": sift_arguments, "glance": glance_arguments,
 }  # fmt: skip
-FREE = {("highest", "texts"), ("glance", "texts"), ("gather", "text"), ("rises", "breaks"), ("sift", "data")}
+FREE = {("highest", "texts"), ("glance", "texts"), ("gather", "text"), ("strings", "texts"), ("sift", "data")}
 """What may be of any length."""
 
 
@@ -432,15 +421,14 @@ def test_what_is_too_short_is_refused(name: str, argument: str) -> None:
         ("highest", "shift", 39), ("highest", "shift", 61), ("highest", "chunk", 0), ("highest", "chunk", 1 << 30),
         ("highest", "overlap", -1), ("highest", "overlap", CHUNK), ("highest", "scales", np.array([[1, 0]])),
         ("highest", "scales", np.empty((0, 2), np.int64)), ("highest", "texts", (b"one",)),
-        ("rises", "shift", 1), ("rises", "shift", 31), ("rises", "most", 0), ("rises", "most", 5_000),
-        ("rises", "least", 48),
-        ("rises", "symbols", b"short"), ("rises", "begins", np.array([[0], [0], [0], [0], [1 << 30]], np.uint32)),
-        ("places", "least", 0), ("places", "least", 17), ("places", "near", -1), ("places", "around", 0),
-        ("places", "near", 1 << 30), ("places", "around", 1 << 30), ("highest", "scales", np.array([[1 << 25, 0]])),
-        ("rises", "apart", 0), ("sift", "shift", 35), ("sift", "shift", 57),
+        ("strings", "shift", 1), ("strings", "shift", 31), ("strings", "most", 0), ("strings", "most", 5_000),
+        ("strings", "least", 0), ("strings", "begins", np.array([[0], [0], [0], [0], [1 << 30]], np.uint32)),
+        ("strings", "fewest", 0), ("strings", "fewest", 17), ("strings", "near", -1), ("strings", "around", 0),
+        ("strings", "near", 1 << 30), ("strings", "around", 1 << 30), ("strings", "apart", 0),
+        ("strings", "overlap", 6),
+        ("strings", "chunk", 1 << 30), ("strings", "chunk", strings.OVERLAP),
+        ("highest", "scales", np.array([[1 << 25, 0]])), ("sift", "shift", 35), ("sift", "shift", 57),
         ("gather", "features", np.empty(2 * 257, np.float32)),
-        ("places", "sizes", np.array([20, 20])), ("places", "sizes", np.array([-1, 20])),
-        ("places", "sizes", np.array([1 << 62, 20])),
         ("glance", "follow", np.zeros((3, 32), np.uint16)), ("glance", "follow", np.zeros((0, 32), np.uint16)),
         ("glance", "follow", np.zeros((1 << 16, 32), np.uint16)), ("glance", "texts", (b"one",)),
     ],
@@ -454,7 +442,7 @@ def test_what_is_out_of_range_is_refused(name: str, argument: str, value: object
 def test_texts_must_be_bytes() -> None:
     """In a tuple, which nobody changes meanwhile."""
     for texts in (("one", b"two"), [b"one", b"two"], (None, b"")):
-        for name in ("highest", "glance"):
+        for name in ("highest", "glance", "strings"):
             with pytest.raises(TypeError):
                 getattr(kernels.compiled, name)(*(ALL[name]() | {"texts": texts}).values())
 
@@ -482,7 +470,7 @@ def test_a_number_that_leads_beyond_all_words_finds_none() -> None:
 def test_no_array_is_kept(name: str, good: bool) -> None:
     """Neither after an answer nor after a refusal: what a kernel still held could not grow."""
     arguments = ALL[name]()
-    argument, last = list(arguments.items())[-1]
+    argument, last = [(name, value) for name, value in arguments.items() if not isinstance(value, int | tuple)][-1]
     memory = bytearray(last)
     if not good:
         memory.pop()

@@ -11,12 +11,15 @@ from outworks import defense
 from outworks.detectors.calibration import Calibration
 from outworks.detectors.categories import Category, Side
 from outworks.detectors.junctions import has_odd_junction
-from outworks.detectors.surprise import DATA, Placed, Tables, load, stretches
+from outworks.detectors.strings import strings
+from outworks.detectors.surprise import DATA, Tables, load
 from outworks.message import Request, Role
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
 _FINDINGS = 16
 """Findings in a verdict, at most."""
+_LARGE = 16_384
+"""Characters from which texts are read in a thread, so that other exchanges go on meanwhile."""
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,17 +49,16 @@ class AdversarialString(defense.Defense):
         parts = [part for part in request.texts() if part.role not in _PRODUCT and has_odd_junction(part.text)]
         if not parts:
             return ALLOW
-        found: list[Placed] = []
-        for n, stretch in enumerate(stretches(self._tables, [part.text for part in parts])):
-            if n:
-                await asyncio.sleep(0)
-            if stretch:
-                found = nlargest(_FINDINGS, found + stretch, key=lambda placed: placed.score)
+        texts = [part.text for part in parts]
+        if sum(map(len, texts)) > _LARGE:
+            found = await asyncio.to_thread(strings, self._tables, texts, everywhere=True)
+        else:
+            found = strings(self._tables, texts, everywhere=True)
         if not found:
             return ALLOW
         findings = tuple(
             Finding(self.name, score, Span(start, end, parts[n].message, parts[n].part))
-            for n, start, end, score in found
+            for n, start, end, score in nlargest(_FINDINGS, found, key=lambda suspect: suspect.score)
         )
         if findings[0].score < self._threshold:
             return Verdict(findings=findings)

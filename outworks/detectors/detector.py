@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
-from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -16,8 +15,8 @@ from outworks.detectors.categories import MODERATION, Category, Side
 from outworks.detectors.deep import Deep
 from outworks.detectors.files import SUMS
 from outworks.detectors.grams import Array
-from outworks.detectors.junctions import dense
 from outworks.detectors.linear import highest
+from outworks.detectors.strings import strings
 
 DATA: Traversable = resources.files("outworks.detectors") / "data"
 _SPANS = 16
@@ -210,15 +209,8 @@ class Detector:
     def _strings(self, texts: Sequence[str]) -> dict[int, list[Located]]:
         """By text, where there are any."""
         found: dict[int, list[Located]] = {}
-        places = dense(texts)
-        if places:
-            parts = [texts[place.text][place.start : place.end] for place in places]
-            sizes = [len(texts[place.text]) for place in places]
-            # Stretches overlap: a span may be found twice.
-            for part, start, end, score in dict.fromkeys(chain(*surprise.stretches(self._tables, parts, sizes))):
-                text, at, _ = places[part]
-                located = Located(Category.ADVERSARIAL_STRING, at + start, at + end, score)
-                found.setdefault(text, []).append(located)
+        for text, start, end, score in strings(self._tables, texts):
+            found.setdefault(text, []).append(Located(Category.ADVERSARIAL_STRING, start, end, score))
         return found
 
 

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from outworks import kernels
-
 Array: TypeAlias = NDArray[Any]
 
 NEAR = 64
@@ -48,13 +46,14 @@ def _odd() -> Array:
 
 
 _CLASS = _classes()
-_CLASS_BYTES = _CLASS.tobytes()
-_ODD = _odd()
+CLASSES = _CLASS.tobytes()
+"""[256]: of each character what it is to a junction; all beyond ASCII is one."""
+ODD = _odd()
 
 
 def _pairs() -> list[tuple[bytes, list[bytes]]]:
     """The junctions of ASCII as pairs of classes, behind the rarest of the classes that are in them."""
-    left = [bytes(divmod(int(pair), 8)) for pair in np.flatnonzero(_ODD) if _FOREIGN not in divmod(int(pair), 8)]
+    left = [bytes(divmod(int(pair), 8)) for pair in np.flatnonzero(ODD) if _FOREIGN not in divmod(int(pair), 8)]
     found = []
     for rare in (_HARD, _TIE, _SOFT, _UPPER):
         found.append((bytes([rare]), [pair for pair in left if rare in pair]))
@@ -73,7 +72,7 @@ def has_odd_junction(text: str) -> bool:
     if not text.isascii():
         return _BEYOND_ASCII.search(text) is not None
     # Bytes are searched in a fifth of the time that a pattern takes.
-    classes = text.encode().translate(_CLASS_BYTES)
+    classes = text.encode().translate(CLASSES)
     for rare, pairs in _PAIRS:
         if rare in classes:
             for pair in pairs:
@@ -91,33 +90,25 @@ class Dense(NamedTuple):
 
 
 def dense(texts: Sequence[str]) -> list[Dense]:
-    """The places with many junctions in texts, read together, with what is around them."""
+    """The places with many junctions in texts, read together, with what is around them. By numpy; `strings` has a
+    kernel for it."""
     joined = "\n".join(texts)
     if joined.isascii():
-        classes = np.frombuffer(joined.encode().translate(_CLASS_BYTES), np.uint8)
+        classes = np.frombuffer(joined.encode().translate(CLASSES), np.uint8)
     else:
         points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
         classes = _CLASS.take(np.minimum(points, 255))
-    sizes = np.array([len(text) for text in texts], np.int64)
-    if (fast := kernels.compiled) is not None:
-        found = np.empty((len(classes) // (2 * AROUND) + len(texts), 3), np.int64)
-        count = fast.places(classes, _ODD, NEAR, LEAST, AROUND, sizes, found)
-        return [Dense(*place) for place in found[:count].tolist()]
-    return _dense(classes, sizes)
-
-
-def _dense(classes: Array, sizes: Array) -> list[Dense]:
-    """The same without a compiler; of the texts' classes, one other character between two."""
     if len(classes) < 2:
         return []
     pairs = classes[:-1] << 3
     pairs |= classes[1:]
-    places = np.flatnonzero(_ODD.take(pairs))
+    places = np.flatnonzero(ODD.take(pairs))
     if len(places) < LEAST:
         return []
     close = np.flatnonzero(places[LEAST - 1 :] - places[: 1 - LEAST] <= NEAR)
     if not len(close):
         return []
+    sizes = np.array([len(text) for text in texts], np.int64)
     ends = np.cumsum(sizes + 1)
     low, high = places[close], places[close + (LEAST - 1)] + 2
     owner = ends.searchsorted(low, "right")

@@ -1,8 +1,6 @@
 """surprise: a character language model of machine-made strings, and the spans of a text that it finds likely."""
 
 import io
-import math
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib import resources
@@ -14,7 +12,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from outworks import kernels
 from outworks.detectors.files import content, sums
 from outworks.detectors.grams import firsts
 
@@ -30,38 +27,21 @@ MOST = 48
 """Units that one character may add or take, so that one odd junction is never enough."""
 EVEN = 300
 """Units at which a span scores 0.5: the threshold's default, fixed on dev (docs/design/detectors.md)."""
-LONG, SPACED, DENSE = 40, 0.03, 0.7
-"""Characters of a span that counts in full; the share of blanks below which it is dense; what a dense one counts."""
-LENGTH = 2_048
-"""Characters of a text up to which EVEN holds."""
 LEAST = EVEN // 3
 """Units below which a span is not worth recording."""
 APART = 2 * EVEN
 """Units of ordinary text after which a span has ended: what follows is another, however high the first one stood."""
-CHUNK = 16_384
-"""Characters read at a stretch; between stretches other exchanges get their turn."""
-OVERLAP = 1_024
-"""Characters read twice, so that a span across two stretches is whole in one (a GCG suffix has 40 to 300)."""
 BEFORE = 7
 """Characters before one that its n-grams need."""
-_BREAK = "\n" * BEFORE
 
 
 class Rise(NamedTuple):
-    """A span of a stretch, its log odds in units, and how many of its characters are blanks."""
+    """A span that reads as machine-made, its log odds in units, and how many of its characters are blanks."""
 
     start: int
     end: int
     height: int
     blanks: int
-
-
-class Suspect(NamedTuple):
-    """A span of a text that reads as machine-made."""
-
-    start: int
-    end: int
-    score: float
 
 
 class Tables(msgspec.Struct, frozen=True, dict=True):
@@ -142,7 +122,7 @@ _LAST = np.array([[0x3FFF], [0x1FFFFF], [0xFFFFFFF]], np.uint32)
 """What of a number made of four characters is the last two, three and four."""
 _LAST6 = np.uint32(0xFFFFFF)
 # Multiplicative hashing; a pair of characters is its own key, and comes out of the same shift unchanged.
-_FACTORS = np.array([[1 << (32 - BITS)], [0x9E3779B1], [0x85EBCA6B], [0xC2B2AE35], [0x27D4EB2F]], np.uint32)
+FACTORS = np.array([[1 << (32 - BITS)], [0x9E3779B1], [0x85EBCA6B], [0xC2B2AE35], [0x27D4EB2F]], np.uint32)
 _SHIFT = np.uint32(32 - BITS)
 
 
@@ -151,7 +131,7 @@ def keys(text: str) -> Array:
     order of `Tables`. On short texts numpy's cost is a call's, so what bytes can do is not left to arrays."""
     symbols = _symbols(text)
     count = len(symbols) - BEFORE
-    found = np.empty((len(_FACTORS), count), np.uint32)
+    found = np.empty((len(FACTORS), count), np.uint32)
     one = np.frombuffer(symbols, np.uint8).astype(np.uint32)
     two = one[BEFORE - 3 : -1] << 7
     two |= one[BEFORE - 2 :]
@@ -165,7 +145,7 @@ def keys(text: str) -> Array:
         shapes = found[4, parity::2]
         shapes[:] = np.ndarray(shapes.shape, ">u4", packed, 0, (1,))
     np.bitwise_and(found[4], _LAST6, out=found[3])
-    found *= _FACTORS
+    found *= FACTORS
     found >>= _SHIFT
     return found
 
@@ -187,18 +167,9 @@ def _heights(evidence: Array) -> Array:
     return total
 
 
-def _stretch(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]:
-    """The spans of a text whose first `BEFORE` characters are context only; none goes over a break."""
-    if (fast := kernels.compiled) is None:
-        return _stretch_by_numpy(tables, text, breaks)
-    symbols = _symbols(text)
-    found = np.empty(((len(symbols) - BEFORE) // 2 + 1, len(Rise._fields)), np.int64)
-    how = (CLASS, tables.joined, tables.begins, _FACTORS, 32 - BITS, MOST, LEAST, APART)
-    count = fast.rises(symbols, *how, np.array(breaks, np.int64), found)
-    return list(map(Rise._make, found[:count].tolist()))
-
-
-def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Sequence[Rise]:
+def rises(tables: Tables, text: str, breaks: Sequence[int] = ()) -> list[Rise]:
+    """The spans of a text whose first `BEFORE` characters are context only; none goes over a break. By numpy;
+    `strings` has a kernel for it."""
     at = keys(text)
     pairs = at[0]
     at += tables.begins
@@ -206,16 +177,16 @@ def _stretch_by_numpy(tables: Tables, text: str, breaks: Sequence[int]) -> Seque
     np.minimum(np.maximum(evidence, -MOST, out=evidence), MOST, out=evidence)
     if breaks:
         evidence = evidence.astype(np.int64)
-        evidence[breaks] = -CHUNK * MOST  # no span has more
+        evidence[np.array(breaks)] = -len(text) * MOST  # no span has more
     heights = _heights(evidence)
     if np.maximum.reduce(heights) < LEAST:
         return []
     # Repetition only takes away, so whatever was too low before stays so: only what rose high enough is read again.
-    rises = zip(*(places.tolist() for places in _high(heights)), strict=True)
+    between = zip(*(places.tolist() for places in _high(heights)), strict=True)
     symbols = _symbols(text)[BEFORE:]
     return [
         Rise(begin, top, height, symbols.count(b" ", begin, top))
-        for start, end in rises
+        for start, end in between
         for begin, top, height in _again(evidence, pairs, start, end)
     ]
 
@@ -260,56 +231,3 @@ def _high(heights: Array) -> _Between:
     if len(nexts) and nexts[-1] == len(zeros):
         ends[-1] = len(heights) - 1  # it does not sink again
     return _Between(zeros[nexts - 1], ends)  # the first height of all is a zero
-
-
-def _score(height: int, size: int, blanks: int, length: int) -> float:
-    """Units to 0..1. A text twice as long (`length`, in characters) has twice the places for chance to strike, and must
-    show ln 2 nats more. A search over tokens leaves LONG characters and more, with blanks among them; odd junctions on
-    few characters are usually a name or a formula, and without any blank usually code."""
-    worth = height * min(1.0, size / LONG) * (DENSE if blanks < SPACED * size else 1.0)
-    return worth / (worth + EVEN + UNITS * math.log(max(1.0, length / LENGTH)))
-
-
-class Placed(NamedTuple):
-    """A suspect, and which of the texts it stands in."""
-
-    text: int
-    start: int
-    end: int
-    score: float
-
-
-def stretches(tables: Tables, texts: Sequence[str], lengths: Sequence[int] | None = None) -> Iterator[list[Placed]]:
-    """The spans of several texts, read together (numpy's cost is a call's, not a character's) a stretch at a time.
-    `lengths` are those of the texts that these are parts of."""
-    whole = _BREAK + _BREAK.join(texts)
-    sizes = [len(text) for text in texts]
-    starts = list(accumulate((size + BEFORE for size in sizes[:-1]), initial=BEFORE))
-    lengths = sizes if lengths is None else lengths
-    for begin in range(BEFORE, max(len(whole), BEFORE + 1), CHUNK - OVERLAP):
-        end = begin + CHUNK
-        # No span goes over the gap between two texts, from its first character to its last: what is beside a text must
-        # not change what is found in it.
-        first, last = bisect_right(starts, begin), bisect_right(starts, end + BEFORE - 1)
-        gaps = [start - begin for start in starts[first:last]]
-        breaks = [at for gap in gaps for at in (gap - BEFORE, gap - 1) if 0 <= at < CHUNK]
-        found = []
-        for start, finish, height, blanks in _stretch(tables, whole[begin - BEFORE : end], breaks):
-            text = bisect_right(starts, begin + start) - 1
-            low = begin - starts[text] + start
-            score = _score(height, finish - start, blanks, lengths[text])
-            found.append(Placed(text, low, low + finish - start, score))
-        yield found
-
-
-def spans(tables: Tables, text: str) -> list[Suspect]:
-    """The machine-made spans of a text, in order; where two stretches saw parts of one, the surer."""
-    found: list[Suspect] = []
-    for stretch in stretches(tables, [text]):
-        for _, start, end, score in stretch:
-            suspect = Suspect(start, end, score)
-            if found and suspect.start < found[-1].end:
-                found[-1] = max(found[-1], suspect, key=lambda each: each.score)
-            else:
-                found.append(suspect)
-    return found

@@ -3,7 +3,7 @@
 import os
 from types import ModuleType
 
-SHAPE = 2
+SHAPE = 3
 """Of what the kernels take and give. Those of another were built from other sources."""
 compiled: ModuleType | None
 """None where there was no compiler, or where the environment says `OUTWORKS_KERNELS=off`. numpy then computes the

@@ -4,8 +4,7 @@
 static PyMethodDef METHODS[] = {
     {"highest", highest, METH_VARARGS, NULL},
     {"gather", gather, METH_VARARGS, NULL},
-    {"rises", rises, METH_VARARGS, NULL},
-    {"places", places, METH_VARARGS, NULL},
+    {"strings", strings, METH_VARARGS, NULL},
     {"sift", sift, METH_VARARGS, NULL},
     {"glance", glance, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

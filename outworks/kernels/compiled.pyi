@@ -46,7 +46,14 @@ def gather(
     all words. `numbers` uint64 [words], rising; `firsts` uint32 [2^16 + 1]; `vectors` float32 [words, width];
     `squares` float32 [words]. Written to: `features` float32 [2 * width], sums and highest; 0 without known words."""
 
-def rises(
+def strings(
+    texts: tuple[bytes, ...],
+    everywhere: bool,
+    kinds: bytes,
+    odd: Array,
+    near: int,
+    fewest: int,
+    around: int,
     symbols: bytes,
     classes: Array,
     tables: Array,
@@ -56,16 +63,12 @@ def rises(
     most: int,
     least: int,
     apart: int,
-    breaks: Array,
-    found: Array,
-) -> int:
-    """How many spans of a stretch reach `least`, as `surprise` finds them. `classes` uint8 [128]; `tables` int8, all
-    five joined; `begins`, `factors` uint32 [5]; `breaks` int64. Written to: `found` int64 [(len(symbols) - 7) // 2 + 1,
-    4], start, end, height and blanks of each."""
-
-def places(classes: Array, odd: Array, near: int, least: int, around: int, sizes: Array, found: Array) -> int:
-    """How many places `junctions.dense` finds. `classes` uint8 of all texts, one other between two; `odd` bool [64];
-    `sizes` int64 [texts]. Written to: `found` int64 [len(classes) // (2 * around) + texts, 3]: text, start and end."""
+    chunk: int,
+    overlap: int,
+) -> bytes:
+    """`detectors.strings.strings`, before it is scored: five int64 a string, the text, start, end, height in units and
+    blanks. `texts` have a byte a character. `kinds` [256] for junctions, of which `odd` bool [64] are; `symbols` [256],
+    of which `classes` uint8 [128]; `tables` int8, all five joined; `begins`, `factors` uint32 [5]."""
 
 def sift(data: bytes, factors: Array, shift: int, marks: Array) -> tuple[int, int]:
     """How many runs of 10 bytes a sieve has a mark for, and the highest of these; 0 and 0 without any. `factors` uint64

@@ -18,13 +18,12 @@
 /* What each takes and gives stands in compiled.pyi. */
 PyObject *highest(PyObject *module, PyObject *args);
 PyObject *gather(PyObject *module, PyObject *args);
-PyObject *rises(PyObject *module, PyObject *args);
-PyObject *places(PyObject *module, PyObject *args);
+PyObject *strings(PyObject *module, PyObject *args);
 PyObject *sift(PyObject *module, PyObject *args);
 PyObject *glance(PyObject *module, PyObject *args);
 
 enum {
-    SHAPE = 2,    /* of what the kernels take and give; kernels.SHAPE, raised with every change of it */
+    SHAPE = 3,    /* of what the kernels take and give; kernels.SHAPE, raised with every change of it */
     BYTES = 256,  /* different ones */
     RUN = 4,      /* bytes of a run of characters; grams.RUN */
     LARGE = 4096, /* bytes from which other threads may run meanwhile */

@@ -19,6 +19,7 @@ from outworks.defense import Defense
 from outworks.defenses.adversarial_string import AdversarialString, Settings
 from outworks.detectors import surprise
 from outworks.detectors.junctions import _BEYOND_ASCII, has_odd_junction
+from outworks.detectors.strings import CHUNK, LENGTH, OVERLAP, Suspect, strings
 from outworks.message import Message, Request, Role, Text, ToolCall, ToolResult
 from outworks.verdict import ALLOW, Decision
 from tests.defenses.contract import DefenseContract, Row
@@ -70,6 +71,20 @@ def tables() -> surprise.Tables:
     return surprise.load()
 
 
+def spans(tables: surprise.Tables, text: str) -> list[Suspect]:
+    return strings(tables, [text], everywhere=True)
+
+
+def rows_of(tables: surprise.Tables, text: str) -> list[tuple[int, ...]]:
+    """As the kernels find them, before they are scored."""
+    found: list[tuple[int, ...]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("outworks.detectors.strings._score", lambda height, size, blanks, length: (height, blanks))
+        for _, start, end, (height, blanks) in spans(tables, text):  # type: ignore[misc]
+            found.append((start, end, height, blanks))
+    return found
+
+
 class TestAdversarialString(DefenseContract):
     rows = (
         *(Row(name, asks(text), Decision.ALLOW) for name, text in ORDINARY.items()),
@@ -93,7 +108,7 @@ def said(role: Role, text: str) -> Request:
 )
 def test_the_span_is_the_string(tables: surprise.Tables, salad: str, before: str) -> None:
     """The span covers most of the string and little of what stands before it."""
-    found = max(surprise.spans(tables, before + salad), key=lambda suspect: suspect.score)
+    found = max(spans(tables, before + salad), key=lambda suspect: suspect.score)
 
     assert abs(found.start - len(before)) <= 20
     assert abs(found.end - len(before + salad)) <= 20
@@ -145,15 +160,15 @@ def test_a_threshold_that_makes_no_sense_is_refused(threshold: float) -> None:
 
 def test_no_edge_of_a_stretch_hides_a_string(tables: surprise.Tables) -> None:
     """Wherever a long text is cut for reading, the string in it scores the same."""
-    edge = surprise.CHUNK
+    edge = CHUNK
     prose = (ORDINARY["question"] + " ") * (2 * edge // 90)
     places = [
         *range(edge - 200, edge + 50, 25),
-        *range(edge - surprise.OVERLAP - 150, edge - surprise.OVERLAP + 50, 25),
+        *range(edge - OVERLAP - 150, edge - OVERLAP + 50, 25),
     ]
 
     for place in places:
-        found = surprise.spans(tables, f"{prose[:place]} {SALADS[1]} {prose[place:]}")
+        found = spans(tables, f"{prose[:place]} {SALADS[1]} {prose[place:]}")
         best = max(found, key=lambda suspect: suspect.score)
 
         assert abs(best.start - place) <= 20, place
@@ -165,7 +180,7 @@ def test_every_string_of_a_text_is_found_once(tables: surprise.Tables) -> None:
     """Strings apart are spans apart, in order."""
     text = "".join(f"{ORDINARY['question']} {salad}\n\n" for salad in SALADS) + ORDINARY["question"]
 
-    found = [suspect for suspect in surprise.spans(tables, text) if suspect.score >= 0.5]
+    found = [suspect for suspect in spans(tables, text) if suspect.score >= 0.5]
 
     assert len(found) == len(SALADS)
     assert all(a.end <= b.start for a, b in pairwise(found))
@@ -200,11 +215,11 @@ def test_what_came_before_does_not_use_up_what_a_string_is_found_by(tables: surp
     """A pair of characters counts once, but not once and for all."""
     before = _used_up(tables, salad) + "\n\nThank you very much for your help with all of this.\n\n"
 
-    alone = max(each.score for each in surprise.spans(tables, salad))
-    behind = max(each.score for each in surprise.spans(tables, before + salad) if each.start > len(before) - 20)
+    alone = max(each.score for each in spans(tables, salad))
+    behind = max(each.score for each in spans(tables, before + salad) if each.start > len(before) - 20)
 
     worth = surprise.EVEN * alone / (1 - alone)
-    longer = surprise.UNITS * math.log(len(before + salad) / surprise.LENGTH)
+    longer = surprise.UNITS * math.log(len(before + salad) / LENGTH)
     assert behind == pytest.approx(worth / (worth + surprise.EVEN + longer), rel=0.05)
 
 
@@ -212,9 +227,9 @@ def test_no_height_carries_over_into_the_next_text(tables: surprise.Tables) -> N
     """However odd a text is, and however much of it repeats."""
     decoy, salad = ';;\\{?T.?>9~1~3`]6`"_[\\:<' * 90, SALADS[0]
 
-    (stretch,) = surprise.stretches(tables, [decoy, salad])
+    found = strings(tables, [decoy, salad], everywhere=True)
 
-    assert [each[1:] for each in stretch if each.text == 1] == [tuple(each) for each in surprise.spans(tables, salad)]
+    assert [each[1:] for each in found if each.text == 1] == [each[1:] for each in spans(tables, salad)]
 
 
 async def test_repetition_neither_counts_nor_hides() -> None:
@@ -307,11 +322,8 @@ def test_what_is_beside_a_text_changes_nothing_in_it() -> None:
 
     for begin in range(0, len(texts), 7):
         batch = texts[begin : begin + 7]
-        together: list[list[surprise.Suspect]] = [[] for _ in batch]
-        for stretch in surprise.stretches(tables, batch):
-            for n, *suspect in stretch:
-                together[n].append(surprise.Suspect(*suspect))
-        assert together == [surprise.spans(tables, text) for text in batch]
+        together = strings(tables, batch, everywhere=True)
+        assert together == [each._replace(text=n) for n, text in enumerate(batch) for each in spans(tables, text)]
 
 
 def test_no_character_lifts_a_rise_from_nothing() -> None:
@@ -363,10 +375,10 @@ def test_spans_are_those_that_are_found_a_character_at_a_time() -> None:
     found = 0
     for _ in range(300):
         text = "\n" * surprise.BEFORE + "".join(chance.choices(pieces, k=chance.randint(0, 60)))
-        spans = _slowly(tables, text)
-        assert surprise._stretch_by_numpy(tables, text, []) == spans
-        assert surprise._stretch(tables, text, []) == spans
-        found += len(spans)
+        slowly = _slowly(tables, text)
+        assert surprise.rises(tables, text) == slowly
+        assert rows_of(tables, text[surprise.BEFORE :]) == slowly
+        found += len(slowly)
     assert found > 300
 
 
@@ -376,9 +388,9 @@ def test_a_rise_ends_where_ordinary_text_says_so(monkeypatch: pytest.MonkeyPatch
     prose = " and so the whole family went back to the house by the lake for dinner" * 3
     text = "\n" * surprise.BEFORE + (SALADS[0] + SALADS[1] + SALADS[2] + prose + SALADS[3] + prose) * 2
 
-    spans = _slowly(tables, text)
+    slowly = _slowly(tables, text)
 
-    assert surprise._stretch_by_numpy(tables, text, []) == spans
-    assert surprise._stretch(tables, text, []) == spans
+    assert surprise.rises(tables, text) == slowly
+    assert rows_of(tables, text[surprise.BEFORE :]) == slowly
     monkeypatch.setattr(surprise, "APART", 10**6)
-    assert _slowly(tables, text) != spans
+    assert _slowly(tables, text) != slowly
