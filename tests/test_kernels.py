@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -189,6 +190,52 @@ def test_strings_are_the_same_in_long_texts(size: int) -> None:
     assert found > size // 200
     rows = strings.strings(tables(), [text[:size]], everywhere=True)
     assert len(set(rows)) == len(rows)
+
+
+@pytest.mark.parametrize("size", [15_000, strings.CHUNK - 400, strings.CHUNK - 300, strings.CHUNK])
+def test_strings_come_in_the_order_of_their_texts(size: int) -> None:
+    """Short ones before and behind one that is read by itself."""
+    short = (SALAD[0] + " and so on. ") * (size // 100)
+
+    assert assert_same_strings([short[:size], SALAD[0], short * 2, SALAD[0], short[:size]]) > 50
+
+
+def test_what_stands_between_two_texts_is_of_neither() -> None:
+    """Not even where the tables, made by hand, take the ends of lines for odd."""
+    it, texts = tables(), [SALAD[0], SALAD[0][20:], "a" + SALAD[0]]
+    odd = surprise.Tables(it.pairs.copy(), it.triples, it.fours, it.shapes6, it.shapes8)
+    odd.pairs[ord("\n") << 7 | ord("\n")] = 127
+
+    rows = strings.strings_by_numpy(odd, texts, everywhere=True)
+
+    arguments = strings_arguments() | {"everywhere": True, "tables": odd.joined}
+    assert rows == rows_of(arguments | {"texts": tuple(map(str.encode, texts))})
+    assert [row[0] for row in rows] == [0, 1, 2]
+
+
+def test_other_threads_run_while_many_short_texts_are_read() -> None:
+    """As they do while one long text is read."""
+    texts = tuple("".join(random.Random(n).choices("".join(SALAD), k=90)).encode() for n in range(20_000))
+    arguments = strings_arguments() | {"texts": texts, "everywhere": True}
+    turns, done = [0], threading.Event()
+
+    def take_turns() -> None:
+        while not done.is_set():
+            turns[0] += 1
+
+    other, interval = threading.Thread(target=take_turns), sys.getswitchinterval()
+    sys.setswitchinterval(0.2)  # longer than the call: nobody's turn ends but by letting go
+    try:
+        other.start()
+        before = turns[0]
+        kernels.compiled.strings(*arguments.values())  # type: ignore[union-attr]
+        after = turns[0]
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        other.join()
+
+    assert after > before
 
 
 def test_a_rise_reaches_what_it_reaches() -> None:
@@ -426,7 +473,7 @@ def test_what_is_too_short_is_refused(name: str, argument: str) -> None:
         ("strings", "fewest", 0), ("strings", "fewest", 17), ("strings", "near", -1), ("strings", "around", 0),
         ("strings", "near", 1 << 30), ("strings", "around", 1 << 30), ("strings", "apart", 0),
         ("strings", "overlap", 6),
-        ("strings", "chunk", 1 << 30), ("strings", "chunk", strings.OVERLAP),
+        ("strings", "chunk", 1 << 30), ("strings", "chunk", 2 * strings.OVERLAP - 1),
         ("highest", "scales", np.array([[1 << 25, 0]])), ("sift", "shift", 35), ("sift", "shift", 57),
         ("gather", "features", np.empty(2 * 257, np.float32)),
         ("glance", "follow", np.zeros((3, 32), np.uint16)), ("glance", "follow", np.zeros((0, 32), np.uint16)),

@@ -97,6 +97,10 @@ def _coded(text: str) -> bytes:
     """A byte a character, which says both what it is to a junction and which symbol it is."""
     if text.isascii():
         return text.encode()
+    return b"".join([_coded_beyond(text[at : at + CHUNK]) for at in range(0, len(text), CHUNK)])
+
+
+def _coded_beyond(text: str) -> bytes:
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     return _CODES.take(np.minimum(points, 0xFFFF)).tobytes()
 

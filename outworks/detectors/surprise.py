@@ -214,7 +214,7 @@ def _again(evidence: Array, pairs: Array, start: int, end: int) -> Iterator[tupl
 
 
 class _Between(NamedTuple):
-    """From which character to before which each of several stretches goes."""
+    """From which character to before which each of several rises goes."""
 
     starts: Array
     ends: Array

@@ -4,7 +4,8 @@ import os
 from types import ModuleType
 
 SHAPE = 3
-"""Of what the kernels take and give. Those of another were built from other sources."""
+"""The version of what the kernels take and give, the same number as in kernels.h, raised with every change of it. A
+build with another was made from other sources."""
 compiled: ModuleType | None
 """None where there was no compiler, or where the environment says `OUTWORKS_KERNELS=off`. numpy then computes the
 same, and takes longer."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 SHAPE: int
-"""Of which these are."""
+"""The version of what they take and give; see `kernels.SHAPE`."""
 
 def highest(
     texts: tuple[bytes, ...],

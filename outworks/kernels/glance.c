@@ -50,14 +50,13 @@ static PyObject *checked_glance(PyObject *texts, const Py_buffer *b) {
     const uint64_t *end = ends->buf;
     if (states < 1 || states > MET || states & (states - 1)) return refused("follow has not a power of two of states");
     Signs signs = {masks->buf, end[0], end[1], end[2], classes->buf, follow->buf, (unsigned)states - 1};
-    for (Py_ssize_t n = 0; n < count; n++) {
-        char *data;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(texts, n), &data, &size) < 0) return NULL;
-        PyThreadState *others = size >= LARGE ? PyEval_SaveThread() : NULL;
-        ((uint8_t *)out->buf)[n] = glance_at(&signs, (const uint8_t *)data, size);
-        if (others) PyEval_RestoreThread(others);
-    }
+    Py_ssize_t total = 0;
+    Text *each = texts_of(texts, &total);
+    if (!each) return NULL;
+    PyThreadState *others = total >= LARGE ? PyEval_SaveThread() : NULL;
+    for (Py_ssize_t n = 0; n < count; n++) ((uint8_t *)out->buf)[n] = glance_at(&signs, each[n].data, each[n].size);
+    if (others) PyEval_RestoreThread(others);
+    PyMem_Free(each);
     Py_RETURN_NONE;
 }
 

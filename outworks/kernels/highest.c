@@ -153,25 +153,12 @@ static void read_text(Grams *grams, const Model *model, const uint8_t *data, Py_
     } while (size > model->chunk && at < size - model->overlap);
 }
 
-typedef struct {
-    const uint8_t *data;
-    Py_ssize_t size;
-} Text;
-
 static PyObject *read_texts(const Model *model, PyObject *texts, double *logits, int64_t *starts, int64_t *ends) {
     Py_ssize_t count = PyTuple_Size(texts), longest = 0, total = 0;
-    Text *each = PyMem_Malloc((size_t)(count + 1) * sizeof(Text));
-    if (!each) return PyErr_NoMemory();
-    for (Py_ssize_t n = 0; n < count; n++) {
-        char *data;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(texts, n), &data, &each[n].size) < 0) {
-            PyMem_Free(each);
-            return NULL;
-        }
-        each[n].data = (const uint8_t *)data;
-        total += each[n].size;
+    Text *each = texts_of(texts, &total);
+    if (!each) return NULL;
+    for (Py_ssize_t n = 0; n < count; n++)
         if (each[n].size > longest) longest = each[n].size;
-    }
     /* One block for what is read at once; words are at most every second byte. */
     Py_ssize_t size = longest < model->chunk ? longest : model->chunk, most = size / 2 + 3;
     size_t numbers = (size_t)(2 * most + size + 1), places = (size_t)(size + 1 + KINDS * most + size);

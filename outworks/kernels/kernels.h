@@ -23,10 +23,10 @@ PyObject *sift(PyObject *module, PyObject *args);
 PyObject *glance(PyObject *module, PyObject *args);
 
 enum {
-    SHAPE = 3,    /* of what the kernels take and give; kernels.SHAPE, raised with every change of it */
+    SHAPE = 3,    /* kernels.SHAPE */
     BYTES = 256,  /* different ones */
     RUN = 4,      /* bytes of a run of characters; grams.RUN */
-    LARGE = 4096, /* bytes from which other threads may run meanwhile */
+    LARGE = 4096, /* bytes in all from which other threads may run meanwhile */
 };
 
 /* What numbers hash with: `values` [RUN][BYTES], a byte's number times the base's powers; `base`; and what the next
@@ -49,6 +49,28 @@ static inline int fits(const Py_buffer *buffer, Py_ssize_t items, size_t size, c
     if (items >= 0 && buffer->len == items * (Py_ssize_t)size) return 1;
     PyErr_Format(PyExc_ValueError, "kernels: %s has %zd bytes, not %zd of %zu", name, buffer->len, items, size);
     return 0;
+}
+
+typedef struct {
+    const uint8_t *data;
+    Py_ssize_t size;
+} Text;
+
+/* The texts of a tuple of bytes, for PyMem_Free; their bytes in all are added to `total`. NULL where one is no bytes. */
+static inline Text *texts_of(PyObject *tuple, Py_ssize_t *total) {
+    Py_ssize_t count = PyTuple_Size(tuple);
+    Text *texts = PyMem_Malloc((size_t)(count + 1) * sizeof(Text));
+    if (!texts) PyErr_NoMemory();
+    for (Py_ssize_t n = 0; texts && n < count; n++) {
+        char *data;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, n), &data, &texts[n].size) < 0) {
+            PyMem_Free(texts);
+            return NULL;
+        }
+        texts[n].data = (const uint8_t *)data;
+        *total += texts[n].size;
+    }
+    return texts;
 }
 
 static inline int read_hashing(const Py_buffer *values, const Py_buffer *factors, Hashing *how) {

@@ -159,21 +159,17 @@ static void read_dense(Stretch *it, const How *how, const uint8_t *codes, int64_
     if (high >= 0) read_place(it, how, codes, size, low, high, finds);
 }
 
-static void read_texts(PyObject *texts, const How *how, int everywhere, Finds *finds) {
+static void read_texts(const Text *texts, Py_ssize_t count, const How *how, int everywhere, Finds *finds) {
     int16_t *block = malloc((size_t)how->chunk * (sizeof(int16_t) + sizeof(uint16_t)));
     if (!block) {
         finds->none = 1;
         return;
     }
     Stretch it = {.evidence = block, .pairs = (uint16_t *)(block + how->chunk)};
-    for (it.text = 0; it.text < PyTuple_Size(texts) && !finds->none; it.text++) {
-        char *codes;
-        Py_ssize_t size;
-        PyBytes_AsStringAndSize(PyTuple_GetItem(texts, it.text), &codes, &size); /* looked at before */
-        PyThreadState *others = size >= LARGE ? PyEval_SaveThread() : NULL;
-        if (everywhere) read_part(&it, how, (const uint8_t *)codes, 0, size, finds);
-        else read_dense(&it, how, (const uint8_t *)codes, size, finds);
-        if (others) PyEval_RestoreThread(others);
+    for (it.text = 0; it.text < count && !finds->none; it.text++) {
+        const Text *text = texts + it.text;
+        if (everywhere) read_part(&it, how, text->data, 0, text->size, finds);
+        else read_dense(&it, how, text->data, text->size, finds);
     }
     free(block);
 }
@@ -190,7 +186,8 @@ static PyObject *checked_strings(PyObject *texts, int everywhere, How *how, cons
         return refused("near, fewest or around are out of range");
     if (how->shift < 8 || how->shift > 24 || how->most < 1 || how->most > 1000 || how->least < 1 || how->apart < 1)
         return refused("shift, most, least or apart are out of range");
-    if (how->overlap < BEFORE || how->chunk <= how->overlap || how->chunk > FARTHEST)
+    /* A stretch looks back into the one before it, by the characters of its context and for what was told there. */
+    if (how->overlap < BEFORE || how->overlap > FARTHEST || how->chunk < 2 * how->overlap || how->chunk > FARTHEST)
         return refused("chunk or overlap are out of range");
     how->kinds = kinds->buf, how->odd = odd->buf, how->symbols = symbols->buf, how->classes = classes->buf;
     how->tables = tables->buf, how->begins = begins->buf, how->factors = factors->buf;
@@ -198,13 +195,14 @@ static PyObject *checked_strings(PyObject *texts, int everywhere, How *how, cons
         /* A pair is its own key, below 2^14; the others are hashed. */
         if (how->begins[n] + ((int64_t)1 << (n ? 32 - how->shift : 14)) > tables->len)
             return refused("a table ends too early");
-    for (Py_ssize_t n = 0; n < PyTuple_Size(texts); n++) {
-        char *codes;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(texts, n), &codes, &size) < 0) return NULL;
-    }
+    Py_ssize_t count = PyTuple_Size(texts), total = 0;
+    Text *each = texts_of(texts, &total);
+    if (!each) return NULL;
     Finds finds = {0};
-    read_texts(texts, how, everywhere, &finds);
+    PyThreadState *others = total >= LARGE ? PyEval_SaveThread() : NULL;
+    read_texts(each, count, how, everywhere, &finds);
+    if (others) PyEval_RestoreThread(others);
+    PyMem_Free(each);
     PyObject *answer = finds.none ? PyErr_NoMemory()
                                   : PyBytes_FromStringAndSize((char *)finds.all, (Py_ssize_t)(finds.count * sizeof(Found)));
     free(finds.all);

@@ -6,7 +6,9 @@ import math
 import random
 import re
 import string
+import threading
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -259,6 +261,36 @@ async def test_any_text_is_read(text: str) -> None:
     assert (await AdversarialString(Settings()).check_request(asks(text))).decision is Decision.ALLOW
 
 
+@pytest.mark.parametrize("over", [0, 1])
+async def test_other_exchanges_go_on_while_a_large_text_is_read(over: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read in a thread; a smaller one where it is asked about, as that costs less. All texts of it count."""
+    readers: list[threading.Thread] = []
+
+    def read(*args: Any, **how: Any) -> list[Suspect]:
+        readers.append(threading.current_thread())
+        return strings(*args, **how)
+
+    monkeypatch.setattr("outworks.defenses.adversarial_string.strings", read)
+    half = f"{SALADS[0]} {'oil and ' * 2_000}"[:8_192]
+    turns = [Message(Role.USER, (Text(text),), label.USER) for text in (half, half + "x" * over)]
+
+    verdict = await AdversarialString(Settings()).check_request(asks(messages=tuple(turns)))
+
+    assert verdict.decision is Decision.BLOCK
+    assert [reader is threading.main_thread() for reader in readers] == [not over]
+
+
+async def test_the_surest_findings_are_told() -> None:
+    """As many as a verdict holds, the surest first, of whichever text."""
+    texts = [f"Thank you. {SALADS[n % len(SALADS)][: 60 + n]}" for n in range(40)]
+    turns = tuple(Message(Role.USER, (Text(text),), label.USER) for text in texts)
+
+    verdict = await AdversarialString(Settings()).check_request(asks(messages=turns))
+
+    scores = sorted((each.score for each in strings(surprise.load(), texts, everywhere=True)), reverse=True)
+    assert [finding.score for finding in verdict.findings] == scores[:16]
+
+
 async def test_noise_without_end_has_a_bounded_verdict() -> None:
     """A text that is all noise blocks, with a bounded number of findings."""
     noise = "".join(random.Random(3).choices(string.printable, k=300_000))
@@ -332,8 +364,8 @@ def test_no_character_lifts_a_rise_from_nothing() -> None:
 
 
 def _slowly(tables: surprise.Tables, text: str) -> list[tuple[int, int, int, int]]:
-    """The spans of a text in ASCII, read a character at a time: CUSUM, in which a pair of characters counts once in a rise,
-    and which ends where it has sunk by APART."""
+    """The spans of a text in ASCII, read a character at a time: CUSUM, in which a pair of characters counts once in a
+    rise, and which ends where it has sunk by APART."""
     at = surprise.keys(text)
     evidence = np.clip(tables.joined[at + tables.begins].sum(axis=0, dtype=np.int64), -surprise.MOST, surprise.MOST)
     spans, start, top, best, height = [], 0, 0, 0, 0

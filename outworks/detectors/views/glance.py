@@ -49,8 +49,9 @@ _BITS = bits(
         [_FIGURES + _LETTERS] * len(_RUN),
         (b"\\", b"xuU"),
         (b"%", _HEX, _HEX),
+        (CONTROLS,),
     ),
-    maybe=((b"&", b"#" + _LETTERS), [b"01"] * 8, (_OF_KIND[_UNSEEN],)),
+    maybe=((b"&", b"#" + _LETTERS), [b"01"] * 8),
 )
 _BLANK, _OTHER = 26, 27
 _CLASSES = bytes(
@@ -78,7 +79,7 @@ def may_be_encoded(text: str) -> bool:
         sign = _glanced([text])[0]
         if sign != _ASK:
             return sign == _SURE
-    return any(find(0) >= 0 for find in _finders(text))
+    return _is_found(text)
 
 
 def suspects(texts: Sequence[str]) -> list[int]:
@@ -90,7 +91,7 @@ def suspects(texts: Sequence[str]) -> list[int]:
     return [
         n
         for n, sign in enumerate(signs)
-        if sign == _SURE or (sign == _ASK and may_be_encoded(texts[n])) or not texts[n].isascii()
+        if sign == _SURE or (sign == _ASK and _is_found(texts[n])) or not texts[n].isascii()
     ]
 
 
@@ -109,6 +110,10 @@ def suspects_by_search(texts: Sequence[str]) -> list[int]:
             at = find(ends[hit])
     found = {ascii[hit] for hit in hits}
     return [n for n, text in enumerate(texts) if n in found or not text.isascii()]
+
+
+def _is_found(text: str) -> bool:
+    return any(find(0) >= 0 for find in _finders(text))
 
 
 def _finders(text: str) -> Iterator[Callable[[int], int]]:
