@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -192,25 +193,23 @@ def test_strings_are_the_same_in_long_texts(size: int) -> None:
     assert len(set(rows)) == len(rows)
 
 
-@pytest.mark.parametrize("size", [15_000, strings.CHUNK - 400, strings.CHUNK - 300, strings.CHUNK])
-def test_strings_come_in_the_order_of_their_texts(size: int) -> None:
-    """Short ones before and behind one that is read by itself."""
-    short = (SALAD[0] + " and so on. ") * (size // 100)
+def test_strings_come_in_the_order_of_their_texts() -> None:
+    """Short ones before and behind one that is just too long to be read beside others."""
+    long = (f"{SALAD[0]} and so on. " * 300)[: strings.CHUNK + 10]
 
-    assert assert_same_strings([short[:size], SALAD[0], short * 2, SALAD[0], short[:size]]) > 50
+    assert assert_same_strings([SALAD[0], long, SALAD[0], long[: strings.CHUNK], long[:9_000]]) > 50
 
 
 def test_what_stands_between_two_texts_is_of_neither() -> None:
-    """Not even where the tables, made by hand, take the ends of lines for odd."""
-    it, texts = tables(), [SALAD[0], SALAD[0][20:], "a" + SALAD[0]]
-    odd = surprise.Tables(it.pairs.copy(), it.triples, it.fours, it.shapes6, it.shapes8)
-    odd.pairs[ord("\n") << 7 | ord("\n")] = 127
+    """Not even by tables, made by hand, to which every pair of characters is odd, two ends of lines too."""
+    flat = [np.full_like(table, 10 * (n == 0)) for n, table in enumerate(msgspec.structs.astuple(tables()))]
+    odd, texts = surprise.Tables(*flat), ["abcdefghijklmnop", "qrstuvwxyzabc", "the quick brown fox"]
 
     rows = strings.strings_by_numpy(odd, texts, everywhere=True)
 
     arguments = strings_arguments() | {"everywhere": True, "tables": odd.joined}
     assert rows == rows_of(arguments | {"texts": tuple(map(str.encode, texts))})
-    assert [row[0] for row in rows] == [0, 1, 2]
+    assert [row[:3] for row in rows] == [(n, 0, len(text)) for n, text in enumerate(texts)]
 
 
 def test_other_threads_run_while_many_short_texts_are_read() -> None:
@@ -355,6 +354,7 @@ def test_every_disguise_is_suspect() -> None:
     frames = ("{}", "so {} on", "{} on", "so {}", "so\n{}\non", "({})", "{}!")
     texts += [frame.format(word) for sign in shifting.SIGNS for word in (sign, sign.strip()) for frame in frames]
     texts += [text.upper() for text in texts]
+    texts += [f"so {chr(code)} on" for code in range(256)]
 
     assert glance.suspects(texts) == glance.suspects_by_search(texts)
     assert len(glance.suspects(texts)) > len(shifting.SIGNS)
