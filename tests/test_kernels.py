@@ -226,15 +226,17 @@ def test_other_threads_run_while_many_short_texts_are_read() -> None:
     sys.setswitchinterval(0.2)  # longer than the call: nobody's turn ends but by letting go
     try:
         other.start()
-        before = turns[0]
-        kernels.compiled.strings(*arguments.values())  # type: ignore[union-attr]
-        after = turns[0]
+        taken: list[int] = []
+        while len(taken) < 5 and not any(taken):  # once there may be no processor for the other
+            before = turns[0]
+            kernels.compiled.strings(*arguments.values())  # type: ignore[union-attr]
+            taken.append(turns[0] - before)
     finally:
         sys.setswitchinterval(interval)
         done.set()
         other.join()
 
-    assert after > before
+    assert any(taken)
 
 
 def test_a_rise_reaches_what_it_reaches() -> None:
