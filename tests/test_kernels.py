@@ -367,7 +367,7 @@ def test_every_disguise_is_suspect() -> None:
 def test_words_are_met_where_they_end(known: set[str], text: str) -> None:
     """The table of words, read one character at a time."""
     classes = bytes("abc ".find(chr(code)) + 1 for code in range(256))
-    follow = automata.words([word.encode() for word in known], classes)
+    follow = automata.word_table([word.encode() for word in known], classes)
     met, state = [], 0
     for at, char in enumerate(text, 1):
         state = int(follow[state % automata.MET, classes[ord(char)]])
@@ -384,7 +384,7 @@ def test_a_table_has_room_for_so_many() -> None:
     with pytest.raises(ValueError, match="65 places: expected 64"):
         automata.bits([[b"a"] * 64], [[b"b"]])
     with pytest.raises(ValueError, match="expected 32768"):
-        automata.words([random.Random(n).randbytes(40) for n in range(1_000)], classes)
+        automata.word_table([random.Random(n).randbytes(40) for n in range(1_000)], classes)
 
 
 def highest_arguments() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 _FINDINGS = 16
 """Findings in a verdict, at most."""
 _LARGE = 16_384
-"""Characters from which texts are read in a thread, so that other exchanges go on meanwhile."""
+"""Characters beyond which texts are read in a thread, so that other exchanges go on meanwhile."""
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):

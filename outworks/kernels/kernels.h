@@ -1,6 +1,6 @@
 /* kernels: the inner loops of detectors and fingerprints, each one pass over a text where numpy takes a dozen.
  *
- * Everything here has a twin in numpy, named at the head of its file, that says what it computes, works where there is
+ * Everything here has a twin in Python, named at the head of its file, that says what it computes, works where there is
  * no compiler, and is what this is tested against. Whole numbers come out the same to the bit. A text's bytes only ever
  * choose a place within a table whose length was looked at first; every length is looked at before the loop, and what
  * does not fit raises ValueError. No loop over a text touches a Python object.

@@ -42,7 +42,7 @@ def bits(sure: Iterable[Pattern], maybe: Iterable[Pattern]) -> Bits:
     return Bits(np.array(masks, np.uint64), np.array([firsts, *lasts], np.uint64))
 
 
-def words(known: Iterable[bytes], classes: bytes) -> Array:
+def word_table(known: Iterable[bytes], classes: bytes) -> Array:
     """[states, LINE], uint16: from a state, by the class of the next byte, to the next state, with `MET` where one of
     the words ends (Aho and Corasick 1975, doi:10.1145/360825.360855). Their number is a power of two. `classes` [256],
     below LINE. Raises `ValueError` for more states than MET."""

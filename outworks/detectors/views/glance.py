@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from outworks import kernels
 from outworks.detectors.views import encodings, shifting
-from outworks.detectors.views.automata import bits, words
+from outworks.detectors.views.automata import bits, word_table
 from outworks.detectors.views.plain import CONTROL, CONTROLS
 
 # Classes of characters, as one byte each: what an encoding looks like is then found as a few bytes in a row.
@@ -58,7 +58,7 @@ _CLASSES = bytes(
     _LETTERS.index(code) % 26 if code in _LETTERS else _BLANK if code in b" \n" else _OTHER for code in range(256)
 )
 """A letter, whether small or capital; a blank; all else."""
-_WORDS = words([sign.encode() for sign in shifting.SIGNS if sign.isascii()], _CLASSES)
+_WORDS = word_table([sign.encode() for sign in shifting.SIGNS if sign.isascii()], _CLASSES)
 
 
 def _glanced(texts: Sequence[str]) -> bytearray:
