@@ -117,7 +117,8 @@ class Deep:
         `places` are characters. With `whole` it is read from end to end, if it is not very long: up to 0.2 s."""
         rows = self._reader.stretches(text) if whole else []
         rows = rows or self._reader.rows(text, places)
-        logits = self.logits(batch(rows, [side] * len(rows))).max(axis=0)
+        # One by one: read together, rows would share the scale of their whole numbers, and take the memory of all.
+        logits = np.max([self.logits(batch([row], [side]))[0] for row in rows], axis=0)
         return {HEADS[n][1]: float(logits[n]) for n in _OF[side]}
 
     def logits(self, given: Batch) -> Array:

@@ -172,9 +172,19 @@ def alone(scores: Mapping[C, Array]) -> Curve:
 
 
 def _upper(scores: Array, rate: float) -> float:
-    """The lowest threshold that at most this share of the scores reaches. Equal scores count together, and a threshold
-    is never 0: what has no evidence is not flagged."""
+    """A threshold that at most this share of the scores reaches, hardly above the next one: by as much as scores differ
+    between processors, if there is room. Equal scores count together, and a threshold is never 0: what has no evidence
+    is not flagged."""
     ordered = np.sort(scores)[::-1]
     at = int(rate * len(ordered))
-    limit = float(np.nextafter(ordered[at], 2.0)) if at < len(ordered) else 0.0
-    return max(limit, 1e-6)
+    if at >= len(ordered):
+        return _LEAST
+    score, higher = ordered[at], ordered[ordered > ordered[at]]
+    above = higher[-1] if len(higher) else 1.0
+    clear = min((above - score) / 2, _APART * (1 - score))
+    return float(max(score + clear, np.nextafter(score, 2.0), _LEAST))
+
+
+_APART = 1e-5
+"""Logits of the first stage differ by less between kernels and numpy, and from one processor to the next."""
+_LEAST = 1e-6

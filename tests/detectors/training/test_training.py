@@ -302,6 +302,16 @@ def test_ties_do_not_break_the_budget() -> None:
     assert all(limit > 0 for limit in curve.scores["a"])
 
 
+def test_a_threshold_lies_on_no_text() -> None:
+    """Scores that differ as little as between kernels and numpy are judged alike, ties and the highest of all too."""
+    rng = np.random.default_rng(3)
+    scores = np.concatenate([rng.random(900), np.full(60, 0.995), 1 - rng.random(40) * 1e-3])
+
+    for limit in calibrate.alone({"a": scores}).scores["a"]:
+        for shift in (1e-6, -1e-6):
+            assert (((scores + shift * (1 - scores)) >= limit) == (scores >= limit)).all()
+
+
 def test_intervals_are_wilsons() -> None:
     """Ten of ten is not certainty."""
     found = Rate(10, 10).interval
