@@ -94,8 +94,8 @@ class Spent(msgspec.Struct, frozen=True):
     """Signals up to this event."""
     at: float = 0.0
     """Requests up to this moment."""
-    undone: frozenset[int] = frozenset()
-    """Actions that an undone action of the rule rested on."""
+    actions: frozenset[int] = frozenset()
+    """Actions that an action of the rule rested on."""
     cleared: int = 0
     """Actions up to this event."""
 
@@ -140,7 +140,7 @@ def spent(each: Compiled, history: History) -> Spent:
     return Spent(
         seq=max((cleared, *(max(one.action.evidence, default=0) for one in own))),
         at=max((cleared_at, *(one.action.at for one in own))),
-        undone=frozenset(seq for one in own if one.undone is not None for seq in one.action.evidence),
+        actions=frozenset(seq for one in own for seq in one.action.evidence),
         cleared=cleared,
     )
 
@@ -177,7 +177,7 @@ def _actions(standing: Standing, call: Call, history: History, before: Spent) ->
         and one.undone is None
         and not one.action.shadow
         and one.seq > before.cleared
-        and one.seq not in before.undone
+        and one.seq not in before.actions
         and one.action.at >= history.at - call.window
     )
     return Count(len(evidence), evidence)

@@ -164,6 +164,11 @@ class Rules(msgspec.Struct, frozen=True):
         return max(windows, default=0.0)
 
     @property
+    def longest_of_requests(self) -> float:
+        """The longest window of requests, in seconds, of words that these alone can change."""
+        return max((c.window for c in self.calls if c.word in ON_REQUESTS), default=0.0)
+
+    @property
     def longest_of_texts(self) -> float:
         """The longest window of what the account wrote, in seconds."""
         return max((c.window for c in self.calls if c.word in OF_TEXTS), default=0.0)

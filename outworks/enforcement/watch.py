@@ -51,10 +51,20 @@ class Watch:
     same evidence.
     """
 
-    def __init__(self, reader: Reader, rules: Rules, *, place: Place | None, clock: Callable[[], float]) -> None:
-        """Goes on from `place`; without one that belongs to this ledger, everything in the rules' windows is read."""
+    def __init__(
+        self,
+        reader: Reader,
+        rules: Rules,
+        *,
+        place: Place | None,
+        clock: Callable[[], float],
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Goes on from `place`; without one that belongs to this ledger, everything in the rules' windows is read.
+        `ticks` are seconds by a clock that nobody sets back: accounts rest by it."""
         self._reader = reader
         self._clock = clock
+        self._ticks = ticks
         self._table = StandingTable(reader)
         self._waiting: dict[str, _Waiting] = {}
         self._resting: dict[str, float] = {}
@@ -68,15 +78,18 @@ class Watch:
         self._seq = reader.head().seq
         if rules.longest:
             self._note_signals(after=0, since=clock() - rules.longest)
+        if rules.longest_of_requests:
+            for account in reader.accounts(since=clock() - rules.longest_of_requests):
+                self._waiting.setdefault(account, _Waiting(1, noted=False))
 
     def look(self, rules: Rules) -> Looked:
         """Read on, and evaluate the accounts that are due."""
         self._table.refresh()
         self._read_on(rules)
         self._follow_links(rules)
-        now = self._clock()
+        now, tick = self._clock(), self._ticks()
         began = time.perf_counter()
-        self._resting = {account: until for account, until in self._resting.items() if until > now}
+        self._resting = {account: until for account, until in self._resting.items() if until > tick}
         due = [account for account in self._waiting if account not in self._resting]
         accounts: list[str] = []
         events: list[Event] = []
@@ -99,7 +112,7 @@ class Watch:
             failures += (f"rule {each.rule!r} came to no answer: {each.error}" for each in proposed.failed)
             events += self._events(proposed, history)
             rest = max(_REST * (time.perf_counter() - started), 0.0 if self._waiting[account].noted else _REQUESTS_S)
-            self._resting[account] = now + rest
+            self._resting[account] = tick + rest
         return Looked(tuple(accounts), tuple(events), tuple(failures), len(accounts) < len(due))
 
     def done(self, looked: Looked) -> Place | None:
@@ -123,10 +136,10 @@ class Watch:
         head = self._reader.head().seq
         if head == self._seq:
             return
+        # What comes meanwhile may be seen by one reading and not by the other: the next look begins at this head.
         self._note_signals(after=self._seq)
         if rules.counting_requests.compiled:
             for recorded in self._reader.events(self._seq, kinds=("received",)):
-                head = max(head, recorded.seq)
                 if recorded.event.account:
                     self._waiting.setdefault(recorded.event.account, _Waiting(recorded.seq, noted=False))
         self._seq = head

@@ -267,6 +267,25 @@ def test_an_undone_action_is_not_repeated_on_earlier_actions() -> None:
     assert not proposed(when, signal(9), taken=(*two, back)).actions
 
 
+@pytest.mark.parametrize("over", ["expired", "undone"])
+def test_an_action_is_not_repeated_on_the_same_earlier_actions(over: str) -> None:
+    """Once its own action has expired, too, a rule over actions wants as many new ones."""
+    when = 'warnings("90d") >= 2'
+    old, new = ([Taken(n, action(Standing.WARNED, at=NOW - 900, expires=NOW - 800)) for n in two] for two in _TWO_TWICE)
+    expires = NOW - 10 if over == "expired" else NOW + 10
+    own = action(Standing.SUSPENDED, by="rule:repeat", at=NOW - 100, expires=expires, evidence=(3, 4))
+    back = Undone(action=own.id, by="person:eva") if over == "undone" else None
+
+    assert proposed(when, taken=tuple(old)).actions
+    assert not proposed(when, signal(9), taken=(*old, Taken(5, own, back))).actions
+    assert not proposed(when, signal(9), taken=(*old, Taken(5, own, back), new[0])).actions
+    (again,) = proposed(when, signal(9), taken=(*old, Taken(5, own, back), *new)).actions
+    assert again.evidence == (6, 7)
+
+
+_TWO_TWICE = ((3, 4), (6, 7))
+
+
 def test_evidence_is_bounded_and_keeps_the_latest() -> None:
     """An action cites at most a hundred exchanges, the latest, so that none of those counted is taken for new."""
     many = [signal(seq) for seq in range(1, 501)]

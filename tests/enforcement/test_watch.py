@@ -1,14 +1,17 @@
 """Watch: what is not evaluated yet is never passed over by whoever goes on from its place."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.watch import Watch
 from outworks.event import Acted
-from outworks.ledger import Ledger, LedgerError
+from outworks.ledger import Ledger, LedgerError, Recorded
+from outworks.ledger.reader import Reader
 from tests.enforcement.kit import ANN, NOW, exchange, received, rule, rules
 
 ONCE = rules(rule('blocked("1h") >= 1', "warn"))
@@ -33,7 +36,15 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def watch(ledger: Ledger, clock: Clock, each: Rules = ONCE) -> Watch:
-    return Watch(ledger, each, place=None, clock=clock)
+    return Watch(ledger, each, place=None, clock=clock, ticks=clock)
+
+
+@contextmanager
+def closing_now(reader: Reader) -> Iterator[Reader]:
+    try:
+        yield reader
+    finally:
+        reader.close_now()
 
 
 def test_an_account_rests_and_its_place_is_kept(ledger: Ledger) -> None:
@@ -119,6 +130,60 @@ def test_without_a_place_everything_in_the_windows_is_read(ledger: Ledger) -> No
     ledger.append_now(exchange(at=NOW - 10) + exchange(at=NOW - 7200, account="shop:bob"))
 
     assert watch(ledger, Clock()).look(ONCE).accounts == (ANN,)
+
+
+@pytest.mark.parametrize("when", ['requests("1h") > 5', 'bursts("1h") > 0', 'voices("1h") > 2'])
+def test_without_a_place_requests_in_the_windows_are_read_too(ledger: Ledger, when: str) -> None:
+    """By rules over requests, which no defense need have noted; accounts with none lately are left out."""
+    flood = rules(rule(when))
+    ledger.append_now([received(at=NOW - 60 - n) for n in range(40)])
+    ledger.append_now([received(at=NOW - 7200, account="shop:bob")])
+
+    looked = watch(ledger, Clock(), flood).look(flood)
+
+    assert looked.accounts == (ANN,)
+    assert bool(looked.events) == (not when.startswith("voices"))
+
+
+def test_an_event_that_comes_while_others_are_read_is_not_passed_over(ledger: Ledger) -> None:
+    """Two readings of the ledger make one look: what is recorded between them belongs to the next, signals too."""
+    both = rules(rule('blocked("1h") >= 1', "warn"), rule('requests("1h") > 99', name="flood"))
+
+    class Racing(Reader):
+        armed = True
+
+        def events(self, *args: Any, **kwargs: Any) -> Iterator[Recorded]:
+            if self.armed and kwargs.get("kinds") == ("received",):
+                self.armed = False
+                ledger.append_now([*exchange(account="shop:evil"), received(account="shop:bob")])
+            return super().events(*args, **kwargs)
+
+    reader = Racing(ledger.path)
+    with closing_now(reader):
+        ticks = Clock()
+        made = Watch(reader, both, place=None, clock=Clock(), ticks=ticks)
+        ledger.append_now([received(account="shop:bob")])
+        looked = made.look(both)
+        made.done(looked)
+        ticks.now += 60
+        found = [event.account for event in (*looked.events, *made.look(both).events)]
+
+    assert not reader.armed
+    assert found == ["shop:evil"]
+
+
+def test_a_clock_that_is_set_back_lets_nobody_rest_longer(ledger: Ledger) -> None:
+    """Accounts rest by a clock that only goes forward."""
+    clock, ticks = Clock(), Clock()
+    made = Watch(ledger, TWICE, place=None, clock=clock, ticks=ticks)
+    ledger.append_now(exchange())
+    made.done(made.look(TWICE))
+
+    clock.now -= 3600
+    ticks.now += 60
+    ledger.append_now(exchange(at=clock.now) + exchange(at=clock.now))
+
+    assert len(made.look(TWICE).events) == 1
 
 
 def test_one_accounts_fault_does_not_stop_the_others(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_a_backtest_says_what_the_rule_does_live(ledger: Ledger, when: str) -> N
     one = rule(when, expires="20m")
     live = rules(one)
     now = NOW
-    watch = Watch(ledger, live, place=None, clock=lambda: now)
+    watch = Watch(ledger, live, place=None, clock=lambda: now, ticks=lambda: now)
     for _ in range(240):
         now += chance.choice([15.0, 40.0, 400.0])
         account = f"shop:{chance.choice(['ann', 'bob', 'eve'])}"

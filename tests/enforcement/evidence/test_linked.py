@@ -224,7 +224,7 @@ def test_a_rule_reads_links_live(ledger: Ledger) -> None:
     made = rules(rule('linked("30d") >= 1 && blocked("1h") >= 1'))
     ban = action(Standing.BANNED, account=BOB, at=NOW - 50)
     now = NOW
-    watch = Watch(ledger, made, place=None, clock=lambda: now)
+    watch = Watch(ledger, made, place=None, clock=lambda: now, ticks=lambda: now)
     ledger.append_now([*said(TEXTS[0], at=NOW - 60, account=BOB), acted(ban), *said(TEXTS[0], at=NOW - 40)])
     quiet = watch.look(made)
     ledger.append_now(exchange(at=NOW))

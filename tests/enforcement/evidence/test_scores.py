@@ -76,7 +76,7 @@ HOLDS_NOT = [
 def looked(ledger: Ledger, when: str, now: float = NOW) -> list[Event]:
     """What a rule does live after the ledger was written."""
     made = rules(rule(when))
-    watch = Watch(ledger, made, place=None, clock=lambda: now)
+    watch = Watch(ledger, made, place=None, clock=lambda: now, ticks=lambda: now)
     return list(watch.look(made).events)
 
 
