@@ -5,6 +5,8 @@ import re
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
 _WITHOUT_END = ("never", "forever")
+LONGEST = 100 * 365.25 * 86_400
+"""Seconds in a hundred years. What is to last longer is meant to have no end, and calendars end with the year 9999."""
 
 
 def seconds(text: str) -> float:
@@ -12,7 +14,10 @@ def seconds(text: str) -> float:
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError(f'a duration is a whole number and s, m, h, d or w, such as "12h" or "30d", not {text[:40]!r}')
-    return float(int(found[1]) * _SECONDS[found[2]])
+    given = float(int(found[1]) * _SECONDS[found[2]])
+    if given > LONGEST:
+        raise ValueError(f"a duration is at most a hundred years, not {text}")
+    return given
 
 
 def lasting(text: str) -> float | None:

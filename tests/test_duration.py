@@ -26,3 +26,11 @@ def test_anything_else_is_refused(text: str) -> None:
     """The error says what was given and what is expected."""
     with pytest.raises(ValueError, match='such as "12h" or "30d", not'):
         seconds(text)
+
+
+@pytest.mark.parametrize("text", ["5218w", "36526d", "999999w"])
+def test_nothing_lasts_longer_than_a_hundred_years(text: str) -> None:
+    """Dates that no calendar holds could be told to nobody; what is to last longer has no end."""
+    assert seconds("5217w") < seconds("36525d")
+    with pytest.raises(ValueError, match="at most a hundred years"):
+        seconds(text)

@@ -1,7 +1,6 @@
 """`outworks accounts`: who may do what, why, and the way back."""
 
 import time
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,13 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from outworks.action import Action, Standing
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, me, reading
 from outworks.duration import seconds
 from outworks.enforcement import actions
+from outworks.moment import moment
 from outworks.nearest import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, help="Who may do what, why, and the way back.")
 Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="PRODUCT:USER, as the ledger has it.")]
+_SHORT = "%Y-%m-%d %H:%M"
 
 
 @app.command("list")
@@ -34,7 +35,7 @@ def show(account: Account, policy: PolicyFile = DEFAULT) -> None:
     """Show an account: its standing, and every action ever taken on it with its evidence."""
     record = actions.account_record(reading(policy), account, time.time())
     console = Console()
-    seen = _moment(record.first_seen) if record.first_seen is not None else "never"
+    seen = moment(record.first_seen, _SHORT, None) if record.first_seen is not None else "never"
     console.print(cell(f"{account}: {record.action.standing.name.lower()}; first seen {seen}"))
     table = Table("standing", "until", "by", "action", "reason", "state", "evidence (events)", box=None)
     for taken in record.taken:
@@ -58,7 +59,7 @@ def act(
 ) -> None:
     """Set an account's standing. Running gateways follow within a second."""
     lasts = None if expires in (None, "never") else seconds(expires)
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         done = actions.act(
             ledger,
             account,
@@ -84,7 +85,7 @@ def undo(
     by: By = "",
 ) -> None:
     """Take an action back: the account is then as its other actions say."""
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         undone = actions.undo(ledger, action, by=me(by), reason=reason)
         now = actions.account_record(ledger, undone.account, time.time())
     print(f"{undone.id} is undone; {undone.account} is {now.action.standing.name.lower()}.")
@@ -99,10 +100,6 @@ def _standing(name: str) -> Standing:
 
 
 def _cells(action: Action) -> list[Text]:
-    until = "" if action.expires is None else _moment(action.expires)
+    until = "" if action.expires is None else moment(action.expires, _SHORT, None)
     shadow = " (shadow)" if action.shadow else ""
     return [cell(each) for each in (action.standing.name.lower() + shadow, until, action.by, action.id, action.reason)]
-
-
-def _moment(unix: float) -> str:
-    return datetime.fromtimestamp(unix).strftime("%Y-%m-%d %H:%M")

@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, policy_at
+from outworks.cli.options import DEFAULT, MOST, By, PolicyFile, cell, changing, me, policy_at
 from outworks.duration import seconds
 from outworks.enforcement.desk import decisions, lookup
 from outworks.enforcement.desk.cases import Outcome, State
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.enforcement.telling.appeals import Tokens
-from outworks.ledger import Ledger, summary
+from outworks.ledger import summary
 from outworks.nearest import did_you_mean
 from outworks.wiring import secret
 
@@ -43,7 +43,7 @@ def list_(
     queue: Annotated[str | None, typer.Option(help="Of this queue alone.")] = None,
     state: Annotated[str, typer.Option(help="open, pending, closed, or all.")] = "open",
     account: Annotated[str | None, typer.Option(help="Of this account alone.")] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many, the latest first.")] = 50,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=MOST, help="How many, the latest first.")] = 50,
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """List cases, the latest first."""
@@ -124,9 +124,8 @@ def link(
 
 @contextmanager
 def _desk(path: Path) -> Iterator[Desk]:
-    policy = policy_at(path)
-    with Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous) as ledger:
-        desk = Desk(ledger, policy.office)
+    with changing(path) as ledger:
+        desk = Desk(ledger, policy_at(path).office)
         try:
             yield desk
         finally:

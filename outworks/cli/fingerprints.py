@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, check_writable, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, check_writable, me, reading, utf8, writing
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, switched
 from outworks.defenses.formats import Format, format_of, read_entries, written
@@ -53,7 +53,7 @@ def import_(
     by: By = "",
 ) -> None:
     """Add every entry of a file, or none of them if any is at fault."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    text = utf8(file)
     try:
         read = read_entries(text, format or format_of(file))
     except ValueError as error:
@@ -136,7 +136,7 @@ def folded(ledger: Reader, texts: dict[str, str] | None = None) -> Bank:
 
 
 def _switch(id: str, enabled: bool, reason: str, policy: Path, by: str) -> None:
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         _known(ledger, id)
         ledger.append_now([_event(switched(id, enabled=enabled, by=me(by), reason=reason), None)])
     print(f"{id} is {'on' if enabled else 'off'}.")

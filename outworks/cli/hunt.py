@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from outworks.cli.fingerprints import folded
-from outworks.cli.options import DEFAULT, PolicyFile, cell, check_writable, policy_at
+from outworks.cli.options import DEFAULT, PolicyFile, cell, check_writable, policy_at, utf8
 from outworks.defenses.entry import Known
 from outworks.defenses.formats import Format, format_of, read_entries
 from outworks.enforcement.rules import Rule
@@ -73,7 +73,7 @@ def fingerprint(
         digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         entries.append(Known(id=f"hunt_{digest}", text=words, source="hunt", reason="hunt", match=match))
     if file is not None:
-        entries += read_entries(file.read_text("utf-8"), format or format_of(file))
+        entries += read_entries(utf8(file), format or format_of(file))
     if entry:
         entries += _of_the_bank(policy, entry)
     if not entries:
@@ -122,7 +122,7 @@ def rule_called(name: str, policy: Path) -> Rule:
     """The rule of the policy with that name, or the one in that file."""
     path = Path(name)
     if path.suffix == ".toml":
-        read = tomllib.loads(path.read_text("utf-8")).get("rules", [])
+        read = tomllib.loads(utf8(path)).get("rules", [])
         if len(read) != 1:
             raise ValueError(f"{path} has {len(read)} [[rules]]; expected one")
         try:

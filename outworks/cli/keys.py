@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, me, reading, writing
 from outworks.event import Changed, Event
 from outworks.gateway import keys
 from outworks.gateway.keys import Keys
@@ -64,7 +64,7 @@ def revoke(
     by: By = "",
 ) -> None:
     """Shut out a product's keys, within a second, in running gateways too."""
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         held = folded(ledger)
         known = held.products
         if product not in known:

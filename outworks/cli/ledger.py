@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.progress import Progress
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, check_writable, me, policy_at, reading, writing
+from outworks.cli.options import DEFAULT, MOST, By, PolicyFile, changing, check_writable, me, policy_at, reading
 from outworks.duration import seconds
+from outworks.gateway.observe import printable
 from outworks.ledger import Recorded, erase, export, json_line, summary, verify
 from outworks.nearest import did_you_mean
 
@@ -26,7 +27,7 @@ _RECENT = 1_000
 
 @app.command()
 def tail(
-    count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many of the last events.")] = 20,
+    count: Annotated[int, typer.Option("--count", "-n", min=0, max=MOST, help="How many of the last events.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False,
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be given again.")] = None,
     account: Account = None,
@@ -55,7 +56,7 @@ def show(
 ) -> None:
     """Show one exchange, or one event, whole: every verdict with its findings and microseconds."""
     ledger = reading(policy)
-    if what.isdigit():
+    if what.isascii() and what.isdigit() and int(what) <= MOST:
         found = [each for each in (ledger.event(int(what)),) if each is not None]
     else:
         found = list(ledger.events(exchange=what, with_content=True))
@@ -83,7 +84,7 @@ def verify_(
         task = bar.add_task("verifying")
         found = verify(path, head=head, progress=lambda done, all: bar.update(task, completed=done, total=all))
     for fault in found.faults:
-        print(f"event {fault.seq}: {fault}" if fault.seq is not None else str(fault))
+        print(printable(f"event {fault.seq}: {fault}" if fault.seq is not None else str(fault)))
     if not found.ok:
         print(f"{path}: {len(found.faults)} faults in {found.events} events")
         raise typer.Exit(1)
@@ -95,7 +96,7 @@ def verify_(
 def export_(
     file: Annotated[Path, typer.Argument(help="Where to.")],
     format: Annotated[Literal["jsonl", "parquet"] | None, typer.Option(help="Else the ending tells.")] = None,
-    after: Annotated[int, typer.Option(help="Only events after this number.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=MOST, help="Only events after this number.")] = 0,
     content: Annotated[bool, typer.Option("--content/--no-content", help="With what was said.")] = True,
     policy: PolicyFile = DEFAULT,
 ) -> None:
@@ -123,9 +124,11 @@ def erase_(
 ) -> None:
     """Erase what was said, for good. The chain stays whole, and says that it was erased."""
     before = None if older is None else time.time() - seconds(older)
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         for what, named in (("account", account), ("exchange", exchange)):
             # Who mistypes a name must not believe that somebody was forgotten.
+            if named == "":
+                raise ValueError(f"--{what} is empty: name one, or leave the option out")
             if named and next(ledger.events(account=account, exchange=exchange, limit=1), None) is None:
                 recent = {getattr(recorded.event, what) for recorded in ledger.tail(_RECENT)} - {""}
                 raise LookupError(f"the ledger holds nothing of the {what} {named!r}{did_you_mean(named, recent)}")

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,15 @@ from rich.text import Text
 
 from outworks.config import Policy, load_policy
 from outworks.gateway.observe import printable
-from outworks.ledger import Ledger, Reader
+from outworks.ledger import Ledger, LedgerError, Reader
 
 PolicyFile = Annotated[
     Path, typer.Option("--policy", "-p", envvar="OUTWORKS_POLICY", help="The policy file, which names the ledger.")
 ]
 By = Annotated[str, typer.Option("--by", help="Who does this; recorded. The name you are logged in with, by default.")]
 DEFAULT = Path("outworks.toml")
+MOST = (1 << 63) - 1
+"""The highest number that a ledger could give."""
 
 
 def policy_at(path: Path) -> Policy:
@@ -31,9 +34,29 @@ def writing(path: Path) -> Ledger:
     return Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
 
 
+def changing(path: Path) -> Ledger:
+    """The policy's ledger, to write to. Raises `LedgerError` where there is none: whoever looks for what is in it, and
+    has the path wrong, must not take an empty one that he just made for the answer."""
+    ledger = policy_at(path).ledger_path
+    if not ledger.exists():
+        raise LedgerError(f"there is no ledger at {ledger}")
+    return writing(path)
+
+
 def reading(path: Path) -> Reader:
     """The policy's ledger, to read from."""
     return Reader(policy_at(path).ledger_path)
+
+
+def utf8(file: Path) -> str:
+    """What stands in a file, or on standard input for `-`. Raises `OSError`, and `ValueError` that says where it is no
+    UTF-8."""
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{file}:{line}: the byte {data[error.start]:#04x} is not UTF-8") from None
 
 
 def check_writable(*files: Path | None, policy: Path | None = None) -> None:

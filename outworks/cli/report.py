@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, me, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, changing, me, reading
 from outworks.duration import seconds
 from outworks.enforcement.desk.sample import draw
 from outworks.enforcement.reports.numbers import DAY, Numbers
@@ -51,7 +51,7 @@ def sample(
 ) -> None:
     """Draw answers at random for reviewers to label: from them the share that goes against the policy is estimated."""
     now = time.time()
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         drawn = draw(ledger, count, since=now - seconds(last), until=now, by=me(by))
     print(f"{drawn} answers were drawn; reviewers label them in the console.")
 

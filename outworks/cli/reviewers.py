@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from outworks.cli.console import link_for, opened
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, me, policy_at, reading, writing
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, me, policy_at, reading, writing
 from outworks.console import reviewers
 from outworks.console.reviewers import Reviewers
 from outworks.enforcement.desk.roles import Role
@@ -45,7 +45,7 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
 @app.command()
 def role(name: Name, role: RoleName, policy: PolicyFile = DEFAULT, by: By = "") -> None:
     """Give somebody another role; it holds from the next page on."""
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         reviewers.give_role(ledger, Reviewers(ledger), name, _role(role), by=me(by))
     print(f"{name} is {role}.")
 
@@ -53,7 +53,7 @@ def role(name: Name, role: RoleName, policy: PolicyFile = DEFAULT, by: By = "") 
 @app.command()
 def disable(name: Name, policy: PolicyFile = DEFAULT, by: By = "") -> None:
     """Shut somebody out, at once."""
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         reviewers.switch(ledger, Reviewers(ledger), name, enabled=False, by=me(by))
     with opened(policy_at(policy)) as store:
         store.change("DELETE FROM session WHERE name = ?", (name,))
@@ -64,7 +64,7 @@ def disable(name: Name, policy: PolicyFile = DEFAULT, by: By = "") -> None:
 @app.command()
 def enable(name: Name, policy: PolicyFile = DEFAULT, by: By = "") -> None:
     """Let somebody in again who was shut out."""
-    with writing(policy) as ledger:
+    with changing(policy) as ledger:
         reviewers.switch(ledger, Reviewers(ledger), name, enabled=True, by=me(by))
     print(f"{name} may sign in.")
 

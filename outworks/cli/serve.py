@@ -19,6 +19,7 @@ from outworks.cli import keys
 from outworks.cli.console import beside
 from outworks.cli.options import DEFAULT
 from outworks.config import Policy, load_policy
+from outworks.defense import Mode
 from outworks.gateway import server
 from outworks.ledger import Ledger
 from outworks.models import gguf, local
@@ -145,8 +146,10 @@ def _greet(policy: Policy, path: Path, url: str, told: str) -> None:
     ask: dict[str, object] = {"model": policy.models[0].name, "messages": question}
     print(f"Outworks serves {path} on {url} (process {os.getpid()}). Ask it something ordinary:\n")
     print(_curl(url, key, ask))
-    print("\nand something that a line of defense stops (decoding settings far outside the ordinary):\n")
-    print(_curl(url, key, {**ask, "temperature": 1.9}))
+    lock = policy.defenses.get("parameter_lock")
+    if lock is not None and lock.mode is Mode.LIVE:
+        print("\nand something that a line of defense stops (decoding settings far outside the ordinary):\n")
+        print(_curl(url, key, {**ask, "temperature": 1.9}))
     if told:
         print(f"\n{told}")
     print("\nOne line an exchange follows. Stop with Ctrl-C.\n", flush=True)

@@ -8,10 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, PolicyFile, cell, policy_at
+from outworks.cli.options import DEFAULT, PolicyFile, cell, changing, policy_at
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.telling.webhooks import undelivered
-from outworks.ledger import Ledger
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: how your product is told what was decided.")
 
@@ -29,7 +28,7 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
     """List the policy's webhooks, and how many messages wait for each."""
     loaded = policy_at(policy)
     table = Table("webhook", "url", "messages", "waiting", box=None)
-    with Ledger.open(loaded.ledger_path, synchronous=loaded.ledger.synchronous) as ledger:
+    with changing(policy) as ledger:
         desk = Desk(ledger, loaded.office)
         for hook in loaded.office.webhooks:
             told = (hook.name, hook.url, ", ".join(hook.types), str(undelivered(desk, hook)))

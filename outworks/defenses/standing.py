@@ -4,7 +4,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from typing_extensions import override
 
@@ -12,6 +11,7 @@ from outworks import defense
 from outworks.action import GOOD, Action, Standings
 from outworks.action import Standing as Level
 from outworks.message import Request
+from outworks.moment import moment
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
 _WINDOW = 60.0
@@ -85,7 +85,7 @@ class Standing(defense.Defense):
         return float(high)
 
     def _block(self, action: Action, notice: Notice, what: str) -> Verdict:
-        until = f" until {_moment(action.expires)}" if action.expires is not None else ""
+        until = f" until {moment(action.expires)}" if action.expires is not None else ""
         message = " ".join(filter(None, (f"This account is {what}{until}.", action.reason, self._appeals)))
         return Verdict(
             decision=Decision.BLOCK,
@@ -103,7 +103,3 @@ class Standing(defense.Defense):
 
 def _findings(action: Action) -> tuple[Finding, ...]:
     return (Finding("standing", 1.0, detail=action.id),)
-
-
-def _moment(unix: float) -> str:
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M UTC")

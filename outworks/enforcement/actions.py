@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from outworks.action import Action, Standing
+from outworks.duration import LONGEST
 from outworks.enforcement.propose import action_id
 from outworks.enforcement.standings import StandingTable
 from outworks.enforcement.taken import Taken
@@ -137,8 +138,8 @@ def check_act(standing: Standing, by: str, reason: str, lasts: float | None, rat
         raise ValueError(f'{name} needs an expiry, such as "12h" or "7d"; only a ban lasts for good')
     if standing is Standing.GOOD and lasts is not None:
         raise ValueError("a reinstatement has no expiry")
-    if lasts is not None and not 0 < lasts < float("inf"):
-        raise ValueError(f"an expiry lies ahead: seconds greater than 0, not {lasts:g}")
+    if lasts is not None and not 0 < lasts <= LONGEST:
+        raise ValueError(f"an expiry lies ahead, at most a hundred years: seconds greater than 0, not {lasts:g}")
     if standing is Standing.LIMITED and (rate is None or not 0 < rate < float("inf")):
         given = "none was given" if rate is None else f"not {rate:g}"
         raise ValueError(f"limited needs a rate of requests a minute, greater than 0; {given}")

@@ -7,8 +7,8 @@ from html import escape
 import msgspec
 from starlette.responses import HTMLResponse
 
-from outworks.enforcement.telling.notices import moment
 from outworks.gateway.problem import Problem
+from outworks.moment import moment
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #fff; --act: #0b5cad; }

@@ -153,6 +153,8 @@ def open_ledger(
         connection = connect(path, read_only=read_only, busy_timeout_s=busy_timeout_s)
         if _version(connection, path, migrations) < len(migrations):
             if read_only:
+                if not _version(connection, path, migrations):
+                    raise LedgerError(f"{path} is empty; expected a ledger (what a copy that failed leaves, perhaps)")
                 raise LedgerError(
                     f"the ledger {path} was written by an older version of Outworks: open it once for writing "
                     "(any command that writes does) to bring it up to date"

@@ -1,7 +1,5 @@
 """Summaries: one printable line an event, for people who watch a ledger."""
 
-from datetime import datetime
-
 from outworks.event import (
     Acted,
     Appealed,
@@ -38,13 +36,14 @@ from outworks.event import (
 )
 from outworks.ledger.chain import kind_of
 from outworks.ledger.reader import Recorded
+from outworks.moment import moment
 from outworks.verdict import Decision
 
 
 def summary(recorded: Recorded) -> str:
     """Number, time, kind, whose it is, and what it says; without content, and with nothing that a terminal obeys."""
     event = recorded.event
-    when = datetime.fromtimestamp(event.at).strftime("%Y-%m-%d %H:%M:%S")
+    when = moment(event.at, "%Y-%m-%d %H:%M:%S", None)
     whose = " ".join(part for part in (event.exchange, event.account and f"account={event.account}") if part)
     erased = "(content erased)" if recorded.erased else ""
     parts = (f"{recorded.seq:>8}", when, f"{kind_of(type(event.body)):<15}", whose, _said(event.body), erased)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from outworks.ledger.signal import signals_of
 from outworks.ledger.wal import lost_commits
 
 _PAGE = 200
+_LOWEST = -(1 << 63)
+"""The one number that no page begins behind."""
 _MOST = 1000
 """Faults named one by one; a rewritten ledger would have millions."""
 
@@ -74,7 +77,10 @@ def _head(head: str | None) -> Head | None:
     try:
         if len(bytes.fromhex(digest)) != len(GENESIS):
             raise ValueError
-        return Head(int(seq or -1), digest.lower())
+        place = int(seq or -1)
+        if not -1 <= place < 1 << 63:
+            raise ValueError
+        return Head(place, digest.lower())
     except ValueError:
         raise ValueError(
             f"the head is {head!r}; expected SEQ:HASH with 64 hexadecimal digits, or the hash alone"
@@ -139,6 +145,12 @@ class _Audit:
             if fault != "ok":
                 self.add(_named(fault), f"SQLite finds the file damaged: {fault}")
 
+        for table in ("event", "signal"):
+            with suppress(sqlite3.DatabaseError):  # what cannot be read is told of above
+                lowest = connection.execute(f"SELECT 1 FROM {table} WHERE seq = ?", (_LOWEST,)).fetchone()  # noqa: S608
+                if lowest:
+                    self.add(_LOWEST, f"{table} {_LOWEST} is out of place: events are numbered from 1")
+
     def _total(self, connection: sqlite3.Connection) -> int:
         try:
             return int(connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
@@ -147,7 +159,7 @@ class _Audit:
 
     def _pages(self, connection: sqlite3.Connection) -> Iterator[tuple[list[Row], dict[int, list[Row]]]]:
         """Events and the signals of the same range, each page in one short transaction."""
-        after, size = -(1 << 63), _PAGE
+        after, size = _LOWEST, _PAGE
         while True:
             connection.execute("BEGIN")
             try:
@@ -235,7 +247,7 @@ class _Audit:
             return
         digest = bytes.fromhex(expected.hash)
         if expected.seq < 0:
-            if not connection.execute("SELECT 1 FROM event WHERE hash = ?", (digest,)).fetchone():
+            if not connection.execute("SELECT 1 FROM event WHERE hash = ? AND seq > 0", (digest,)).fetchone():
                 self.add(
                     None, f"no event has the hash {expected.hash}: the ledger was cut short, rewritten or replaced"
                 )

@@ -32,6 +32,49 @@ def named(verification: Verification) -> set[int | None]:
     return {fault.seq for fault in verification.faults}
 
 
+LOWEST = -(1 << 63)
+
+
+@pytest.mark.parametrize("row", ["event", "signal"])
+def test_no_row_hides_below_all_others(path: Path, row: str) -> None:
+    """The lowest number that SQLite knows is none of ours: a request, or a signal, put there counts in rules."""
+    columns = {
+        "event": (LOWEST, b"x" * 32, 1.0, "received", "ex", "bob", "p", "c", "{}", None, None, "forged"),
+        "signal": (LOWEST, 0, 1.0, "bob", "p", "ex", "c", "fingerprint", "known_bad", 3, "live", 1.0),
+    }[row]
+    with sqlite3.connect(path) as changed:
+        changed.execute(f"INSERT INTO {row} VALUES ({', '.join('?' * len(columns))})", columns)
+
+    assert named(verify(path)) == {LOWEST}
+
+
+def test_a_head_is_not_found_below_all_others(path: Path) -> None:
+    """A hash kept elsewhere does not vouch for another ledger into which it was written."""
+    kept = verify(path).head
+    with sqlite3.connect(path) as changed:
+        changed.execute("UPDATE event SET hash = ? WHERE seq = 10", (b"y" * 32,))
+        changed.execute("UPDATE event SET seq = ?, hash = ? WHERE seq = 1", (LOWEST, bytes.fromhex(kept.hash)))
+
+    assert any("no event has the hash" in str(fault) for fault in verify(path, head=kept.hash).faults)
+
+
+@pytest.mark.parametrize("head", [f"{1 << 63}:{'a' * 64}", f"-2:{'a' * 64}"])
+def test_a_head_that_no_ledger_can_have_is_refused(path: Path, head: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(ValueError, match="expected SEQ:HASH"):
+        verify(path, head=head)
+
+
+def test_an_empty_file_is_no_old_ledger(tmp_path: Path) -> None:
+    """What a copy that failed leaves: to open it for writing would make a new ledger of it."""
+    empty = tmp_path / "l.db"
+    empty.touch()
+
+    (fault,) = verify(empty).faults
+
+    assert "is empty; expected a ledger" in str(fault)
+
+
 def test_a_sound_ledger_passes(path: Path) -> None:
     """An untouched ledger has no faults, an erased event and all, and tells its head."""
     steps: list[tuple[int, int]] = []

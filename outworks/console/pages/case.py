@@ -16,9 +16,9 @@ from outworks.enforcement.desk.cases import Case, Outcome, State
 from outworks.enforcement.desk.roles import Operation
 from outworks.enforcement.settings import PolicyText
 from outworks.enforcement.telling import templates
-from outworks.enforcement.telling.notices import moment
 from outworks.event import Acted, Judged
 from outworks.ledger import Recorded
+from outworks.moment import moment
 
 _EVIDENCE = 80
 """The latest events of the evidence that the page reads."""

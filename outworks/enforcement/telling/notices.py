@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -22,6 +21,7 @@ from outworks.event import (
     Restored,
     Undone,
 )
+from outworks.moment import moment
 
 _CODES = {
     Standing.GOOD: "reinstated",
@@ -108,11 +108,6 @@ def statement(
         automated=f"What it rests on was found {found}. {how}" if restricts else "",
         redress=" ".join(part for part in redress if part) if restricts or code == "upheld" else "",
     )
-
-
-def moment(unix: float) -> str:
-    """A moment as people are told it."""
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _until(expires: float | None) -> str:

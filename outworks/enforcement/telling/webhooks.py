@@ -5,7 +5,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import aiohttp
 import msgspec
@@ -15,6 +14,7 @@ from outworks.enforcement.settings import Webhook
 from outworks.enforcement.telling.appeals import Tokens
 from outworks.enforcement.telling.signing import Message, key, signed
 from outworks.event import Appealed, Begun, CaseDecided, Delivered, Event, Notified
+from outworks.moment import moment
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 8
@@ -59,7 +59,7 @@ class Payloads:
 
 
 def _iso(unix: float) -> str:
-    return datetime.fromtimestamp(unix, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment(unix, "%Y-%m-%dT%H:%M:%SZ")
 
 
 class _Trying(msgspec.Struct):

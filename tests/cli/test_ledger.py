@@ -1,0 +1,103 @@
+"""`outworks ledger`, and every command that looks something up in one: what is not there is not made, and said."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from outworks.cli.options import MOST
+from outworks.event import Event, UpstreamFailed
+from outworks.ledger import Ledger
+from tests.cli.kit import Done, Ran
+
+POLICY = '[ledger]\npath = "ledger.db"\n[[models]]\nname = "m"\nprovider = "scripted"\n'
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    policy = tmp_path / "outworks.toml"
+    policy.write_text(POLICY)
+    return policy
+
+
+@pytest.fixture
+def command(policy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A whole command line."""
+
+    def run(group: str, *arguments: object) -> Done:
+        return Ran(group, capsys, monkeypatch)(*arguments, "-p", policy)
+
+    return run
+
+
+@pytest.fixture
+def ledger(policy: Path) -> Path:
+    path = policy.with_name("ledger.db")
+    with Ledger.open(path) as made:
+        made.append_now([Event(body=UpstreamFailed(error="policy", message="no", status=400), at=7.0, account="bob")])
+    return path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cases list", "cases queues", "cases show case_1", "webhooks list", "accounts undo act_1 --reason x",
+        "accounts act shop:ann warned --expires 1d --reason x", "keys revoke shop", "ledger tail",
+        "ledger erase --reason x --account shop:ann --yes", "reviewers disable eva", "fingerprints disable x --reason y",
+    ],
+)  # fmt: skip
+def test_a_ledger_that_is_not_there_is_not_made(command: Command, policy: Path, line: str) -> None:
+    """Whoever has its path wrong is told so, and not that nothing waits."""
+    said = command(*line.split()).complaint
+
+    assert said.startswith(f"outworks: there is no ledger at {policy.with_name('ledger.db')}")
+    assert [file.name for file in policy.parent.iterdir()] == [policy.name]
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (f"ledger show {MOST + 1}", 1), ("ledger show \u00b2", 1), (f"ledger tail -n {MOST + 1}", 2),
+        (f"ledger export out.jsonl --after {MOST + 1}", 2), (f"ledger verify --head {MOST + 1}:{'a' * 64}", 1),
+        (f"cases list --count {MOST + 1}", 2), (f"ledger tail -n {MOST}", 0), (f"ledger show {MOST}", 1),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_ledger_gives_are_refused(command: Command, ledger: Path, line: str, status: int) -> None:
+    """In words, and with a status; never with a traceback."""
+    done = command(*line.split())
+
+    assert done.status == status, done.err
+    assert "Traceback" not in done.err
+    assert "invalid literal" not in done.err
+
+
+@pytest.mark.parametrize("what", ["account", "exchange"])
+def test_an_empty_name_erases_nothing(command: Command, ledger: Path, what: str) -> None:
+    """A shell's variable that is not set is no name: it would look like success."""
+    said = command("ledger", "erase", "--reason", "asked", f"--{what}", "", "--yes").complaint
+
+    assert said == f"outworks: --{what} is empty: name one, or leave the option out"
+
+
+def test_a_file_that_is_no_utf8_is_named(command: Command, ledger: Path, tmp_path: Path) -> None:
+    """With its line."""
+    file = tmp_path / "bank.toml"
+    file.write_bytes(b"# fine\n\x8f")
+
+    for line in (("fingerprints", "import", file), ("hunt", "fingerprint", "--file", file), ("hunt", "rule", file)):
+        assert command(*line).complaint == f"outworks: {file}:2: the byte 0x8f is not UTF-8"
+
+
+def test_a_fault_s_words_are_not_obeyed(command: Command, ledger: Path) -> None:
+    """What was written into a ledger is shown, never obeyed by a terminal."""
+    import sqlite3
+
+    with sqlite3.connect(ledger) as changed:
+        changed.execute("CREATE TABLE 'x\u001b[2Jnothing changed.' (a)")
+
+    done = command("ledger", "verify")
+
+    assert done.status == 1
+    assert "\x1b" not in done.out
+    assert "\\x1b[2Jnothing changed." in done.out
