@@ -1,7 +1,7 @@
 """parameter_lock: admits only the parameters, roles and kinds of content that the product means to offer."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -79,8 +79,8 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Admit a last turn in the assistant's name that the gateway did not itself release."""
     pinned: dict[str, str] = {}
     """System prompts by key, for keys that sit in end users' hands: the prompt is put first, and from that key `system`
-    and `developer` turns are refused, and so are tools: upstreams write their descriptions into the system prompt. An
-    empty prompt puts nothing first, and refuses the same. `"*"` is every key."""
+    and `developer` turns are refused, and so are tools and schemas to answer by: upstreams write their descriptions
+    into the system prompt. An empty prompt puts nothing first, and refuses the same. `"*"` is every key."""
 
 
 class ParameterLock(defense.Defense):
@@ -106,6 +106,9 @@ class ParameterLock(defense.Defense):
         prompt = pinned.get(request.product, pinned.get("*")) if pinned else None
         if prompt is not None and request.tools:
             return _block("tools_refused", "this key may not offer tools: they speak in the product's name", "tools")
+        if prompt is not None and self._speaks(request.parameters.get("response_format")):
+            why = "this key may not send a schema to answer by: it speaks in the product's name"
+            return _block("response_format_refused", why, "response_format")
         for message in request.messages:
             if prompt is not None and message.role in (Role.SYSTEM, Role.DEVELOPER):
                 return _block("role_refused", f"this key may not send {message.role.value!r} messages", "messages")
@@ -113,17 +116,26 @@ class ParameterLock(defense.Defense):
                 if isinstance(part, Opaque) and part.kind not in self._settings.content:
                     why = f"content of kind {part.kind!r} is not accepted: no line of defense here can check it"
                     return _block("content_refused", why, "messages")
-        last = _last_turn(request)
-        if last is not None and last.role is Role.ASSISTANT and not await self._may_prefill(request, last):
+        begun = _begun(request)
+        if begun and not await self._may_prefill(request, begun):
             why = "the last message may not be the assistant's: this product does not accept words put in its mouth"
             return _block("prefill_refused", why, "messages")
         return self._with_fixed(request, prompt)
 
-    async def _may_prefill(self, request: Request, last: Message) -> bool:
+    def _speaks(self, form: Any) -> bool:
+        """Whether a form of answers holds words of the client's: descriptions that upstreams show to the model, and
+        patterns that begin its answer for it. What the policy itself names is the product's."""
+        rule = self._allowed.get("response_format")
+        if form is None or (rule is not None and (rule.fixed is not None or rule.values is not None)):
+            return False
+        return form not in ({"type": "text"}, {"type": "json_object"})
+
+    async def _may_prefill(self, request: Request, begun: Sequence[Message]) -> bool:
         if self._settings.prefill:
             return True
-        texts = [part.text for part in last.parts if isinstance(part, Text)]
-        return len(texts) == len(last.parts) and await self._released(request, "".join(texts))
+        parts = [part for message in begun for part in message.parts]
+        texts = [part.text for part in parts if isinstance(part, Text)]
+        return len(texts) == len(parts) and await self._released(request, "".join(texts))
 
     def _with_fixed(self, request: Request, prompt: str | None) -> Verdict:
         changes: dict[str, Any] = {}
@@ -198,13 +210,17 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FAULTS = 16
 
 
-def _last_turn(request: Request) -> Message | None:
-    """The turn that the model goes on from: upstreams take system turns out of the order, and drop empty ones."""
+def _begun(request: Request) -> list[Message]:
+    """The assistant's turn that the model goes on from, if it is the last: of upstreams some take system turns out of
+    the order, and drop empty ones, and neighbours of one role are one turn to them."""
+    begun: list[Message] = []
     for message in reversed(request.messages):
         empty = all(isinstance(part, Text) and not part.text.strip() for part in message.parts)
-        if message.role not in (Role.SYSTEM, Role.DEVELOPER) and not (empty and message.role is Role.USER):
-            return message
-    return None
+        if message.role is Role.ASSISTANT:
+            begun.insert(0, message)
+        elif message.role not in (Role.SYSTEM, Role.DEVELOPER) and not (empty and message.role is Role.USER):
+            break
+    return begun
 
 
 def _block(code: str, why: str, param: str) -> Verdict:

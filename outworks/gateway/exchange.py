@@ -67,7 +67,7 @@ class Exchange:
         door = self._doorway.door
         id = self._doorway.ids.take()
         reply = Reply(send, id)
-        who = _Who()
+        who = Who()
         try:
             if self._doorway.fault:
                 raise Problem(503, "not_ready", self._doorway.fault, retry_after=1.0)
@@ -98,7 +98,7 @@ class Exchange:
             else:
                 await self._reject(door, reply, ours, who)
 
-    async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: Reply, who: "_Who") -> None:
+    async def _exchange(self, door: Door, scope: Scope, receive: Receive, reply: Reply, who: "Who") -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         who.product = self.product(door, headers)
         body = await read_body(receive, headers, door.limits)
@@ -174,12 +174,12 @@ class Exchange:
                     await reply.more(data)
         await reply.more(writer.end(usage), last=True)
 
-    async def _reject(self, door: Door, reply: Reply, problem: Problem, who: "_Who") -> None:
+    async def _reject(self, door: Door, reply: Reply, problem: Problem, who: "Who") -> None:
         await reply.problem(self._wire, await self.rejected(door, reply.id, self._wire, problem, who))
 
-    async def rejected(self, door: Door, id: str, wire: Wire, problem: Problem, who: "_Who | None" = None) -> Problem:
+    async def rejected(self, door: Door, id: str, wire: Wire, problem: Problem, who: "Who | None" = None) -> Problem:
         """Record that a request was turned away; the problem to tell of."""
-        who = who or _Who()
+        who = who or Who()
         # Which field, but not what it held: the whole message may quote the client, so it goes with the content.
         body = Rejected(wire=wire.name, status=problem.status, code=problem.code, message=problem.param[:100])
         event = Event(
@@ -214,7 +214,7 @@ class Doorway:
         self.appeal_url: Callable[[str], str] = lambda action: ""
         """Where an action can be appealed."""
 
-    def enter(self, who: "_Who", limits: Limits) -> None:
+    def enter(self, who: "Who", limits: Limits) -> None:
         """Count an exchange of an end user. Raises `Problem` 429 where he has too many."""
         if who.account == who.product:
             return  # nobody is named: these are all of the product's users
@@ -223,7 +223,7 @@ class Doorway:
             raise Problem(429, "too_many_in_flight", "this end user has too many exchanges in flight", retry_after=1.0)
         self._of_account[who.account] = count + 1
 
-    def leave(self, who: "_Who") -> None:
+    def leave(self, who: "Who") -> None:
         """The exchange has ended."""
         count = self._of_account.get(who.account, 0)
         if count > 1:
@@ -248,7 +248,7 @@ class Ids:
         return f"ex_{time.time_ns() // 1_000_000:011x}{self._drawn[start : self._next]}"
 
 
-class _Who:
+class Who:
     """Who is asking, as far as it is known yet."""
 
     def __init__(self) -> None:
@@ -280,7 +280,7 @@ def _named_account(scope: Scope) -> str:
 
 
 def _request(
-    id: str, asked: Asked, wire: str, who: _Who, headers: Mapping[str, str], blind: Callable[[str], str]
+    id: str, asked: Asked, wire: str, who: Who, headers: Mapping[str, str], blind: Callable[[str], str]
 ) -> Request:
     named = headers.get("x-outworks-conversation", "")
     return Request(

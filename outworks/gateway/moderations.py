@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from outworks.action import Standing
 from outworks.event import Body, Ended, Event, Judged, Judgement, Received, RecordError, Rejected
-from outworks.gateway.exchange import Door, Doorway, Exchange
+from outworks.gateway.exchange import Door, Doorway, Exchange, Who
 from outworks.gateway.http import Reply, read_body, told
 from outworks.gateway.moderator import Result
 from outworks.gateway.problem import Problem
@@ -39,7 +39,7 @@ class Moderations:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         door = self._doorway.door
         reply = Reply(send, f"mod_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)}")
-        who = _Who()
+        who = Who()
         try:
             if self._doorway.fault:
                 raise Problem(503, "not_ready", self._doorway.fault, retry_after=1.0)
@@ -60,7 +60,7 @@ class Moderations:
             _log.error("%s: %s in %s:%d", reply.id, type(error).__name__, where.filename, where.lineno or 0)
             await reply.problem(self._wire, Problem(500, "internal_error", "the gateway is at fault"))
 
-    async def _moderate(self, door: Door, scope: Scope, receive: Receive, reply: Reply, who: "_Who") -> None:
+    async def _moderate(self, door: Door, scope: Scope, receive: Receive, reply: Reply, who: Who) -> None:
         moderator = door.moderator
         if moderator is None:
             raise Problem(404, "not_found", "moderations are switched off here: [moderations] mode")
@@ -70,14 +70,18 @@ class Moderations:
         who.account = self._exchange.account(door, scope, headers, who.product, asked.user)
         reply.headers = told(door.standings.of(who.account, time.time()))
         await _check_standing(door, who.account)
+        self._doorway.enter(who, door.limits)
         at, began = time.time(), time.perf_counter_ns()
-        results = await moderator.moderate(asked.texts)
+        try:
+            results = await moderator.moderate(asked.texts)
+        finally:
+            self._doorway.leave(who)
         us = (time.perf_counter_ns() - began) // 1000
         await door.recorder.append(_events(reply.id, who, asked, results, at, us))
         answer = _Answer(id=reply.id.replace("mod_", "modr-"), model=MODEL, results=results)
         await reply.whole(200, msgspec.json.encode(answer))
 
-    async def _reject(self, door: Door, reply: Reply, problem: Problem, who: "_Who") -> None:
+    async def _reject(self, door: Door, reply: Reply, problem: Problem, who: Who) -> None:
         body = Rejected(wire="moderations", status=problem.status, code=problem.code, message=problem.param[:100])
         event = _event(reply.id, who, body, problem.message[:500])
         try:
@@ -91,14 +95,6 @@ class Moderations:
         self._doorway.metrics.unrecorded()
         why = "the gateway cannot record what happens, so it answers nothing"
         await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
-
-
-class _Who:
-    """Who is asking, as far as it is known yet."""
-
-    def __init__(self) -> None:
-        self.product = ""
-        self.account = ""
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -124,9 +120,10 @@ def _read(body: bytes) -> _Asked:
             raise invalid(name, f"is not known here; known: {', '.join(_KNOWN)}")
     if not isinstance(given.get("model", ""), str):
         raise invalid("model", "expected a string")
-    user = given.get("user") or given.get("safety_identifier") or ""
-    if not isinstance(user, str):
-        raise invalid("user", "expected a string")
+    for name in ("user", "safety_identifier"):
+        if not isinstance(given.get(name) or "", str):
+            raise invalid(name, "expected a string")
+    user = given.get("safety_identifier") or given.get("user") or ""
     texts = _texts(given.get("input"))
     if len(texts) > MOST_INPUTS:
         raise invalid("input", f"{len(texts)} texts were given; at most {MOST_INPUTS} are accepted")
@@ -173,7 +170,7 @@ async def _check_standing(door: Door, account: str) -> None:
             raise Problem(429, "account_limited", message, retry_after=60.0, appeal=action.id)
 
 
-def _events(id: str, who: _Who, asked: _Asked, results: list[Result], at: float, us: int) -> tuple[Event, ...]:
+def _events(id: str, who: Who, asked: _Asked, results: list[Result], at: float, us: int) -> tuple[Event, ...]:
     """What the ledger keeps. Findings are in shadow: what a product asks about need not be the account's own words."""
     best: dict[str, float] = {}
     for result in results:
@@ -191,5 +188,5 @@ def _events(id: str, who: _Who, asked: _Asked, results: list[Result], at: float,
     )
 
 
-def _event(id: str, who: _Who, body: Body, content: str | None = None) -> Event:
+def _event(id: str, who: Who, body: Body, content: str | None = None) -> Event:
     return Event(body=body, at=time.time(), exchange=id, account=who.account, product=who.product, content=content)

@@ -44,7 +44,8 @@ def ledger(policy: Path) -> Path:
     [
         "cases list", "cases queues", "cases show case_1", "webhooks list", "accounts undo act_1 --reason x",
         "accounts act shop:ann warned --expires 1d --reason x", "keys revoke shop", "ledger tail",
-        "ledger erase --reason x --account shop:ann --yes", "reviewers disable eva", "fingerprints disable x --reason y",
+        "ledger erase --reason x --account shop:ann --yes", "reviewers disable eva",
+        "fingerprints disable x --reason y",
     ],
 )  # fmt: skip
 def test_a_ledger_that_is_not_there_is_not_made(command: Command, policy: Path, line: str) -> None:

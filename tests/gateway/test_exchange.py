@@ -9,14 +9,14 @@ import httpx2
 import pytest
 
 from outworks.gateway import exchange
-from outworks.gateway.exchange import Doorway, Ids, _Who
+from outworks.gateway.exchange import Doorway, Ids, Who
 from outworks.gateway.http import Limits
 from outworks.gateway.problem import Problem
 from tests.gateway.public import serving
 
 
-def who(account: str, product: str = "shop") -> _Who:
-    made = _Who()
+def who(account: str, product: str = "shop") -> Who:
+    made = Who()
     made.product, made.account = product, account
     return made
 

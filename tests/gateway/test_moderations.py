@@ -15,7 +15,7 @@ from outworks.detectors.looking import Looking
 from outworks.event import Ended, Judged, Received, Rejected
 from outworks.gateway import keys
 from outworks.gateway.app import application
-from outworks.gateway.exchange import Asking, Door, Doorway
+from outworks.gateway.exchange import Asking, Door, Doorway, Who
 from outworks.gateway.http import Limits
 from outworks.gateway.keys import Keys
 from outworks.gateway.moderator import Moderator, Settings
@@ -57,7 +57,8 @@ class House:
         moderator = Moderator(Looking(self.detector), settings) if on else None
         limits = Limits(body_bytes=200_000)
         door = Door({}, self.tape, known, standings, limits, Asking(**asking), moderator=moderator)
-        self.app = application(Doorway(door), ready=str, registry=CollectorRegistry())
+        self.doorway = Doorway(door)
+        self.app = application(self.doorway, ready=str, registry=CollectorRegistry())
 
     @property
     def client(self) -> openai.AsyncOpenAI:
@@ -161,7 +162,26 @@ async def test_an_account_is_needed_where_the_policy_says_so() -> None:
     await house.client.moderations.create(input="a", extra_headers={"X-Outworks-Account": "ann"})
     await house.client.moderations.create(input="a", extra_body={"safety_identifier": "bob"})
 
-    assert [e.account for e in house.tape.events if isinstance(e.body, Received)] == ["shop:ann", "shop:bob"]
+    await house.client.moderations.create(input="a", extra_body={"safety_identifier": "eve", "user": "session 5"})
+
+    accounts = [e.account for e in house.tape.events if isinstance(e.body, Received)]
+    assert accounts == ["shop:ann", "shop:bob", "shop:eve"]
+
+
+async def test_one_end_user_has_only_so_many_at_once() -> None:
+    """As with exchanges; what has ended makes room."""
+    house = House()
+    asked, ann = {"user": "ann"}, Who()
+    ann.product, ann.account = "shop", "shop:ann"
+    held = house.doorway.door.limits.in_flight_per_account
+    for _ in range(held):
+        house.doorway.enter(ann, house.doorway.door.limits)
+    with pytest.raises(openai.RateLimitError, match="too many exchanges in flight"):
+        await house.client.moderations.create(input="a", extra_body=asked)
+    house.doorway.leave(ann)
+
+    await house.client.moderations.create(input="a", extra_body=asked)
+    await house.client.moderations.create(input="a", extra_body=asked)
 
 
 async def test_standing_holds_here_too() -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from outworks import label
 from outworks.gateway.wires import reading
-from outworks.gateway.wires.reading import Fields, Name, Voiced
+from outworks.gateway.wires.reading import Fields, Id, Name, Voiced
 from outworks.gateway.wires.wire import Asked
 from outworks.label import Label
 from outworks.message import Message, Opaque, Role, Text, Tool, ToolCall, ToolResult
@@ -94,7 +94,7 @@ class _SearchResultBlock(_Block, frozen=True, kw_only=True, tag="search_result")
 
 
 class _ToolResultBlock(_Block, frozen=True, kw_only=True, tag="tool_result"):
-    tool_use_id: str
+    tool_use_id: Id
     content: str | list[_TextBlock | _ImageBlock | _DocumentBlock | _SearchResultBlock] | None = None
     is_error: bool | None = None
     toolset_name: None = None
@@ -110,7 +110,7 @@ class _ToolResultBlock(_Block, frozen=True, kw_only=True, tag="tool_result"):
 
 
 class _ToolUseBlock(_Block, frozen=True, kw_only=True, tag="tool_use"):
-    id: str
+    id: Id
     name: Name
     input: dict[str, Any]
     caller: Any = None

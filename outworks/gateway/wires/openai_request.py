@@ -7,7 +7,7 @@ import msgspec
 
 from outworks import label
 from outworks.gateway.wires import reading
-from outworks.gateway.wires.reading import Fields, Name, Voiced
+from outworks.gateway.wires.reading import Fields, Id, Name, Voiced
 from outworks.gateway.wires.wire import Asked
 from outworks.label import Label
 from outworks.message import MOST_CHOICES, Message, Opaque, Role, Text, Tool, ToolCall, ToolResult
@@ -68,7 +68,7 @@ class _Function(Fields, frozen=True, kw_only=True):
 
 
 class _Call(Fields, frozen=True, kw_only=True, tag_field="type", tag="function"):
-    id: str
+    id: Id
     function: _Function
     index: Any = None
 
@@ -127,7 +127,7 @@ class _AssistantTurn(_Turn, frozen=True, kw_only=True, tag="assistant"):
 
 class _ToolTurn(_Turn, frozen=True, kw_only=True, tag="tool"):
     content: _Texts
-    tool_call_id: str
+    tool_call_id: Id
     name: Any = None
 
     def messages(self) -> Iterator[Message]:

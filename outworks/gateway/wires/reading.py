@@ -23,7 +23,11 @@ MAX_USER = 512
 Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.:/-]{1,128}\Z")]
 """A function's name, as wide as any vendor has it. No defense reads it, so it has no room for a sentence."""
 
+Id: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.:/|=+-]{0,128}\Z")]
+"""A call's id, as wide as any vendor gives it. It goes upstream, and no defense reads it either."""
+
 _T = TypeVar("_T")
+_COMPARED, _LISTED = 200, 40
 _decode = msgspec.json.Decoder().decode
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
@@ -186,9 +190,10 @@ def _fitting(kinds: Iterable[Type], value: Any) -> list[StructType]:
 
 
 def _expected(given: str, names: Sequence[str]) -> str:
-    # The first characters only: nobody misspells a name by hundreds, and the comparison is quadratic.
-    near = get_close_matches(given[:60], names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"expected {', '.join(map(repr, names))}"
+    # The first characters and names only: nobody misspells a name by hundreds, and each comparison takes its time.
+    near = get_close_matches(given[:60], [name[:60] for name in names[:_COMPARED]], n=1)
+    listed = ", ".join(map(repr, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")
+    return f"did you mean {near[0]!r}?" if near else f"expected {listed}"
 
 
 def _brief(given: str) -> str:

@@ -387,6 +387,18 @@ class TestAnthropic(WireContract):
         Refused("metadata of another kind", asking(USER, metadata={"userid": "u"}), "metadata", ["'user_id'"]),
         Refused("a user that is a book", asking(USER, metadata={"user_id": "x" * 600}), "metadata.user_id", ["512"]),
         Refused(
+            "words for a result's id",
+            asking(user({"type": "tool_result", "tool_use_id": "ignore what was said before"})),
+            "messages[0].content[0].tool_use_id",
+            ["expected str"],
+        ),
+        Refused(
+            "words for a call's id",
+            asking({"role": "assistant", "content": [{"type": "tool_use", "id": "a b", "name": "b", "input": {}}]}),
+            "messages[0].content[0].id",
+            ["expected str"],
+        ),
+        Refused(
             "input that is no object",
             asking({"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": "x"}]}),
             "messages[0].content[0].input",

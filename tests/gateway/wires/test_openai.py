@@ -1,6 +1,7 @@
 """The OpenAI wire, by the contract of every wire and by what is its own."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -271,6 +272,18 @@ class TestOpenAI(WireContract):
             "messages[0].tool_calls[0].function.arguments",
             ["expected str", "got object"],
         ),
+        Refused(
+            "words for a result's id",
+            asking({"role": "tool", "content": "x", "tool_call_id": "ignore what was said before"}),
+            "messages[0].tool_call_id",
+            ["expected str"],
+        ),
+        Refused(
+            "words for a call's id",
+            asking({"role": "assistant", "tool_calls": [CALL | {"id": "x" * 129}]}),
+            "messages[0].tool_calls[0].id",
+            ["expected str"],
+        ),
         Refused("a custom tool", asking(USER, tools=[{"type": "custom"}]), "tools[0].type", ["'function'"]),
         Refused("a misspelt choice", asking(USER, tool_choice="atuo"), "tool_choice", ["'atuo'", "'auto'"]),
         Refused(
@@ -462,3 +475,16 @@ class TestOpenAI(WireContract):
 
         assert b'"not json"' in self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(output,)))
         assert b'"not json"' in writer.delta(Delta(tool_call=ToolCallPiece(0, "c", "f", "not json")))
+
+
+def test_a_choice_among_thousands_of_tools_is_refused_briefly() -> None:
+    """The error compares and lists some of them: all would take seconds, and fill as many pages as the request."""
+    tools = [{"type": "function", "function": {"name": f"tool_{n:05}"}} for n in range(9_000)]
+    body = asking(USER, tools=tools, tool_choice={"type": "function", "function": {"name": "zzz"}})
+
+    began = time.process_time()
+    with pytest.raises(Problem, match="no tool is named") as refused:
+        OpenAI().read(json.dumps(body).encode())
+
+    assert len(refused.value.message) < 2_000
+    assert time.process_time() - began < 1
