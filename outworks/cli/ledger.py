@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from outworks.cli.options import DEFAULT, MOST, By, PolicyFile, changing, check_writable, me, policy_at, reading
 from outworks.duration import seconds
+from outworks.enforcement.evidence import linked
 from outworks.gateway.observe import printable
 from outworks.ledger import Recorded, erase, export, json_line, summary, verify
 from outworks.nearest import did_you_mean
@@ -135,6 +136,7 @@ def erase_(
         if not yes:
             typer.confirm("This cannot be undone. Erase?", abort=True)
         erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)
+        linked.forget(ledger, erased)
     print(f"The content of {len(erased)} events is erased.")
 
 

@@ -22,6 +22,7 @@ from outworks.defenses.parameter_lock import Settings as LockSettings
 from outworks.detectors.looking import shipped
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.enforcer import Enforcer
+from outworks.enforcement.evidence import linked
 from outworks.enforcement.language.written import WrittenRules, together
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.standings import StandingTable
@@ -240,7 +241,8 @@ class Gateway:
             kept = self._policy.ledger.retain_seconds
             if kept is not None:
                 try:
-                    await asyncio.to_thread(self._ledger.expire, time.time() - kept)
+                    expired = await asyncio.to_thread(self._ledger.expire, time.time() - kept)
+                    await asyncio.to_thread(linked.forget, self._ledger, expired)
                 except Exception as error:
                     say(f"content could not be expired, and will be tried again: {error}")
             await asyncio.sleep(EXPIRE_SECONDS)

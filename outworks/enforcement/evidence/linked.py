@@ -3,7 +3,8 @@
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import pairwise
 from typing import Any
 
@@ -89,6 +90,7 @@ class _Asked(msgspec.Struct, frozen=True):
 _decode_asked = msgspec.json.Decoder(_Asked).decode
 _EMPTY = (b"{}", b"")
 
+
 ActionsOf = Callable[[str], Sequence[Taken]]
 
 
@@ -151,6 +153,11 @@ class Links(Beside):
                 evidence = tuple(sorted({seq for clue in link.clues for seq in clue.own}))
                 found.append(Restricted(link.account, last, evidence))
         return tuple(found)
+
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Take out the prints of what these events said, however far the index has come."""
+        with self._transaction():
+            self._forget(seqs)
 
     def _take(self, seq: int, event: Event) -> None:
         if not event.account or event.content is None:
@@ -234,6 +241,14 @@ class Links(Beside):
             if others:
                 says = "the same product and the same rare parameters"
                 yield Clue("behaviour", says, (mine[shape],), (theirs[shape],), 0.3 / others)
+
+
+def forget(reader: Reader, seqs: Collection[int]) -> None:
+    """Take the prints of erased texts out of a ledger's index, where there is one: nobody may be following it. Raises
+    `LedgerError`."""
+    if seqs and reader.path.with_name(f"{reader.path.name}.{Links.suffix}").exists():
+        with closing(Links(reader)) as links:
+            links.forget(seqs)
 
 
 def _keys(text: _Text) -> Iterator[int]:

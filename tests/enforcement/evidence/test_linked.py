@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from outworks.action import Standing
+from outworks.enforcement.evidence import linked
 from outworks.enforcement.evidence.linked import COMMON, FROM, Links
 from outworks.enforcement.history import History, Restricted, Said
 from outworks.enforcement.propose import BY_LINK_ALONE, propose
@@ -137,6 +138,28 @@ def test_what_is_erased_links_no_more(ledger: Ledger, links: Links) -> None:
 
     assert links.of(ANN) == []
     assert not links._rows("SELECT * FROM posting WHERE seq = 3")
+
+
+def test_an_index_that_nobody_follows_forgets_too(ledger: Ledger, links: Links) -> None:
+    """As one that a trial of a rule left behind: no digest of it stays by which a guess could be tried out."""
+    ledger.append_now([*said(TEXTS[0]), *said(TEXTS[0], account=BOB)])
+    links.follow()
+    place = links.seq
+
+    linked.forget(ledger, erase(ledger, account=BOB, by="eva", reason="asked"))
+
+    assert [seq for (seq,) in links._rows("SELECT seq FROM text")] == [1]
+    assert not links._rows("SELECT * FROM posting WHERE seq = 3")
+    assert links.seq == place
+
+
+def test_where_there_is_no_index_none_is_made(ledger: Ledger) -> None:
+    """To forget leaves nothing behind."""
+    ledger.append_now(said(TEXTS[0]))
+
+    linked.forget(ledger, erase(ledger, account=ANN, by="eva", reason="asked"))
+
+    assert not ledger.path.with_name(f"{ledger.path.name}.links").exists()
 
 
 def test_links_are_as_they_were_at_an_event(ledger: Ledger, links: Links) -> None:
