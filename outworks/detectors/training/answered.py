@@ -1,5 +1,6 @@
 """answered: what the detectors say of answers that people have judged, and of the requests that drew them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +23,19 @@ class _Tried(NamedTuple):
     """Which are left out, as it is told."""
 
 
+_FEWEST = 15
+"""Answers that a figure is given of."""
+
+
+def unseen(judged: Sequence[calibrate.Judged]) -> list[calibrate.Judged]:
+    """Those that training did not see: requests are divided, and models decline many of them in the same words."""
+    seen = {each.example.text.strip() for each in judged if each.third is calibrate.Third.LENT}
+    return [each for each in judged if each.third is not calibrate.Third.LENT and each.example.text.strip() not in seen]
+
+
 def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
     """F1 against human labels, on the third of the answers that neither trained nor tuned."""
-    judged = calibrate.judged_outputs(data / "dev")
+    judged = unseen(calibrate.judged_outputs(data / "dev"))
     # What people called a refusal because it answers another question looks like any answer.
     about = [each for each in judged if not each.evades]
     found = []
@@ -37,12 +48,10 @@ def scored(data: Path, looking: Looking, *, second: bool) -> list[Scored]:
             part = [
                 (each.example, each.third is calibrate.Third.TUNED)
                 for each in answers
-                if category in each.example.targets
-                and name in (each.example.source, "both")
-                and each.third is not calibrate.Third.LENT
+                if category in each.example.targets and name in (each.example.source, "both")
             ]
             tuned = np.array([tunes for _, tunes in part], np.bool_)
-            if (~tuned).sum() < 20:
+            if (~tuned).sum() < _FEWEST:
                 continue
             looks = [looking.look_twice(each.text, Side.OUTPUT, stage) for each, _ in part]
             scores = np.array([look.by_category[category] for look in looks])
@@ -69,7 +78,7 @@ def worked(data: Path, looking: Looking, *, second: bool) -> dict[str, tuple[Rat
     answer, by either. Of the third that neither trained nor tuned."""
     judged = [
         each
-        for each in calibrate.judged_outputs(data / "dev")
+        for each in unseen(calibrate.judged_outputs(data / "dev"))
         if each.third is calibrate.Third.REPORTED and C.HARM in each.example.targets
     ]
     found: dict[str, tuple[Rate, ...]] = {}

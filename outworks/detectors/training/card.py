@@ -25,7 +25,9 @@ Intervals are 95% (Wilson). Detection is not a boundary: it raises an adversary'
 **Read the sets' kinds.** *dev* sets come from sources that no training row comes from (copies of training rows left out); *held*
 sets are rows of a training set whose goals, templates or groups were kept from training: they flatter, as the style is known. How the two
 stages are weighed, and how the false positives are shared among categories, was chosen on both kinds and on the look-alikes, so all
-flatter a little too. Clean documents are few: those that are reported are those that the documents' thresholds were fixed on.
+flatter a little too. Clean documents are few: those that are reported are those that the documents' thresholds were fixed on; and so
+it is with the benign requests of `calibrate.POOL`'s sets, whose other half trains, `jbb_behaviors` and `cyberseceval_frr` among the innocent
+prompts that look guilty.
 """
 _GOALS: Sequence[tuple[str, str, float, tuple[tuple[str, str], ...], bool]] = (
     ("machine-found suffixes (GCG)", ">= 95%", 0.95, (("semanticsmooth_attacks", "adversarial_suffix"), ("smoothllm_gcg", "adversarial_suffix")), True),
@@ -97,7 +99,7 @@ def _sets(figures: Figures) -> Iterator[str]:
 
 def _disguised(figures: Figures) -> Iterator[str]:
     yield "\n## Disguised\n"
-    yield "Each hostile set again under each disguise, first stage at 1%, with the views that undo them; points lost against the same texts undisguised.\n"
+    yield "Each hostile set again under each disguise, first stage at 1%, with the views that undo them; how many points more are flagged than of the same texts undisguised; below zero, fewer.\n"
     kinds = sorted({kind for found in figures.disguised.values() for kind in found})
     yield f"| set | plain | {' | '.join(kinds)} |\n|---|---|{'---|' * len(kinds)}"
     for name, found in figures.disguised.items():
@@ -136,7 +138,7 @@ def _rest(figures: Figures) -> Iterator[str]:
 
 
 def _sources(data: Path) -> Iterator[str]:
-    yield "\n## Data\n\nTexts stay outside the repository; the weights are statistics of them. Sets of `dev` marked * lent one half, by group, to training.\n"
+    yield "\n## Data\n\nTexts stay outside the repository; the weights are statistics of them. Sets of `dev` marked * lent a part to training: of the benign requests one half, by group, of the judged answers a third.\n"
     yield "Training also reads texts that are made from tables of the project's own (`outworks/detectors/training`: `contrasts`, `frames.py`, `declining.py`, `results.py`, `ordinary`).\n"
     yield "| set | licence | source |\n|---|---|---|"
     lent = (

@@ -27,14 +27,15 @@ def kept(data: Path, name: str, rows: list[dict[str, str]]) -> None:
 
 def test_what_worked_is_caught_by_either_side(tmp_path: Path) -> None:
     """Four that worked: one shows in the request, one in the answer, one weakly in the request, one nowhere; one that
-    did not work; and two of the thirds that do not count."""
+    did not work; two of the thirds that do not count; and one whose answer training saw under another request."""
     found = [
         ("jailbreak-canary", "yes", "harmful", "reported"),
         ("one", "harm-canary", "harmful", "reported"),
         ("weak-canary", "yes", "harmful", "reported"),
         ("two", "unsure-canary", "harmful", "reported"),
         ("jailbreak-canary", "no", "unharmful", "reported"),
-        ("jailbreak-canary", "yes", "harmful", "lent"),
+        ("jailbreak-canary", "trained on", "harmful", "lent"),
+        ("jailbreak-canary again", " trained on\n", "harmful", "reported"),
         ("three", "harm-canary", "harmful", "tuned"),
     ]
     rows = [
@@ -52,6 +53,29 @@ def test_what_worked_is_caught_by_either_side(tmp_path: Path) -> None:
     assert first["jailjudge_mini, harmful: either"] == (Rate(3, 4), Rate(2, 4))
     assert first["jailjudge_mini, harmless: either"] == (Rate(1, 1), Rate(1, 1))
     assert both["jailjudge_mini, harmful: either"] == (Rate(4, 4), Rate(3, 4))
+
+
+def test_answers_that_training_saw_are_not_reported(tmp_path: Path) -> None:
+    """Word for word, under whatever request: models decline in the same few words."""
+    rows = [
+        {"text": asked(f"{about} {n}", third), "response": said, "response_label": label, "label": "benign"}
+        for about, third, said, label in (
+            ("seen", "lent", "I'm sorry. refusal-canary", "refusal"),
+            ("again", "tuned", "I'm sorry. refusal-canary", "refusal"),
+            ("again", "reported", "I'm sorry. refusal-canary", "refusal"),
+            ("new", "tuned", "I can't do that. refusal-canary", "refusal"),
+            ("new", "reported", "I can't do that. refusal-canary", "refusal"),
+            ("jam", "tuned", "Jam sets.", "compliance"),
+            ("jam", "reported", "Jam sets.", "compliance"),
+        )
+        for n in range(9)
+    ]
+    kept(tmp_path, "jailjudge_mini", [])
+    kept(tmp_path, "pyrit_scorer_evals", rows)
+
+    found = {each.name: each for each in answered.scored(tmp_path, Looking(Scripted()), second=False)}
+
+    assert found["pyrit_scorer_evals: refusal"].texts == 18
 
 
 def test_refusals_are_reported_with_and_without_those_that_evade(tmp_path: Path) -> None:
