@@ -144,6 +144,17 @@ def test_bad_lines_are_told_by_number() -> None:
     assert "8 lines were passed over" in result.stderr
 
 
+def test_a_misspelt_text_is_told_with_what_was_given() -> None:
+    """The nearest name, or all that are there; none of them as a terminal would obey it."""
+    result = run(lines({"txt": "a"}, {"\u001b[2J": 1, "id": 2}, {}))
+
+    assert result.stderr.splitlines()[:3] == [
+        "outworks: line 1: Object missing required field `text`; did you mean 'txt'?",
+        r"outworks: line 2: Object missing required field `text`; given: '\x1b[2J', 'id'",
+        "outworks: line 3: Object missing required field `text`",
+    ]
+
+
 def test_half_characters_are_judged() -> None:
     """A lone surrogate, as logs hold now and then, does not keep the rest of the text from being read."""
     result = run(b'{"id": "\\ud800", "text": "the \\udc00 harm-canary"}\n')

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from outworks.detectors.looking import shipped
+from outworks.nearest import did_you_mean
 from outworks.scanning import AT_ONCE, TOGETHER, Item, Scanner, side_of
 
 LONGEST = 64 << 20
@@ -100,7 +101,7 @@ def _read(data: bytes, number: int) -> Item:
 def _leniently(data: bytes, error: Exception) -> _Row:
     """Logs hold half a character now and then (a lone surrogate), which is no reason not to look at the rest."""
     if isinstance(error, msgspec.ValidationError) or b"\\u" not in data:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"{error}{_instead(data)}") from None
     try:
         value: Any = json.loads(data)
     except (ValueError, RecursionError):
@@ -112,6 +113,19 @@ def _leniently(data: bytes, error: Exception) -> _Row:
         raise ValueError(str(error)) from None
     clean = id.encode("utf-8", "replace").decode() if isinstance(id, str) else id
     return _Row(value["text"], clean, role)
+
+
+def _instead(data: bytes) -> str:
+    """The name under which a text was probably given."""
+    try:
+        names = list(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return (
+        ""
+        if "text" in names
+        else did_you_mean("text", names, f"given: {', '.join(map(repr, names))[:200]}" if names else "")
+    )
 
 
 class _Line(msgspec.Struct, frozen=True):
