@@ -11,6 +11,7 @@ from outworks.enforcement.desk import lookup
 from outworks.enforcement.desk.cases import Bulk, Outcome
 from outworks.enforcement.desk.decisions import STANDINGS, check_policy
 from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.reviewed import against
 from outworks.enforcement.desk.roles import Operation, Reviewer, check_may
 from outworks.enforcement.ids import new_id
 from outworks.enforcement.standings import StandingTable
@@ -113,16 +114,16 @@ def undo(desk: Desk, reviewer: Reviewer, bulk_id: str, *, reason: str) -> Bulk:
 
 
 def redo(desk: Desk, reviewer: Reviewer, bulk_id: str, *, reason: str) -> Bulk:
-    """Take the undoing back: those actions count again, and no others."""
+    """Take the undoing back: its actions count again, but for those that something else took back, too: a person, one
+    by one, or the answer to an appeal."""
     check_may(reviewer, Operation.BULK)
     said = _said(reason)
     with desk.change():
         _check_state(desk, bulk_id, "undone")
-        ((undone_at,),) = desk.rows("SELECT undone_seq FROM bulk WHERE id = ?", (bulk_id,))
-        places = {action.id: action for action in lookup.bulk_actions(desk, bulk_id)}
-        rows = desk.rows("SELECT id FROM action WHERE bulk = ? AND undone > ? ORDER BY seq", (bulk_id, undone_at))
+        taken = (each for each in lookup.bulk_actions(desk, bulk_id) if each.undone)
+        freed = [each for each in taken if against(desk, each) <= {bulk_id}]
         by = f"person:{reviewer.name}"
-        each = [(places[id].account, Restored(action=id, by=by, reason=said, bulk=bulk_id)) for (id,) in rows]
+        each = [(one.account, Restored(action=one.id, by=by, reason=said, bulk=bulk_id)) for one in freed]
         _record(desk, BulkRestored(id=bulk_id, by=reviewer.name, reason=said), each)
         return lookup.bulk(desk, bulk_id)
 

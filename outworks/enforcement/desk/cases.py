@@ -36,6 +36,8 @@ class Outcome(StrEnum):
 
 ANSWERS = frozenset({Outcome.UPHOLD, Outcome.OVERTURN})
 """What an appeal can be answered with, and nothing else can."""
+LETS_BE = frozenset({Outcome.KEEP, Outcome.UPHOLD, Outcome.REINSTATE})
+"""Decisions that take no action under review back; all others do."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

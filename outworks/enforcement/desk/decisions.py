@@ -7,9 +7,10 @@ import msgspec
 from outworks.action import Action, Standing
 from outworks.enforcement.actions import check_act
 from outworks.enforcement.desk import lookup
-from outworks.enforcement.desk.cases import ANSWERS, Case, Decision, Outcome, TakenAction
+from outworks.enforcement.desk.cases import ANSWERS, LETS_BE, Case, Decision, Outcome, TakenAction
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.desk.queues import about, held
+from outworks.enforcement.desk.reviewed import ALONE, against, barred, deciders
 from outworks.enforcement.desk.roles import Forbidden, Operation, Reviewer, check_may, may
 from outworks.enforcement.ids import new_id
 from outworks.event import Acted, Body, CaseDecided, CaseReopened, Event, Restored, Undone
@@ -129,7 +130,7 @@ def _following(desk: Desk, reviewer: Reviewer, case: Case, asked: Asked, confirm
     if asked.outcome in STANDINGS:
         made = _action(desk, case, asked, confirming.by if confirming is not None else reviewer.name)
     undid: tuple[str, ...] = ()
-    if asked.outcome not in (Outcome.KEEP, Outcome.UPHOLD, Outcome.REINSTATE):
+    if asked.outcome not in LETS_BE:
         undid = tuple(each.id for each in reviewed if _stands(each))
     judged = _judged(desk, reviewed, asked.outcome)
     decided = _decided(
@@ -210,16 +211,20 @@ def _stands(reviewed: TakenAction) -> bool:
 
 
 def undo(desk: Desk, reviewer: Reviewer, decision_id: str, *, reason: str) -> Decision:
-    """Take a decision back, and exactly what it did: its action is undone, and what it had undone counts again. The
-    case waits as before: for a reviewer, or for the second person where a ban had been proposed. Raises ValueError
-    where it is not the last word on its case."""
+    """Take a decision back, and exactly what it did: its action is undone, and what it alone kept taken back counts
+    again. The case waits as before: for a reviewer, or for the second person where a ban had been proposed. Raises
+    ValueError where it is not the last word on its case, and where it answers an appeal against what the reviewer
+    himself had a part in."""
     if not reason.strip():
         raise ValueError("say why it is taken back")
     with desk.change():
         made = lookup.decision(desk, decision_id)
         case = lookup.case(desk, made.case)
-        own = [made.by] if not made.confirms else [made.by, lookup.decision(desk, made.confirms).by]
-        check_may(reviewer, Operation.UNDO_OWN if reviewer.name in own else Operation.UNDO)
+        signed = [made.by] if not made.confirms else [made.by, lookup.decision(desk, made.confirms).by]
+        own = reviewer.name in signed
+        check_may(reviewer, Operation.UNDO_OWN if own else Operation.UNDO)
+        if case.appeal and not own and reviewer.name in barred(desk, case):
+            raise ValueError(f"{reviewer.name} made the decision that {case.id} is about; somebody else has to undo it")
         if made.golden:
             raise ValueError(f"{decision_id} measured {made.by}; nothing followed from it")
         if made.undone:
@@ -231,11 +236,20 @@ def undo(desk: Desk, reviewer: Reviewer, decision_id: str, *, reason: str) -> De
         bodies: list[Body] = [CaseReopened(case=case.id, decision=decision_id, by=reviewer.name, reason=reason.strip())]
         if made.action and not lookup.action(desk, made.action).undone:
             bodies.append(Undone(action=made.action, by=by, reason=reason.strip(), decision=decision_id))
-        gone = [id for id in made.undid if lookup.action(desk, id).undone]
-        bodies += [Restored(action=id, by=by, reason=reason.strip(), decision=decision_id) for id in gone]
+        back = _freed(desk, made, case)
+        bodies += [Restored(action=id, by=by, reason=reason.strip(), decision=decision_id) for id in back]
         at = desk.clock()
         desk.record([about(case, body, at) for body in bodies])
         return lookup.decision(desk, decision_id)
+
+
+def _freed(desk: Desk, made: Decision, case: Case) -> Sequence[str]:
+    """The actions that count again once the decision is undone: those against which nothing else stands."""
+    if made.pending or made.outcome in LETS_BE:
+        return ()
+    named = dict.fromkeys((*made.undid, *case.actions))
+    taken = (lookup.action(desk, id) for id in named)
+    return [each.id for each in taken if each.undone and against(desk, each) <= {made.id}]
 
 
 def undo_action(desk: Desk, reviewer: Reviewer, action_id: str, *, reason: str) -> TakenAction:
@@ -244,7 +258,8 @@ def undo_action(desk: Desk, reviewer: Reviewer, action_id: str, *, reason: str) 
 
 
 def restore_action(desk: Desk, reviewer: Reviewer, action_id: str, *, reason: str) -> TakenAction:
-    """Let an action count again that was taken back by `undo_action`, or at the command line."""
+    """Let an action count again that was taken back by `undo_action`, or at the command line. Raises ValueError where a
+    decision or a bulk action that stands took it back, too."""
     return _flip(desk, reviewer, action_id, reason, undone=False)
 
 
@@ -260,6 +275,9 @@ def _flip(desk: Desk, reviewer: Reviewer, action_id: str, reason: str, *, undone
             raise ValueError(f"{action_id} was decided in a case; undo the decision {found.decision}")
         if found.undone is undone:
             raise ValueError(f"{action_id} {'was already undone' if undone else 'counts already'}")
+        others = () if undone else sorted(against(desk, found) - {ALONE})
+        if others:
+            raise ValueError(f"{action_id} was taken back by {', '.join(others)}; undo that, if it was wrong")
         by, said = f"person:{reviewer.name}", reason.strip()
         body: Body = (
             Undone(action=action_id, by=by, reason=said, notify=True)
@@ -268,20 +286,6 @@ def _flip(desk: Desk, reviewer: Reviewer, action_id: str, reason: str, *, undone
         )
         desk.record([Event(body=body, at=desk.clock(), account=found.account)])
         return lookup.action(desk, action_id)
-
-
-def deciders(desk: Desk, action: TakenAction) -> tuple[str, ...]:
-    """The people who made an action: none of them may answer an appeal against it."""
-    names = {action.by.removeprefix("person:")} if action.by.startswith("person:") else set()
-    if action.decision:
-        made = lookup.decision(desk, action.decision)
-        names.add(made.by)
-        if made.confirms:
-            names.add(lookup.decision(desk, made.confirms).by)
-    if action.bulk:
-        bulk = lookup.bulk(desk, action.bulk)
-        names |= {bulk.by, bulk.applied_by}
-    return tuple(sorted(names - {""}))
 
 
 __all__ = ["Forbidden", "choices", "decide", "deciders", "restore_action", "undo", "undo_action"]

@@ -94,8 +94,8 @@ class _Fold:
                     self._owe(f"undo:{self._seq}")
             case Restored():
                 self._run("UPDATE action SET undone = 0 WHERE id = ?", body.action)
-                if not body.decision and self._knows(body.action):
-                    self._owe(f"restore:{self._seq}")
+                if self._knows(body.action):
+                    self._restored(body)
             case CaseOpened():
                 self._opened(body)
             case CaseJoined():
@@ -148,8 +148,8 @@ class _Fold:
                 change = "UPDATE bulk SET state = 'applied', applied_by = ?, applied_at = ? WHERE id = ?"
                 self._run(change, body.by, event.at, body.id)
             case BulkUndone():
-                change = "UPDATE bulk SET state = 'undone', undone_by = ?, undone_at = ?, undone_seq = ? WHERE id = ?"
-                self._run(change, body.by, event.at, seq, body.id)
+                change = "UPDATE bulk SET state = 'undone', undone_by = ?, undone_at = ? WHERE id = ?"
+                self._run(change, body.by, event.at, body.id)
             case BulkRestored():
                 change = "UPDATE bulk SET state = 'applied', undone_by = '', undone_at = NULL WHERE id = ?"
                 self._run(change, body.id)
@@ -293,10 +293,31 @@ class _Fold:
         )
         change = "UPDATE appeal SET state = 'open', decision = '', answered_at = NULL WHERE decision = ?"
         self._run(change, body.decision)
-        made = self._one("SELECT body FROM decision WHERE id = ?", body.decision)
-        undone = msgspec.json.decode(made, type=CaseDecided) if isinstance(made, str) else None
-        if undone is not None and (undone.action or undone.undid):
+        undone = self._made(body.decision)
+        # Where another decision had lifted it before, this one lifts nothing.
+        if undone is not None and self._one("SELECT undone FROM action WHERE id = ?", undone.action) == 0:
             self._owe(f"reopen:{self._seq}")
+
+    def _restored(self, body: Restored) -> None:
+        """It is told with the reopening of its case, where that is told; else by itself."""
+        undone = self._made(body.decision)
+        if undone is None:
+            self._owe(f"restore:{self._seq}")
+            return
+        reopened = int(self._one("SELECT undone FROM decision WHERE id = ?", body.decision) or 0)
+        about = f"reopen:{reopened}"
+        if self._one("SELECT 1 FROM owed WHERE about = ?", about) is not None:
+            return
+        if not undone.action and undone.undid[:1] == (body.action,):
+            # The notice of a reopening speaks of the first action that the decision had undone.
+            self._run("INSERT OR IGNORE INTO owed VALUES (?, ?)", about, reopened)
+        else:
+            self._owe(f"restore:{self._seq}")
+
+    def _made(self, decision: str) -> CaseDecided | None:
+        """The decision of that id, as it was made."""
+        made = self._one("SELECT body FROM decision WHERE id = ?", decision)
+        return msgspec.json.decode(made, type=CaseDecided) if isinstance(made, str) else None
 
     def _entry(self, case: str) -> None:
         self._run("INSERT OR IGNORE INTO entry VALUES (?, ?)", case, self._seq)

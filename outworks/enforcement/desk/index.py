@@ -6,7 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 """Of another version, the index is made anew from the ledger."""
 
 _TABLES = """
@@ -32,6 +32,7 @@ CREATE INDEX cases_assigned ON cases (assigned_to) WHERE assigned_to <> '';
 CREATE TABLE entry (case_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (case_id, seq)) WITHOUT ROWID;
 CREATE TABLE evidence (case_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (case_id, seq)) WITHOUT ROWID;
 CREATE TABLE reviewed (case_id TEXT NOT NULL, action TEXT NOT NULL, PRIMARY KEY (case_id, action)) WITHOUT ROWID;
+CREATE INDEX reviewed_action ON reviewed (action);
 CREATE TABLE trail (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, by TEXT NOT NULL, account TEXT NOT NULL, at REAL NOT NULL
 );
@@ -83,8 +84,7 @@ CREATE TABLE due (about TEXT PRIMARY KEY, seq INTEGER NOT NULL);
 CREATE INDEX due_seq ON due (seq);
 CREATE TABLE bulk (
     id TEXT PRIMARY KEY, seq INTEGER NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, state TEXT NOT NULL,
-    applied_by TEXT NOT NULL DEFAULT '', applied_at REAL, undone_by TEXT NOT NULL DEFAULT '', undone_at REAL,
-    undone_seq INTEGER NOT NULL DEFAULT 0
+    applied_by TEXT NOT NULL DEFAULT '', applied_at REAL, undone_by TEXT NOT NULL DEFAULT '', undone_at REAL
 );
 CREATE INDEX bulk_seq ON bulk (seq);
 CREATE TABLE golden (case_id TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID;

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from outworks.enforcement.desk import golden, lookup
 from outworks.enforcement.desk.cases import Case, State
 from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.reviewed import DECIDED, barred
 from outworks.enforcement.desk.roles import Operation, Reviewer, check_may, may
 from outworks.enforcement.ids import new_id
 from outworks.event import Body, CaseClaimed, CaseMoved, CaseNoted, CaseOpened, Event, Viewed
@@ -18,9 +19,10 @@ _HANDED_S = 86_400.0
 _LONGEST_NOTE = 20_000
 
 _FREE = (
-    "state <> 'closed' AND only_for IN ('', :me) AND (lease_until <= :now OR lease_by IN ('', :me)) "
+    "state <> 'closed' AND only_for IN ('', :me) AND (lease_until <= :now OR lease_by IN ('', :me)) "  # noqa: S608
     "AND (assigned_to IN ('', :me) OR assigned_until <= :now) AND (escalated = 0 OR :lead) "
     "AND NOT EXISTS (SELECT 1 FROM json_each(not_for) WHERE value = :me) "
+    f"AND (appeal = '' OR NOT EXISTS (SELECT 1 {DECIDED} cases.action AND decision.by = :me)) "
     "AND (pending = '' OR (SELECT by FROM decision WHERE decision.id = pending) <> :me) "
     "AND NOT EXISTS (SELECT 1 FROM skip WHERE case_id = cases.id AND reviewer = :me AND until > :now)"
 )
@@ -98,7 +100,7 @@ def held(desk: Desk, reviewer: Reviewer, case_id: str) -> Case:
     only = desk.rows("SELECT only_for FROM cases WHERE id = ?", (case_id,))[0][0]
     if only and only != name:
         raise LookupError(f"there is no case {case_id!r}")
-    if name in case.not_for:
+    if name in barred(desk, case):
         raise ValueError(f"{name} made the decision that {case_id} is about; somebody else has to look at it")
     if case.pending and lookup.decision(desk, case.pending).by == name:
         raise ValueError(f"{name} has decided {case_id}; it waits for another person")
@@ -133,7 +135,7 @@ def hand_over(desk: Desk, reviewer: Reviewer, case_id: str, *, to: str, why: str
         raise ValueError(f"hand over to whom? expected another reviewer's name, not {to!r}")
     _signed_why(why, "hand it over")
     with desk.change():
-        if to in lookup.case(desk, case_id).not_for:
+        if to in barred(desk, lookup.case(desk, case_id)):
             raise ValueError(f"{to} made the decision that {case_id} is about; hand it to somebody else")
         _move(desk, reviewer, case_id, "handed_over", why, to=to, until=desk.clock() + _HANDED_S)
 
