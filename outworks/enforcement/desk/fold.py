@@ -154,7 +154,7 @@ class _Fold:
                 change = "UPDATE bulk SET state = 'applied', undone_by = '', undone_at = NULL WHERE id = ?"
                 self._run(change, body.id)
             case GoldenSet() if body.outcome:
-                self._run("INSERT OR REPLACE INTO golden VALUES (?, ?)", body.case, body.outcome)
+                self._run("INSERT OR REPLACE INTO golden VALUES (?, ?, ?)", body.case, body.outcome, body.by)
             case GoldenSet():
                 self._run("DELETE FROM golden WHERE case_id = ?", body.case)
             case Begun():

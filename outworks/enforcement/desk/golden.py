@@ -73,14 +73,15 @@ def answers_wanted(desk: Desk) -> Mapping[str, Outcome]:
 
 
 def copied(desk: Desk, reviewer: Reviewer) -> str | None:
-    """A copy of a golden case that this reviewer neither decided nor answered, opened for him alone; None where there
-    is none. Within `change`."""
-    rows = desk.rows(
+    """A copy of a golden case that this reviewer neither opened, worked on, looked at, set as a measure nor answered,
+    opened for him alone; None where there is none. Within `change`."""
+    rows = desk.named(
         "SELECT case_id FROM golden JOIN cases ON cases.id = case_id WHERE state = 'closed' "
-        "AND NOT EXISTS (SELECT 1 FROM decision WHERE decision.case_id = cases.id AND by = ?) "
-        "AND NOT EXISTS (SELECT 1 FROM cases AS copy WHERE copy.golden = cases.id AND copy.only_for = ?) "
+        "AND golden.by <> :me AND source <> 'person:' || :me "
+        "AND NOT EXISTS (SELECT 1 FROM entry JOIN trail USING (seq) WHERE entry.case_id = cases.id AND trail.by = :me) "
+        "AND NOT EXISTS (SELECT 1 FROM cases AS copy WHERE copy.golden = cases.id AND copy.only_for = :me) "
         "ORDER BY (SELECT count(*) FROM decision WHERE decision.golden = cases.id), cases.seq LIMIT 1",
-        (reviewer.name, reviewer.name),
+        {"me": reviewer.name},
     )
     if not rows:
         return None

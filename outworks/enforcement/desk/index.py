@@ -87,7 +87,7 @@ CREATE TABLE bulk (
     applied_by TEXT NOT NULL DEFAULT '', applied_at REAL, undone_by TEXT NOT NULL DEFAULT '', undone_at REAL
 );
 CREATE INDEX bulk_seq ON bulk (seq);
-CREATE TABLE golden (case_id TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE golden (case_id TEXT PRIMARY KEY, outcome TEXT NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE look (
     by TEXT NOT NULL, at REAL NOT NULL, seq INTEGER NOT NULL, category TEXT NOT NULL, contents INTEGER NOT NULL,
     PRIMARY KEY (by, at, seq)) WITHOUT ROWID;

@@ -1,7 +1,7 @@
 """Golden cases: copies that nobody can tell from others, that change nothing, and that measure who decides."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.desk.roles import Forbidden
 from outworks.enforcement.settings import CaseSettings, Office
 from outworks.event import CaseOpened
-from tests.enforcement.desk_kit import AUD, BEN, EVA, LEA, Clock, a_case, by_hand, opened, standing, work
+from tests.enforcement.desk_kit import ADA, AUD, BEN, EVA, LEA, Clock, a_case, by_hand, opened, standing, work
 
 ALWAYS = Office(cases=CaseSettings(golden_rate=0.5))
 
@@ -93,6 +93,45 @@ def test_who_decided_the_original_is_not_measured_by_it(desk: Desk) -> None:
     second = queues.claim(desk, EVA, chance=lucky)
     assert second is not None
     assert not second.golden
+
+
+SAW: dict[str, Callable[[Desk, str], object]] = {
+    "took it": lambda desk, case: queues.give_back(desk, EVA, queues.claim_this(desk, EVA, case).id),
+    "looked at its content": lambda desk, case: queues.viewed(desk, EVA, [1], case=case),
+    "wrote a note": lambda desk, case: queues.note(desk, EVA, case, "Dismiss it."),
+    "had decided it": lambda desk, case: decisions.undo(
+        desk, EVA, decisions.decide(desk, EVA, case, Outcome.KEEP).id, reason="A slip."
+    ),
+}
+
+
+@pytest.mark.parametrize("part", SAW)
+def test_who_saw_the_original_is_not_measured_by_it(desk: Desk, part: str) -> None:
+    """Whoever took, read or noted the original, or decided it and took that back, gets the real case; others a copy."""
+    case = a_case(desk, account="shop:bob")
+    SAW[part](desk, case.id)
+    decisions.decide(desk, LEA, case.id, Outcome.SUSPEND, reason="x", lasts=9e6)
+    golden.set_golden(desk, LEA, case.id, Outcome.SUSPEND)
+    real = by_hand(desk)
+
+    assert queues.claim(desk, EVA, chance=lucky).id == real.id  # type: ignore[union-attr]
+    queues.give_back(desk, EVA, real.id)
+    assert queues.claim(desk, BEN, chance=lucky).golden == case.id  # type: ignore[union-attr]
+
+
+def test_who_opened_it_or_set_the_answer_is_not_measured_by_it(desk: Desk) -> None:
+    """Eva opened the case, and ada said what is right: neither gets a copy of it."""
+    case = by_hand(desk)
+    decisions.decide(desk, LEA, case.id, Outcome.DISMISS)
+    golden.set_golden(desk, ADA, case.id, Outcome.DISMISS)
+    a_case(desk, account="shop:bob")
+
+    for person in (EVA, ADA):
+        claimed = queues.claim(desk, person, chance=lucky)
+        assert claimed is not None
+        assert not claimed.golden
+        queues.give_back(desk, person, claimed.id)
+    assert queues.claim(desk, BEN, chance=lucky).golden == case.id  # type: ignore[union-attr]
 
 
 def test_copies_are_given_at_the_rate_of_the_policy(desk: Desk) -> None:
