@@ -14,38 +14,35 @@ _LONGEST = 200
 
 
 class Attempts:
-    """Failed attempts within the last quarter of an hour."""
+    """Attempts within the last quarter of an hour: those that failed, and those of which nobody knows yet."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
 
-    def wait(self, name: str, address: str) -> float:
-        """How many seconds to wait before the next attempt; 0 for none. It tells nothing of whether the name exists."""
-        now = self._clock()
-        since = now - WINDOW_SECONDS
+    def begin(self, name: str, address: str) -> float:
+        """Note an attempt, before the password is looked at; 0 where it may go on, else how many seconds it has to wait,
+        and then nothing is noted. It counts as failed until `succeeded`, so that no number of attempts at once gets past
+        the limit. It tells nothing of whether the name exists."""
+        name = name[:_LONGEST]
         counts = (
-            ("name = ? AND address = ?", (name[:_LONGEST], address), PER_NAME_AND_ADDRESS),
+            ("name = ? AND address = ?", (name, address), PER_NAME_AND_ADDRESS),
             ("address = ?", (address,), PER_ADDRESS),
-            ("name = ?", (name[:_LONGEST],), PER_NAME),
+            ("name = ?", (name,), PER_NAME),
         )
-        waits = [0.0]
-        for where, values, most in counts:
-            rows = self._store.rows(
-                f"SELECT at FROM attempt WHERE at > ? AND {where} ORDER BY at DESC LIMIT 1 OFFSET ?",  # noqa: S608
-                (since, *values, most - 1),
-            )
-            if rows:
-                waits.append(rows[0][0] + WINDOW_SECONDS - now)
-        return max(waits)
-
-    def failed(self, name: str, address: str) -> None:
-        """Note one that failed."""
-        now = self._clock()
         with self._store.transaction() as do:
+            now = self._clock()
             do("DELETE FROM attempt WHERE at <= ?", (now - WINDOW_SECONDS,))
-            do("INSERT INTO attempt VALUES (?, ?, ?)", (now, name[:_LONGEST], address))
+            wait = 0.0
+            for where, values, most in counts:
+                sql = f"SELECT at FROM attempt WHERE {where} ORDER BY at DESC LIMIT 1 OFFSET ?"  # noqa: S608
+                row = do(sql, (*values, most - 1)).fetchone()
+                if row is not None:
+                    wait = max(wait, row[0] + WINDOW_SECONDS - now)
+            if wait <= 0:
+                do("INSERT INTO attempt VALUES (?, ?, ?)", (now, name, address))
+            return wait
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forget what failed before, for this person from there."""
+        """Forget this attempt, and what failed before, for this person from there."""
         self._store.change("DELETE FROM attempt WHERE name = ? AND address = ?", (name[:_LONGEST], address))

@@ -1,5 +1,9 @@
 """Sign-in: passwords, links, sessions, and what happens to those who try too often."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from outworks.console import reviewers
@@ -90,12 +94,65 @@ def test_one_address_cannot_go_through_many_names(console: Console) -> None:
     now = [1000.0]
     attempts = Attempts(console.store, clock=lambda: now[0])
     for n in range(PER_ADDRESS):
-        attempts.failed(f"name{n}", "10.0.0.1")
+        assert attempts.begin(f"name{n}", "10.0.0.1") == 0
 
-    assert attempts.wait("eva", "10.0.0.1") == WINDOW_SECONDS
-    assert attempts.wait("eva", "10.0.0.2") == 0
+    assert attempts.begin("eva", "10.0.0.1") == WINDOW_SECONDS
+    assert attempts.begin("eva", "10.0.0.2") == 0
     now[0] += WINDOW_SECONDS
-    assert attempts.wait("eva", "10.0.0.1") == 0
+    assert attempts.begin("eva", "10.0.0.1") == 0
+
+
+def test_attempts_at_once_are_counted_as_they_begin(somebody: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twenty guesses at once five are looked at, however long a look takes; the others wait."""
+    passwords = somebody.console.passwords
+    looked: list[str] = []
+    all_in = threading.Event()
+
+    def slow(name: str, password: str, *, may: bool) -> bool:
+        looked.append(password)
+        all_in.wait(10)
+        return False
+
+    monkeypatch.setattr(passwords, "holds", slow)
+    browsers = [Somebody(somebody.console) for _ in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(_try, each, "eva", f"guess {n:06}") for n, each in enumerate(browsers)]
+        deadline = time.monotonic() + 20
+        while sum(each.done() for each in asked) < 20 - PER_NAME_AND_ADDRESS and time.monotonic() < deadline:
+            time.sleep(0.01)
+        all_in.set()
+        codes = sorted(each.result().status_code for each in asked)
+
+    assert codes == [401] * PER_NAME_AND_ADDRESS + [429] * (20 - PER_NAME_AND_ADDRESS)
+    assert len(looked) == PER_NAME_AND_ADDRESS
+
+
+def test_the_right_password_works_beside_wrong_ones(somebody: Somebody) -> None:
+    """Within the limit, attempts that are under way keep nobody out, and who got in has all five again."""
+    attempts = somebody.console.attempts
+    for _ in range(PER_NAME_AND_ADDRESS - 1):
+        assert attempts.begin("eva", "testclient") == 0
+
+    assert _try(somebody, "eva", PASSWORD).status_code == 303
+
+    assert somebody.console.store.rows("SELECT count(*) FROM attempt") == [(0,)]
+
+
+def test_a_new_password_counts_its_attempts_too(console: Console) -> None:
+    """Whoever found a session open guesses the present password five times, and the right one forgets the guesses."""
+    console.passwords.set("eva", PASSWORD)
+    eva = Somebody(console, "eva")
+    new = "another horse entirely"
+    for _ in range(PER_NAME_AND_ADDRESS - 1):
+        eva.post("/settings/password", {"old": "wrong", "new": new, "again": new})
+    assert eva.post("/settings/password", {"old": PASSWORD, "new": new, "again": new}).status_code == 303
+
+    codes = [
+        eva.post("/settings/password", {"old": "wrong", "new": new, "again": new}).status_code
+        for _ in range(PER_NAME_AND_ADDRESS + 1)
+    ]
+
+    assert codes == [403] * PER_NAME_AND_ADDRESS + [429]
 
 
 def test_signing_in_never_takes_up_an_old_session(somebody: Somebody) -> None:

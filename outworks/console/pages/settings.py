@@ -66,12 +66,11 @@ def password(ask: Ask) -> Response:
     said = ask.read(_Password)
     console = ask.console
     if console.passwords.has(ask.name):
-        wait = console.attempts.wait(ask.name, ask.address)
-        if wait > 0:
+        if console.attempts.begin(ask.name, ask.address) > 0:
             raise Refused(429, "Too many attempts; try again in a quarter of an hour.")
         if not console.passwords.holds(ask.name, said.old, may=True):
-            console.attempts.failed(ask.name, ask.address)
             raise Refused(403, "That is not your present password.")
+        console.attempts.succeeded(ask.name, ask.address)
     if said.new != said.again:
         raise Refused(422, "The new password was not written twice the same.")
     console.passwords.set(ask.name, said.new)

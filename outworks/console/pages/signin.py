@@ -28,7 +28,7 @@ def password(ask: Ask) -> Response:
     """Name and password. Nothing in the answer, nor the time it takes, tells whether the name exists."""
     said = ask.read(_Password)
     console = ask.console
-    wait = console.attempts.wait(said.name, ask.address)
+    wait = console.attempts.begin(said.name, ask.address)
     if wait > 0:
         minutes = max(1, round(wait / 60))
         error = f"Too many attempts. Try again in {minutes} minutes, or ask an admin for a link."
@@ -38,7 +38,6 @@ def password(ask: Ask) -> Response:
     person = console.reviewers.find(said.name)
     may = person is not None and person.enabled
     if not console.passwords.holds(said.name, said.password, may=may):
-        console.attempts.failed(said.name, ask.address)
         error = "That name and password do not belong together."
         return ask.page("signin.html", 401, error=error, name=said.name)
     console.attempts.succeeded(said.name, ask.address)
