@@ -21,9 +21,9 @@ class Attempts:
         self._clock = clock
 
     def begin(self, name: str, address: str) -> float:
-        """Note an attempt, before the password is looked at; 0 where it may go on, else how many seconds it has to wait,
-        and then nothing is noted. It counts as failed until `succeeded`, so that no number of attempts at once gets past
-        the limit. It tells nothing of whether the name exists."""
+        """Note an attempt, before the password is looked at; 0 where it may go on, else how many seconds it has to
+        wait, and then nothing is noted. It counts as failed until `succeeded`, so that no number of attempts at once
+        gets past the limit. It tells nothing of whether the name exists."""
         name = name[:_LONGEST]
         counts = (
             ("name = ? AND address = ?", (name, address), PER_NAME_AND_ADDRESS),

@@ -4,11 +4,20 @@ import contextlib
 import threading
 from collections.abc import Mapping
 
+import msgspec
+
 from outworks.defenses.bank import Bank, Hit
 from outworks.event import Changed
 from outworks.ledger import Reader
 
 WHAT = "fingerprint"
+
+
+class KnownText(msgspec.Struct, frozen=True):
+    """The text of an entry, and the event that holds it."""
+
+    seq: int
+    text: str
 
 
 class KnownTexts:
@@ -38,10 +47,10 @@ class KnownTexts:
         """The entries that a text matches, the surest first."""
         return self.bank().match(text)
 
-    def texts(self) -> Mapping[str, str]:
+    def texts(self) -> Mapping[str, KnownText]:
         """The texts that are not erased, by id."""
         return {
-            recorded.event.body.name: recorded.event.content
+            recorded.event.body.name: KnownText(recorded.seq, recorded.event.content)
             for recorded in self._ledger.events(kinds=("changed",), with_content=True)
             if isinstance(recorded.event.body, Changed)
             and recorded.event.body.what == WHAT

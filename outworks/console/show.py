@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from outworks.action import Standing
 from outworks.ledger.chain import kind_of
@@ -21,6 +22,11 @@ def words(text: object) -> str:
         one if one.isprintable() or one in _KEPT else one.encode("unicode_escape", "surrogatepass").decode()
         for one in said
     )
+
+
+def quoted(text: object) -> str:
+    """A name as a part of an address; it holds neither `/` nor anything else that leads to another page."""
+    return quote(str(text), safe="")
 
 
 def moment(unix: float | None) -> str:
@@ -100,6 +106,7 @@ def source(said: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "words": words,
+    "quoted": quoted,
     "moment": moment,
     "day": day,
     "clock": clock,

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from outworks.console.sessions import Session
+from outworks.console.show import quoted
 from outworks.enforcement.desk.roles import Forbidden, Operation, Reviewer, may
 from outworks.event import RecordError
 from outworks.ledger import LedgerError
@@ -100,7 +101,7 @@ class Ask:
         return str(self.request.path_params[name])
 
     def query(self, kind: type[T]) -> T:
-        """The query, as a Struct whose fields have defaults. Raises `Refused` 422."""
+        """The query, as a Struct. Raises `Refused` 422."""
         return _converted(dict(self.request.query_params), kind)
 
     def read(self, kind: type[T]) -> T:
@@ -132,7 +133,7 @@ class Ask:
     @staticmethod
     def quote(text: str) -> str:
         """A text as a part of an address."""
-        return quote(text, safe="")
+        return quoted(text)
 
     def go(self, path: str, *, notice: str = "", undo: str = "") -> Response:
         """Go on to another page of the console, which shows the notice, and offers to take back the decision `undo`."""

@@ -50,7 +50,7 @@ def test_the_page_gives_no_content_away(console: Console) -> None:
     eva = Somebody(console, "eva")
     (row,) = console.search.exchanges("shop:ann")
 
-    for path in (f"/cases/{case}", "/accounts/shop:ann", f"/exchanges/{row.exchange}", f"/events/{row.seq}", "/"):
+    for path in (f"/cases/{case}", "/account?name=shop:ann", f"/exchanges/{row.exchange}", f"/events/{row.seq}", "/"):
         page = eva.get(path)
         assert page.status_code == 200
         assert "PLACEHOLDER" not in page.text, path
@@ -63,9 +63,13 @@ def test_a_look_is_recorded_before_it_is_given(console: Console, where: str) -> 
     case = _case(console)
     eva = Somebody(console, "eva")
     (row,) = console.search.exchanges("shop:ann")
-    path = {"case": f"/cases/{case}", "account": "/accounts/shop:ann", "exchange": f"/exchanges/{row.exchange}"}[where]
+    path = {
+        "case": f"/cases/{case}/content",
+        "account": "/account/content?name=shop:ann",
+        "exchange": f"/exchanges/{row.exchange}/content",
+    }[where]
 
-    page = eva.post(f"{path}/content", hx_request="true")
+    page = eva.post(path, hx_request="true")
 
     assert "PLACEHOLDER" in page.text
     (viewed,) = eva.events(Viewed)
@@ -207,6 +211,55 @@ def test_a_ban_waits_for_a_second_person(console: Console) -> None:
     assert console.standing("shop:ann").standing is Standing.BANNED
 
 
+def _proposed(console: Console) -> str:
+    """A case in which eva proposed a ban of 30 days, on another passage than the usual and in words of her own."""
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+    fields = {"policy": "3", "reason": "You sold stolen cards on 3 May.", "lasts": "30d"}
+    assert _outcome(eva, case, "ban", **fields).status_code == 303
+    return case
+
+
+def _chosen(page: str) -> str:
+    """The passage that the form has chosen."""
+    passages = re.findall(r'<select id="policy".*?</select>', page, re.DOTALL)[0]
+    return str(re.findall(r'value="([^"]*)" selected', passages)[0])
+
+
+def test_a_ban_is_confirmed_as_it_was_proposed(console: Console) -> None:
+    """Who confirms with one key leaves the words, the passage and the end as they were proposed."""
+    case = _proposed(console)
+    lena = Somebody(console, "lena.lead")
+    lena.post(f"/cases/{case}/claim")
+    policy = _chosen(lena.get(f"/cases/{case}").text)
+
+    fields = {"policy": policy, "reason": " ", "lasts": "", "rate": ""}
+    assert _outcome(lena, case, "ban", **fields).status_code == 303
+
+    action = console.standing("shop:ann")
+    assert (action.standing, action.policy, action.reason) == (Standing.BANNED, "3", "You sold stolen cards on 3 May.")
+    assert action.expires is not None
+    assert round((action.expires - action.at) / 86_400) == 30
+
+
+def test_who_confirms_a_ban_may_say_otherwise(console: Console) -> None:
+    """What the second person writes takes the place of what was proposed; other decisions have their usual words."""
+    case, other = _proposed(console), _case(console, "shop:bob")
+    lena = Somebody(console, "lena.lead")
+    lena.post(f"/cases/{case}/claim")
+    _outcome(lena, case, "ban", policy="2", reason="You sold cards.", lasts="10d")
+
+    action = console.standing("shop:ann")
+    assert (action.policy, action.reason) == ("2", "You sold cards.")
+    assert action.expires is not None
+    assert round((action.expires - action.at) / 86_400) == 10
+    lena.post(f"/cases/{other}/claim")
+    assert _chosen(lena.get(f"/cases/{other}").text) == "1"
+    assert _outcome(lena, other, "warn").status_code == 303
+    assert "passage 1" in console.standing("shop:bob").reason
+
+
 def test_somebody_elses_case_cannot_be_decided(console: Console) -> None:
     """A case that one reviewer has is refused to another, and the page offers him no decision."""
     case = _case(console)
@@ -286,7 +339,7 @@ def test_a_fingerprint_is_added_from_what_was_seen(console: Console) -> None:
     assert eva.post("/fingerprints", fields).status_code == 303
     assert "exact" in eva.post("/fingerprints-match", {"text": SECRET_WORDS}).text
     entry = next(iter(console.known.bank().entries()))
-    assert eva.post(f"/fingerprints/{entry.id}/disable", {"reason": "too broad"}).status_code == 303
+    assert eva.post("/fingerprints-disable", {"id": entry.id, "reason": "too broad"}).status_code == 303
     assert "Nothing in the bank matches" in eva.post("/fingerprints-match", {"text": SECRET_WORDS}).text
 
 

@@ -13,7 +13,8 @@ _IDS = [f"{page.method} {page.path}" for page in _GUARDED]
 
 
 def _path(page: Page) -> str:
-    return page.path.replace("{account:path}", "nobody:x").replace("{", "no-").replace("}", "")
+    named = "?name=nobody:x" if page.path.startswith("/account/") or page.path == "/account" else ""
+    return page.path.replace(":path", "").replace("{", "no-").replace("}", "") + named
 
 
 def _ask(somebody: Somebody, page: Page, **headers: str) -> int:

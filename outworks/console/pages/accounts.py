@@ -21,6 +21,13 @@ class _Found(msgspec.Struct, frozen=True):
     q: Annotated[str, Meta(max_length=300)] = ""
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """An account's name is chosen outside, and may hold `/`, `..` and the names of pages: it stands in the query, where
+    no browser and no proxy takes it for a part of the path."""
+
+    name: Annotated[str, Meta(min_length=1)]
+
+
 class _Paged(msgspec.Struct, frozen=True):
     before: float | None = None
 
@@ -60,7 +67,7 @@ def find(ask: Ask) -> Response:
 
 def show(ask: Ask) -> Response:
     """One account."""
-    account = ask.path("account")
+    account = ask.query(_Named).name
     console = ask.console
     taken = console.taken(account)
     first_seen = console.ledger.first_seen(account)
@@ -103,7 +110,7 @@ def _listed(ask: Ask, account: str, rows: list[tuple[str, float]]) -> list[Liste
 
 def signs(ask: Ask) -> Response:
     """What adds up about an account, and who may be linked to it: a lead for a person, never a ground."""
-    account = ask.path("account")
+    account = ask.query(_Named).name
     at = ask.query(_At).at
     shown = ask.console.signs(account, ask.now if at is None else at)
     if ask.partial:
@@ -113,9 +120,9 @@ def signs(ask: Ask) -> Response:
 
 def content(ask: Ask) -> Response:
     """What the account said lately."""
-    account = ask.path("account")
+    account = ask.query(_Named).name
     rows = ask.console.search.exchanges(account, limit=8)
-    shown = reveal(ask, [row.exchange for row in reversed(rows)], what=f"account:{account}")
+    shown = reveal(ask, [row.exchange for row in reversed(rows)])
     if ask.partial:
         return ask.part("part/revealed.html", revealed=shown)
     return ask.page("content.html", revealed=shown, title=account)
@@ -124,7 +131,7 @@ def content(ask: Ask) -> Response:
 def open_case(ask: Ask) -> Response:
     """Open a case by hand."""
     said = ask.read(_Why)
-    account = ask.path("account")
+    account = ask.query(_Named).name
     rows = ask.console.search.exchanges(account, limit=5)
     case = queues.open_case(
         ask.console.desk,
@@ -140,13 +147,13 @@ def open_case(ask: Ask) -> Response:
 def undo_action(ask: Ask) -> Response:
     """Take an action back that no case led to."""
     undone = decisions.undo_action(ask.console.desk, ask.who, ask.path("action"), reason=ask.read(_Reason).reason)
-    return ask.go(f"/accounts/{ask.quote(undone.account)}", notice=f"{undone.id} is taken back.")
+    return ask.go(f"/account?name={ask.quote(undone.account)}", notice=f"{undone.id} is taken back.")
 
 
 def restore_action(ask: Ask) -> Response:
     """Let an action that was taken back count again."""
     found = decisions.restore_action(ask.console.desk, ask.who, ask.path("action"), reason=ask.read(_Reason).reason)
-    return ask.go(f"/accounts/{ask.quote(found.account)}", notice=f"{found.id} counts again.")
+    return ask.go(f"/account?name={ask.quote(found.account)}", notice=f"{found.id} counts again.")
 
 
 def exchange(ask: Ask) -> Response:
@@ -168,7 +175,7 @@ def exchange(ask: Ask) -> Response:
 def exchange_content(ask: Ask) -> Response:
     """What was said in one exchange."""
     id = ask.path("exchange")
-    shown = reveal(ask, [id], what=f"exchange:{id}")
+    shown = reveal(ask, [id])
     if ask.partial:
         return ask.part("part/revealed.html", revealed=shown)
     return ask.page("content.html", revealed=shown, title=id)
@@ -176,10 +183,10 @@ def exchange_content(ask: Ask) -> Response:
 
 PAGES = (
     Page("GET", "/accounts", find, Operation.SEE_CASES),
-    Page("GET", "/accounts/{account:path}/signs", signs, Operation.SEE_CASES),
-    Page("POST", "/accounts/{account:path}/content", content, Operation.SEE_CONTENT),
-    Page("POST", "/accounts/{account:path}/case", open_case, Operation.OPEN_CASE),
-    Page("GET", "/accounts/{account:path}", show, Operation.SEE_CASES),
+    Page("GET", "/account", show, Operation.SEE_CASES),
+    Page("GET", "/account/signs", signs, Operation.SEE_CASES),
+    Page("POST", "/account/content", content, Operation.SEE_CONTENT),
+    Page("POST", "/account/case", open_case, Operation.OPEN_CASE),
     Page("POST", "/actions/{action}/undo", undo_action, Operation.UNDO),
     Page("POST", "/actions/{action}/restore", restore_action, Operation.UNDO),
     Page("GET", "/exchanges/{exchange}", exchange, Operation.SEE_CASES),

@@ -97,6 +97,8 @@ def _page(ask: Ask, case: Case, *, status: int = 200, **more: Any) -> Response:
     reviewed = next((each.action for each in reversed(taken) if each.action.id == case.action), None)
     rule_name = case.source.removeprefix("rule:") if case.source.startswith("rule:") else ""
     rule = next((each for each in ask.console.rules() if each.name == rule_name), None)
+    pending = lookup.decision(desk, case.pending) if case.pending else None
+    cited = (pending.policy if pending else "") or (reviewed.policy if reviewed else (rule.policy if rule else ""))
     context: dict[str, Any] = {
         "case": case,
         "mine": mine,
@@ -107,13 +109,13 @@ def _page(ask: Ask, case: Case, *, status: int = 200, **more: Any) -> Response:
         "reviewed": reviewed,
         "rule": rule,
         "policies": desk.office.policies,
-        "policy": _policy(ask, case, reviewed.policy if reviewed else (rule.policy if rule else "")),
-        "cited": reviewed.policy if reviewed else (rule.policy if rule else ""),
+        "policy": _policy(ask, case, cited),
+        "cited": cited,
         "templates": list(desk.office.templates),
         "timeline": _timeline(ask, case, evidence),
         "history": list(reversed(taken))[:_HISTORY],
         "decided": [each for each in lookup.decisions(desk, account=case.account, limit=_HISTORY) if each.at <= now],
-        "pending": lookup.decision(desk, case.pending) if case.pending else None,
+        "pending": pending,
         "exchanges": _exchanges(case, evidence),
         "action": ask.console.standing_at(case.account, now),
         "people": [p.name for p in ask.console.reviewers if p.enabled and p.name != ask.name] if mine else [],
@@ -129,7 +131,7 @@ def content(ask: Ask) -> Response:
     """What was said: recorded as seen, then shown."""
     case = lookup.case(ask.console.desk, ask.path("case"))
     evidence = _evidence(ask, case)
-    shown = reveal(ask, _exchanges(case, evidence), what=f"case:{case.id}", case=case.id, besides=_written(ask, case))
+    shown = reveal(ask, _exchanges(case, evidence), case=case.id, besides=_written(ask, case))
     return ask.part("part/revealed.html", revealed=shown) if ask.partial else _page(ask, case, revealed=shown)
 
 
@@ -174,19 +176,21 @@ def decide(ask: Ask) -> Response:
     """Decide, and go on to the next case. The notice there takes the decision back with one key."""
     said = ask.read(_Decided)
     desk = ask.console.desk
-    case = lookup.case(desk, ask.path("case"))
     lasts = _lasts(said)
-    reason = said.reason.strip() or _reason(ask, case, said, lasts)
-    made = decisions.decide(
-        desk,
-        ask.who,
-        case.id,
-        said.outcome,
-        reason=reason,
-        policy=said.policy if said.outcome in _CITES else "",
-        lasts=lasts,
-        rate_per_minute=_rate(said),
-    )
+    # Whether a ban is confirmed must still be so when it is decided: the usual words never replace those proposed.
+    with desk.change():
+        case = lookup.case(desk, ask.path("case"))
+        confirms = said.outcome is Outcome.BAN and bool(case.pending)
+        made = decisions.decide(
+            desk,
+            ask.who,
+            case.id,
+            said.outcome,
+            reason=said.reason.strip() or ("" if confirms else _reason(ask, case, said, lasts)),
+            policy=said.policy if said.outcome in _CITES else "",
+            lasts=lasts,
+            rate_per_minute=_rate(said),
+        )
     done = {
         Outcome.DISMISS: "dismissed",
         Outcome.KEEP: "kept as it is",

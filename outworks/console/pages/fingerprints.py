@@ -12,6 +12,7 @@ from outworks.console.reveal import reveal
 from outworks.console.web import Ask, Page, Refused
 from outworks.defenses.entry import Entry, Known, added, switched
 from outworks.defenses.formats import FORMATS, read_entries, written
+from outworks.enforcement.desk import queues
 from outworks.enforcement.desk.roles import Operation
 from outworks.event import Event
 
@@ -36,7 +37,8 @@ class _From(msgspec.Struct, frozen=True):
     exchange: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-class _Reason(msgspec.Struct, frozen=True):
+class _Switched(msgspec.Struct, frozen=True):
+    id: str
     reason: Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
@@ -87,7 +89,7 @@ def add(ask: Ask) -> Response:
 def from_exchange(ask: Ask) -> Response:
     """The form, filled in with what the account last wrote in an exchange; that is a look at it, and recorded."""
     id = ask.read(_From).exchange
-    shown = reveal(ask, [id], what=f"exchange:{id}")
+    shown = reveal(ask, [id])
     said = [turn for one in shown.exchanges for turn in one.turns if turn.role == "user"]
     if not said:
         raise LookupError(f"No content of the exchange {id!r} is kept.")
@@ -97,8 +99,9 @@ def from_exchange(ask: Ask) -> Response:
 
 def switch(ask: Ask, *, enabled: bool) -> Response:
     """Switch an entry on or off; it is kept."""
-    entry = ask.console.known.bank().get(ask.path("id"))
-    body = switched(entry.id, enabled=enabled, by=f"person:{ask.name}", reason=ask.read(_Reason).reason)
+    said = ask.read(_Switched)
+    entry = ask.console.known.bank().get(said.id)
+    body = switched(entry.id, enabled=enabled, by=f"person:{ask.name}", reason=said.reason)
     ask.console.record(body)
     return ask.go("/fingerprints", notice=f"{entry.id} is {'on' if enabled else 'off'}.")
 
@@ -139,12 +142,17 @@ def take_in(ask: Ask) -> Response:
 
 
 def give_out(ask: Ask) -> Response:
-    """Export the whole bank, with the texts that are not erased."""
+    """Export the whole bank, with the texts that are not erased; that is a look at each, and recorded."""
     format = ask.query(_Format).format
     if format not in FORMATS:
         raise Refused(422, f"A format is one of {', '.join(FORMATS)}, not {format[:40]!r}.")
     entries = list(ask.console.known.bank().entries())
-    body = written(entries, ask.console.known.texts(), format)
+    kept = ask.console.known.texts()
+    given = {entry.id: kept[entry.id] for entry in entries if entry.id in kept}
+    if given:
+        seqs = sorted(each.seq for each in given.values())
+        queues.viewed(ask.console.desk, ask.who, seqs, category="fingerprints")
+    body = written(entries, {id: each.text for id, each in given.items()}, format)
     end = {"jsonl": "jsonl", "csv": "csv"}.get(format, "json")
     headers = {"content-disposition": f'attachment; filename="fingerprints.{end}"'}
     return Response(body, media_type="application/octet-stream", headers=headers)
@@ -157,6 +165,6 @@ PAGES = (
     Page("POST", "/fingerprints-match", match, Operation.SEE_FINGERPRINTS),
     Page("POST", "/fingerprints-import", take_in, Operation.WRITE_FINGERPRINTS),
     Page("GET", "/fingerprints-export", give_out, Operation.EXPORT),
-    Page("POST", "/fingerprints/{id}/enable", enable, Operation.WRITE_FINGERPRINTS),
-    Page("POST", "/fingerprints/{id}/disable", disable, Operation.WRITE_FINGERPRINTS),
+    Page("POST", "/fingerprints-enable", enable, Operation.WRITE_FINGERPRINTS),
+    Page("POST", "/fingerprints-disable", disable, Operation.WRITE_FINGERPRINTS),
 )

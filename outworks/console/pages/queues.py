@@ -61,6 +61,6 @@ def next_case(ask: Ask, *, queue: str = "", notice: str = "", undo: str = "") ->
 
 PAGES = (
     Page("GET", "/", front, Operation.SEE_CASES),
-    Page("GET", "/queues/{name}", queue, Operation.SEE_CASES),
+    Page("GET", "/queues/{name:path}", queue, Operation.SEE_CASES),
     Page("POST", "/cases/next", take, Operation.CLAIM),
 )
