@@ -46,7 +46,7 @@ def _take(chromium: Any, console: ConsoleProcess) -> None:
     case = str(ada.page.locator("tbody a[href^='/cases/']").first.get_attribute("href"))
     shot("queues", "/")
     shot("case", case, _taken)
-    shot("account", "/accounts/shop:marlow")
+    shot("account", "/account?name=shop:marlow")
     shot("numbers", "/numbers")
     shot("audit", "/audit")
     shot("rule", "/rules/suspend", _tried)

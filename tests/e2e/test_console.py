@@ -119,8 +119,8 @@ PAGES = (
     "/appeals",
     "/samples",
     "/accounts",
-    "/accounts/shop:marlow",
-    "/accounts/shop:marlow/signs",
+    "/account?name=shop:marlow",
+    "/account/signs?name=shop:marlow",
     "EXCHANGE",
     "/events/40",
     "/numbers",
@@ -142,7 +142,7 @@ def _path(name: str, console: ConsoleProcess, watched: Watched) -> str:
     if name == "CASE":
         return _case(console, "attacks", watched)
     if name == "EXCHANGE":
-        watched.go("/accounts/shop:marlow")
+        watched.go("/account?name=shop:marlow")
         return str(watched.page.locator("a[href^='/exchanges/']").first.get_attribute("href"))
     if name == "BULK":
         watched.go("/bulk")
