@@ -25,12 +25,36 @@ def _unstyled(match: re.Match[str]) -> str:
     return chr(code - 0xE0000) if code >= 0xE0000 else unicodedata.normalize("NFKC", match[0])
 
 
+# Every character that squeezing leaves something of, and a few others: a mark that folds to a letter is among them.
+_COUNTS = re.compile("[^\\W_]|\u0345|" + _STYLED.pattern)
+_BLOCK = 1024
+
+
 class Unread(msgspec.Struct, frozen=True):
     """The unread end of a text, squeezed, with what comes before it."""
 
-    start: int
-    """The place in the text where it begins."""
     squeezed: str
+    places: tuple[int, ...]
+    """Where the first of its characters stand in the text."""
+    start: int
+    """Where the rest of them begins."""
+
+    def place(self, text: str, count: int) -> int:
+        """The place of the character after `count` squeezed ones."""
+        known = len(self.places)
+        return self.places[count] if count < known else forward(text, self.start, count - known)
+
+    def last(self, text: str, count: int) -> "Unread":
+        """The last `count` squeezed characters, or all where there are fewer, with all their places."""
+        wanted = min(count, len(self.squeezed))
+        places = backward(text, self.start, min(wanted, len(self.squeezed) - len(self.places)))
+        if len(places) < wanted:
+            places = (*self.places, *places)[-wanted:]
+        return Unread(self.squeezed[len(self.squeezed) - wanted :], places, len(text))
+
+    def grown(self, text: str) -> "Unread":
+        """This end of a text, after it has grown to `text`."""
+        return Unread(self.squeezed + squeeze(text[self.start :]), self.places, self.start)
 
 
 def unread(text: str, released: int, need: int) -> Unread:
@@ -40,12 +64,15 @@ def unread(text: str, released: int, need: int) -> Unread:
         start = max(0, released - back)
         before = squeeze(text[start:released])
         if len(before) >= need or start == 0:
-            return Unread(start, before + squeeze(text[released:]))
+            return Unread(before + squeeze(text[released:]), (), start)
         back *= 2
 
 
 def forward(text: str, start: int, count: int) -> int:
     """The place of the character after `count` squeezed ones from `start`."""
+    while start < len(text) and (size := len(squeeze(text[start : start + _BLOCK]))) <= count:
+        count -= size
+        start += _BLOCK
     for at in range(start, len(text)):
         count -= len(squeeze(text[at]))
         if count < 0:
@@ -53,10 +80,14 @@ def forward(text: str, start: int, count: int) -> int:
     return len(text)
 
 
-def backward(text: str, count: int) -> int:
-    """The place of the character where the last `count` squeezed ones begin."""
-    at = len(text)
-    while count > 0:
-        at -= 1
-        count -= len(squeeze(text[at]))
-    return at
+def backward(text: str, start: int, count: int) -> tuple[int, ...]:
+    """The places of the last `count` squeezed characters from `start` on."""
+    if count <= 0:
+        return ()
+    begin = len(text)
+    while begin > start and len(squeeze(text[begin:])) < count:
+        begin = max(start, len(text) - max(2 * (len(text) - begin), count))
+    places: list[int] = []
+    for match in _COUNTS.finditer(text, begin):
+        places += [match.start()] * len(squeeze(match[0]))
+    return tuple(places[-count:])

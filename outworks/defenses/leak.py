@@ -12,8 +12,8 @@ from ahocorasick_rs import AhoCorasick
 from typing_extensions import override
 
 from outworks import defense
-from outworks.message import Output, Request, Role, Text
-from outworks.squeeze import backward, forward, squeeze, unread
+from outworks.message import Message, Output, Request, Role, Text
+from outworks.squeeze import Unread, squeeze, unread
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
 _NOTICE = Notice(code="leak", message="The rest of this answer was held back.")
@@ -21,6 +21,8 @@ _SYSTEM, _DEVELOPER, _USER = Role.SYSTEM, Role.DEVELOPER, Role.USER
 _SHORTEST = 8
 _REMEMBERED = 1 << 18
 _OVERHEAD = 1 << 11
+_FOLLOWED = 512
+"""Answers whose last letters are kept while they stream."""
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +64,7 @@ class Leak(defense.Defense):
         self._canaries = _Canaries(self._settled)
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
         self._remembered = 0
+        self._followed: OrderedDict[tuple[str, int], _Followed] = OrderedDict()
 
     @override
     async def check_output(self, request: Request, output: Output) -> Verdict:
@@ -69,19 +72,37 @@ class Leak(defense.Defense):
         if guard.need == 0:
             return ALLOW
         text = output.text
-        tail = unread(text, output.released, guard.need)
+        tail = self._tail(request, output, guard)
         found = guard.leak(tail.squeezed, request)
         if found is not None:
-            at = forward(text, tail.start, found.start)
-            return _block(found.category, Span(at, forward(text, tail.start, found.end - 1) + 1), at)
+            at = tail.place(text, found.start)
+            return _block(found.category, Span(at, tail.place(text, found.end - 1) + 1), at)
         if not output.done:
             held = guard.held(tail.squeezed)
-            return Verdict(covered=backward(text, held)) if held else ALLOW
+            last = tail.last(text, guard.need)
+            self._follow(request, output, _Followed(request.messages, guard, text, last))
+            return Verdict(covered=last.places[-held]) if held else ALLOW
         for said in _said_in_calls(output, guard.need):
             found = guard.leak(squeeze(said), request)
             if found is not None:
                 return _block(found.category, None, len(text))
         return ALLOW
+
+    def _tail(self, request: Request, output: Output, guard: "_Guard") -> Unread:
+        """The letters and digits not read yet, and those before that a leak may begin with.
+
+        Where those stand is remembered, as any number of dashes may be between them: to go back over these for every
+        piece of a stream costs its square. What is found does not depend on it.
+        """
+        before = self._followed.pop((request.id, output.choice), None)
+        if before is None or not before.grows_into(output.text, request, guard):
+            return unread(output.text, output.released, guard.need)
+        return before.last.grown(output.text)
+
+    def _follow(self, request: Request, output: Output, followed: "_Followed") -> None:
+        self._followed[request.id, output.choice] = followed
+        while len(self._followed) > _FOLLOWED:
+            self._followed.popitem(last=False)
 
     def _guard(self, prompt: str) -> "_Guard":
         """What must not leave under this system prompt. Products repeat one prompt on every request, so the last ones
@@ -230,6 +251,19 @@ class _Guard:
         """How many of the last characters may become part of a leak."""
         held = self._canaries.held(squeezed)
         return max(held, self._runs.held(squeezed)) if self._runs is not None else held
+
+
+class _Followed(msgspec.Struct, frozen=True):
+    """An answer as far as it was read, without a leak in it."""
+
+    messages: tuple[Message, ...]
+    guard: _Guard
+    text: str
+    last: Unread
+
+    def grows_into(self, text: str, request: Request, guard: _Guard) -> bool:
+        """Whether this is the same answer, and the same is asked of it."""
+        return self.messages is request.messages and self.guard is guard and text.startswith(self.text)
 
 
 def _forms(canary: str) -> list[str]:

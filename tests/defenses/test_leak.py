@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import codecs
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -144,10 +145,41 @@ async def test_prompts_are_forgotten_in_the_end() -> None:
     assert sum(map(len, leak._guards)) <= 1 << 18
 
 
+async def test_what_holds_no_letters_is_read_once() -> None:
+    """A stream of dashes, behind the beginning of a canary and of a run, costs what its length does."""
+    leak, text, released = Leak(Settings(canaries=(CANARY,))), f"{RUN[:36]} Her", 0
+    begun = time.process_time()
+    for _ in range(4000):
+        text += "\u2014" * 4
+        verdict = await leak.check_output(ASKED, Output(text=text, released=released))
+        released = len(text) if verdict.covered is None else verdict.covered
+
+    assert time.process_time() - begun < 2
+    assert text[released:].startswith("Her")
+    verdict = await leak.check_output(ASKED, Output(text=f"{text}on-4471-Lantern", released=released, done=True))
+    assert (verdict.decision, verdict.covered) == (Decision.BLOCK, released)
+
+
+async def test_what_was_read_of_one_answer_is_not_taken_for_another() -> None:
+    """Answers of the same name, to other words or of another text, are read for themselves."""
+    leak = TestLeak().make()
+    assert (await leak.check_output(ASKED, Output(text="Her"))).decision is Decision.ALLOW
+
+    other = await leak.check_output(ASKED, Output(text=f"{CANARY} it is"))
+    await leak.check_output(ASKED, Output(text="Her"))
+    choice = await leak.check_output(ASKED, Output(text=CANARY[3:], choice=1, done=True))
+    await leak.check_output(ASKED, Output(text=RUN[:30]))
+    asked_again = await leak.check_output(asked(), Output(text=RUN, done=True))
+
+    assert (other.decision, choice.decision, asked_again.decision) == (Decision.BLOCK, Decision.ALLOW, Decision.BLOCK)
+
+
 PIECES = st.one_of(
     st.builds(lambda a, n: PROMPT[a : a + n], st.integers(0, len(PROMPT)), st.integers(1, 150)),
     st.builds(lambda a, n: CANARY[a : a + n], st.integers(0, 16), st.integers(1, 18)),
-    st.sampled_from([" ", "\n", "...", "H", "h", "heron", "a", CANARY, "\u00df", "\u0130", "4471Lantern", "-" * 90]),
+    st.sampled_from(
+        [" ", "\n", "...", "H", "h", "heron", "a", CANARY, "\u00df", "\u0130", "4471Lantern", "-" * 90, "\u2014" * 3000]
+    ),
 )
 
 
