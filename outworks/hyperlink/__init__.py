@@ -16,8 +16,8 @@ __all__ = ["LONGEST", "Admits", "Form", "Hyperlink", "Reading", "read"]
 
 # One set of characters first: the search then passes over ordinary text at the speed of a table look-up.
 _TRIGGER = re.compile(
-    r"[:!\]</(.](?:(?<=:)(?=[/\\]{2}|(?<=[a-zA-Z]:)\S)|(?<=!)(?=\[)|(?<=\])(?=[(:])|(?<=<)(?=[A-Za-z])"
-    r"|(?<=/)(?<![:/\w\\]/)(?=/[\w\[%])|(?<=[uU][rR][lL]\()|(?<=[wW]{3}\.)(?=\w))"
+    r"[:!\]</(.](?:(?<=:)(?=[/\\]{2}|(?<=[a-zA-Z]:)[^ \t\n\r])|(?<=!)(?=\[)|(?<=\])(?=[(:])|(?<=<)(?=[A-Za-z])"
+    r"|(?<=/)(?<![:/\w\\]/)(?=/[\w\[%])|(?<=[uU][rR][lL]\()|(?<=[wW]{3}\.)(?=[^ \t\n\r]))"
 )
 
 

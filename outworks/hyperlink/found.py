@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from outworks.host import Address
+from outworks.host import Address, address
 
 LONGEST = 2048
 """Characters a construct may take; a longer one is cut out up to there, and the rest is read as text."""
@@ -77,3 +77,9 @@ class Place(msgspec.Struct, frozen=True):
     def judged(self, form: Form, start: int, end: int, found: Address | None) -> Hyperlink | None:
         """The link, unless it leads nowhere else or is admitted."""
         return None if found is None or self.admits(found) else Hyperlink(form, start, end, found)
+
+
+def cut_short(written: str, short: bool) -> Address | None:
+    """Where a destination leads of which `short` says that only the beginning was read: a host that had not ended by
+    then may have been a user name."""
+    return address(f"{written}@" if short else written)

@@ -8,6 +8,8 @@ from outworks.hyperlink.found import LONGEST, Form, Hyperlink, Open, Place
 
 _TAG_NAME = re.compile(r"<([A-Za-z][^\s/><\"'=]*)")
 _TAG_WHOLE = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_TAG_QUOTED = re.compile(r"(?:[\r\n][ \t>]*+|[^<>\"'\r\n]++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+")
+_QUOTATION = re.compile(r"[\r\n][ \t]*+>[ \t>]*+")
 _ATTRIBUTE = re.compile(r"[\s/\"':]([A-Za-z]++)\s*+=\s*+")
 _LEADING = frozenset(
     (
@@ -25,12 +27,14 @@ _PIECES = re.compile(r"[\s,;'\"()<>=]+")
 _CSS_WHOLE = re.compile(r"\(\s*([\"']?)([^\s\"'()]*)\1\s*\)")
 _CSS_PART = re.compile(r"\(\s*[\"']?[^\s\"'()]*[\"']?\s*")
 
+_UNREAD = Address("?", "", "")
+
 
 def read_tag(place: Place) -> Hyperlink | Open | None:
     """A tag with an attribute that leads elsewhere. A tag that is admitted is read on from inside."""
     text, start = place.text, place.at
-    name = _TAG_NAME.match(text, start, start + 64)
-    if name is None or (name.end() < len(text) and text[name.end()] not in " \t\r\n\f/>"):
+    name = _TAG_NAME.match(text, start, start + LONGEST)
+    if name is None or (name.end() < min(len(text), start + LONGEST) and text[name.end()] not in " \t\r\n\f/>"):
         return None
     may_end = text.find(">", name.end(), start + LONGEST) >= 0
     whole = _TAG_WHOLE.match(text, name.end(), start + LONGEST) if may_end else None
@@ -38,23 +42,38 @@ def read_tag(place: Place) -> Hyperlink | Open | None:
         if place.open(len(text), start):
             return Open(start)
         return _unfinished_tag(place, name.end())
-    return _judge_tag(place, name[1], whole.end())
+    return _judge_tag(place, name[1], text[start : whole.end()]) or _read_quoted_tag(place, name, whole.end())
+
+
+def _read_quoted_tag(place: Place, name: re.Match[str], end: int) -> Hyperlink | Open | None:
+    """A tag over lines of a quotation: the `>` that each begins with is none of its characters."""
+    text, start = place.text, place.at
+    if not _QUOTATION.search(text, start, end):
+        return None
+    quoted = place.match_end(_TAG_QUOTED, name.end(), start)
+    if place.open(quoted, start):
+        return Open(start)
+    if quoted - start >= LONGEST:
+        return Hyperlink(Form.TAG, start, name.end(), _UNREAD)
+    return _judge_tag(place, name[1], text[start : quoted + 1]) if text[quoted : quoted + 1] == ">" else None
 
 
 def _unfinished_tag(place: Place, name_end: int) -> Hyperlink | None:
     """A tag without an end that quotes agree on: a browser may end it at the first `>`, or not have met one yet."""
     text, start = place.text, place.at
     close = text.find(">", start, start + LONGEST)
-    if close >= 0:
-        return _judge_tag(place, text[start + 1 : name_end], close + 1)
-    if len(text) - start >= LONGEST and "=" in text[name_end : start + LONGEST]:
-        return Hyperlink(Form.TAG, start, start + LONGEST, Address("?", "", ""))
-    return None
+    judged = _judge_tag(place, text[start + 1 : name_end], text[start : close + 1]) if close >= 0 else None
+    if judged is not None or len(text) - start < LONGEST:
+        return judged
+    # What leads elsewhere may come after all this. Without its beginning it is no tag.
+    whole = close < 0 and "=" in text[name_end : start + LONGEST]
+    return Hyperlink(Form.TAG, start, start + LONGEST if whole else name_end, _UNREAD)
 
 
-def _judge_tag(place: Place, name: str, end: int) -> Hyperlink | None:
-    tag = place.text[place.at : end]
+def _judge_tag(place: Place, name: str, written: str) -> Hyperlink | None:
     form = Form.IMAGE if name.lower() in _LOADS else Form.TAG
+    end = place.at + len(written)
+    tag = _QUOTATION.sub("\n ", written)
     for attribute in _ATTRIBUTE.finditer(tag) if "=" in tag else ():
         if attribute[1].lower() not in _LEADING:
             continue

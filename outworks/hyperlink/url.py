@@ -3,7 +3,7 @@
 import re
 
 from outworks.host import SLASHED, Address, address, canonical
-from outworks.hyperlink.found import LONGEST, Form, Hyperlink, Open, Place
+from outworks.hyperlink.found import LONGEST, Form, Hyperlink, Open, Place, cut_short
 
 _SLASHLESS = "javascript|vbscript|data|mailto|xmpp|tel|sms|vscode|magnet|blob|view-source|ms-[a-z]{2,9}"
 _SLASHED = SLASHED | {"file", "smb"}
@@ -41,7 +41,10 @@ def unfinished(text: str, begin: int) -> int:
     if last.isalnum() or last in "+.-":
         match = _LAST_WORD.search(text, begin)
         word = match[0].lower() if match else ""
-        return len(text) - len(word) if word in _BEGINNINGS or word.startswith("ms-") else len(text)
+        if word in _BEGINNINGS or word.startswith("ms-"):
+            return len(text) - len(word)
+        # What has left may have been the beginning of it.
+        return max(begin, len(text) - 1) if text[-4:].lower() == "www." else len(text)
     match = _LAST_SIGNS.search(text, begin) if last in "!]<:/\\" else None
     return match.start() if match else len(text)
 
@@ -50,7 +53,9 @@ _REST = re.compile(r"[^\s<>\"'`\[\](){}|\\^]*")
 _TOKEN = re.compile(r"(?:\[[0-9A-Fa-f:.%]*\])?" + _REST.pattern)
 _EXTENT = re.compile(r"(?:\[[^\s\]]*\]?)?[^\s<>/?#\\\[\]^|]*")
 _HEAD = re.compile(r"(\[[^\]]*\]|(?:[\w.%-]|[^\x00-\x7f])*)(?::\d*)?")
-_SPOILT = re.compile(r"\\[^\s/?#<>@]*")
+# How far the authority reaches for those who end a URL at nothing else. Markdown writes all that a browser would end it
+# at as an escape, so that what precedes an `@` is a user name whatever it holds: `https://good.test]@evil.test`.
+_AUTHORITY = re.compile(r"[^ \t\n\r</?#]*")
 _WORD = re.compile(r"[^\W_]")
 _AROUND = ".,;:!?*_~&-、，。；：！？）」』】》”’…"
 _DOMAIN = re.compile(
@@ -61,9 +66,17 @@ _DOMAIN = re.compile(
 )
 
 
+# An autolink in angle brackets (CommonMark 0.31, 6.5); parsers read a null as a character like others.
+_ANGLED = re.compile(r"[^\x01-\x20<>]*")
+
+
 def read_scheme(place: Place) -> Hyperlink | Open | None:
     text, colon = place.text, place.at
     known = _KNOWN.search(text, max(0, colon - _LONGEST_BEGINNING), colon)
+    if known is not None and known[0].lower() in _SLASHED and text[known.start() - 1 : known.start()] == "<":
+        found = _read_angled(place, known.start())
+        if found is not None:
+            return found
     after = colon + 1
     while after < len(text) and text[after] in "/\\":
         after += 1
@@ -88,6 +101,17 @@ def read_scheme(place: Place) -> Hyperlink | Open | None:
     return place.judged(Form.URL, start, end, address(text[start:end]))
 
 
+def _read_angled(place: Place, start: int) -> Hyperlink | Open | None:
+    """`<scheme:...>` from the scheme on: with any number of slashes, and with references decoded."""
+    text = place.text
+    end = place.match_end(_ANGLED, place.at + 1, start)
+    if place.open(end, start):
+        return Open(start)
+    if end - start < LONGEST and (text[end : end + 1] != ">" or not _WORD.search(text, place.at + 1, end)):
+        return None
+    return place.judged(Form.URL, start, end, cut_short(text[start:end], end - start >= LONGEST))
+
+
 def _url(place: Place, start: int, at: int, scheme: str) -> Hyperlink | Open | None:
     """A URL from `start`, whose authority begins at `at`.
 
@@ -96,17 +120,17 @@ def _url(place: Place, start: int, at: int, scheme: str) -> Hyperlink | Open | N
     """
     text = place.text
     end, extent_end = place.match_end(_TOKEN, at, start), place.match_end(_EXTENT, at, start)
-    spoilt_end = place.match_end(_SPOILT, extent_end, start)
-    if place.open(max(end, spoilt_end), start):
+    authority_end = place.match_end(_AUTHORITY, at, start)
+    if place.open(max(end, authority_end), start):
         return Open(start)
     extent = text[at:extent_end]
-    if not _WORD.search(extent):
+    spoilt = "@" in text[at:authority_end] or authority_end - start >= LONGEST
+    if not spoilt and not _WORD.search(extent):
         return None
-    spoilt = spoilt_end > extent_end and text[spoilt_end : spoilt_end + 1] == "@"
     host = "" if spoilt or scheme not in SLASHED else _host(extent)
     if end - start < LONGEST:
-        end = at + len(text[at:end].rstrip(_AROUND))
-    return place.judged(Form.URL, start, end, Address(scheme, host, text[start:end]))
+        end = max(place.at + 1, at + len(text[at:end].rstrip(_AROUND)))
+    return place.judged(Form.URL, start, end, Address(scheme, host, text[min(start, at) : end]))
 
 
 def _host(extent: str) -> str:
@@ -125,8 +149,28 @@ def read_slashes(place: Place) -> Hyperlink | Open | None:
     return _url(place, place.at, at, "https") if _DOMAIN.match(place.text, at, end) else None
 
 
+# What a browser may find a host in, where no letter follows `www.`: something, a dot, and the name of a zone.
+_ZONED = re.compile(r"\S[.\u3002\uff0e\uff61](?:[\w%-]|[^\x00-\x7f])+[.\u3002\uff0e\uff61]?(?::\d*)?[^\w@]*\Z")
+_INSIDE = re.compile(r"(?:(?:https?|ftp)://|[\w.+-]@)[\w.-]*\Z", re.IGNORECASE)
+_LONGEST_HOST = 256
+
+
 def read_www(place: Place) -> Hyperlink | Open | None:
-    start = place.at - 3
-    if start > 0 and (place.text[start - 1].isalnum() or place.text[start - 1] in "_.@/-"):
+    """`www.`, which some clients take only after a space or punctuation (GFM) and others behind any letter (marked)."""
+    text, dot = place.text, place.at
+    at = dot - 3
+    before = text[at - 1 : at]
+    # Where a word begins is not held while a text grows; the dot always is.
+    start = dot if before and ((before.isascii() and before.isalnum()) or before in "+.-") else at
+    end, authority_end = place.match_end(_EXTENT, at, start), place.match_end(_AUTHORITY, at, start)
+    if place.open(max(end, authority_end), start):
+        return Open(start)
+    names_user = "@" in text[at:authority_end]
+    # A part of a URL or of a mailbox, or `pool.d/www.conf`.
+    if (before.isalnum() or before in tuple(".@/-")) and (
+        _INSIDE.search(text, max(0, at - _LONGEST_HOST), at) or not (names_user or "." in text[dot + 1 : end - 1])
+    ):
         return None
-    return _url(place, start, start, "https")
+    if not (names_user or _WORD.match(text, dot + 1) or _ZONED.search(text, dot + 1, end)):
+        return None
+    return _url(place, start, at, "https")

@@ -1,6 +1,7 @@
 """links: no answer makes a client ask a host that neither the policy nor the account named."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from outworks import label
 from outworks.defense import Defense, InForce
 from outworks.defenses.links import Links, Settings
 from outworks.gate import Gate
-from outworks.hyperlink import LONGEST
+from outworks.hyperlink import LONGEST, read
 from outworks.message import Delta, Finish, Message, Output, Request, Role, Text
 from outworks.verdict import Decision
 from tests.defenses.contract import DefenseContract, Row
@@ -86,6 +87,34 @@ TAKEN_OUT = {
     "host that cannot be read": ("https://{host}/x", LINK + "{host}/x"),
     "what remains makes no link": ("<https://evil.test>(h&#116;tps:evil.test)", f"<{LINK}>(h&#116;tps:evil.test)"),
     "what remains makes no definition": ("[https://evil.test]: x", f"[{LINK}]: x"),
+    "autolink without slashes": ("<http:evil.test/?q=SECRET> <FTP:/evil.test>", f"<{LINK}> <{LINK}>"),
+    "autolink with references": ("<https:&#47;&#47;evil.test> <https://good.test&#64;evil.test>", f"<{LINK}> <{LINK}>"),
+    "www behind an underscore": ("see _www.evil.test/?q=SECRET_", f"see _{LINK}_"),
+    "www behind a letter, slash, dot or dash": (
+        "xwww.evil.test /www.evil.test .www.evil.test -www.evil.test",
+        f"xwww{LINK} /{LINK} .www{LINK} -www{LINK}",
+    ),
+    "www and a user name": ("www.@evil.test/?q=SECRET", LINK),
+    "www and a dash": ("www.-x.evil.test/?q=SECRET", LINK),
+    "www and characters that are dropped": ("www.\u00adevil.test www.\u200bevil.test", f"{LINK} {LINK}"),
+    "www and another space": ("www.\u00a0@evil.test", LINK + "\u00a0@evil.test"),
+    "user name behind a bracket": ("https://good.test[@evil.test/", LINK + " [@evil.test/"),
+    "user name behind an angle": ("https://good.test>@evil.test/", LINK + ">@evil.test/"),
+    "user name behind a bar": ("https://good.test|@evil.test/", LINK + "|@evil.test/"),
+    "user name behind a caret": ("https://good.test^@evil.test/", LINK + "^@evil.test/"),
+    "user name behind another space": ("https://good.test\u3000@evil.test/", LINK + "\u3000@evil.test/"),
+    "user name behind a control character": ("https://good.test\x0b@evil.test/", LINK + "\x0b@evil.test/"),
+    "user name and no host": ("<https://|@evil.test/>", f"<{LINK}>"),
+    "link with another space": ("[a](h&#116;tps://good.test\u00a0@evil.test)", f"[a] {LINK}"),
+    "link over lines of a quotation": ("> [a](\n> h&#116;tps:evil.test)", f"> [a] {LINK}"),
+    "definition over lines of a quotation": ("> [a]:\n> h&#116;tps:evil.test", f"> [a]: {LINK}"),
+    "definition behind other line ends": ("x\r\r[a]:\r\nh&#116;tps:evil.test", f"x\r\r[a]: {LINK}"),
+    "definition deep in quotations": (f"x\n{'> ' * 60}[a]: h&#116;tps:evil.test", f"x\n{'> ' * 60}[a]: {LINK}"),
+    "definition in a note": ("[^b]: [a]: h&#116;tps:evil.test", f"[^b]: [a]: {LINK}"),
+    "definition in a task": ("- [ ] [a]: h&#116;tps:evil.test", f"- [ ] [a]: {LINK}"),
+    "tag over lines of a quotation": ("> <img\n> src=h&#116;tps:evil.test>", f"> {IMAGE}"),
+    "tag with a value over lines of a quotation": ("> <img src='/\n> /evil.test'>", f"> {IMAGE}"),
+    "tag with a long name": (f"<{'a' * 70} style='background:u\\72l(h\\74tps:evil.test)'>", LINK),
     "a bracket follows": ("[a](//evil.test)(h&#116;tps:evil.test)", f"[a] {LINK} (h&#116;tps:evil.test)"),
 }
 LEFT_ALONE = [
@@ -99,6 +128,9 @@ LEFT_ALONE = [
     "<div class='a'><b>bold</b> <a href='#x'>y</a></div> <!-- no --> a < b, a <- b",
     "<img src='data:image/png;base64,AAAA'> url(data:font/woff2;base64,AA) url('/a/b.png') url('^a/\\d+$', view)",
     "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0'/></svg>",
+    "www and WWW, e.g. www. (www.) 'www.' \"www.\", www., _www._ **www.**; s.replace('www.', '') + \"www.\"",
+    "/etc/php/fpm/pool.d/www.conf bob@www.evil.test awww.cute <http: and <https:> (<http:a b>) <std::a> <xs:b>",
+    "\\\\[a\\]: h&#116;tps:evil.test",
     "Wow! [Not a link] (really), dict[str]: http, array[1](2), `a](b)`.",
 ]  # fmt: skip
 ALLOWED_LINKS = [
@@ -108,6 +140,7 @@ ALLOWED_LINKS = [
     "https://b\u00fccher.test https://xn--bcher-kva.test http://203.0.113.7/ http://3405803783 http://0xcb.0.0161.7",
     "https://%67ood.test/ https://good.test\u3002 https://good\u3002test/x https://good.test./ http://localhost:80/x",
     "<img src=https://good.test/a.png srcset='https://good.test/b.png 2x, /c.png 3x'> //good.test/x",
+    "<http:good.test> <https:/good.test/x> www.w3.org _www.w3.org/x_ https://a.www.zone.test (https://good.test)[1]",
     "[a]: https://good.test/x\n[b]: </y> 'z'\nmailto: x",
 ]  # fmt: skip
 
@@ -123,6 +156,17 @@ class TestLinks(DefenseContract):
         Row("overlong image", f"![a](h&#116;tps://evil.test/{'b' * LONGEST}) c", Decision.MODIFY),
         Row("overlong tag", f"<x title='{'b' * LONGEST}' style='background:url(h&#116;tp:e.test)'>", Decision.MODIFY),
         Row("overlong words of an image", f"![{'b' * LONGEST}](h&#116;tps://evil.test)", Decision.MODIFY),
+        Row("overlong port", f"https://good.test:{'8' * LONGEST}@evil.test/", Decision.MODIFY),
+        Row("overlong user name", f"https://good.test[{'b' * LONGEST}@evil.test/", Decision.MODIFY),
+        Row("overlong, in brackets", f"[a](<h&#116;tps://good.test {'b' * LONGEST}@evil.test>)", Decision.MODIFY),
+        Row("overlong space in a link", f"[a]({' ' * LONGEST}h&#116;tps:evil.test)", Decision.MODIFY),
+        Row("overlong space in a definition", f"[a]:{' ' * LONGEST}h&#116;tps:evil.test", Decision.MODIFY),
+        Row("overlong definition", f"[a]: h&#116;tps:evil.test/{'b' * LONGEST}", Decision.MODIFY),
+        Row("overlong autolink", f"<http:evil.test/{'b' * LONGEST}>", Decision.MODIFY),
+        Row("overlong name of a tag", f"<{'b' * LONGEST} style='background:u\\72l(h\\74tps:e.test)'>", Decision.MODIFY),
+        Row("overlong beginning of a tag", f"<a {'b ' * LONGEST} href=h&#116;tps:evil.test>", Decision.MODIFY),
+        Row("overlong value", f"<a title='>{'b' * LONGEST}' href=h&#116;tps:evil.test>", Decision.MODIFY),
+        Row("overlong allowed link", f"[a](https://good.test/{'b' * LONGEST})", Decision.ALLOW),
         Row("overlong allowed URL", f"https://good.test/{'b' * LONGEST} c", Decision.ALLOW),
     ]  # fmt: skip
 
@@ -215,6 +259,17 @@ def test_an_allowed_host_that_is_none_is_refused(entry: str) -> None:
         Links(Settings(allow=(entry,)))
 
 
+@pytest.mark.parametrize("unit", ["\\[]:\u200b", "\\[\\]:", "[x]:", "](", "xwww.", '<a\n>"', "<http:", "> [a](\n"])
+async def test_texts_of_nothing_but_triggers_cost_what_their_length_does(unit: str) -> None:
+    """No text makes a trigger read again what those before it have read."""
+    text = unit * (32768 // len(unit))
+    begun = time.process_time()
+
+    read(text, 0, True, lambda address: False)
+
+    assert time.process_time() - begun < 0.7
+
+
 @pytest.mark.parametrize("text", ["Hello", "Hello there, ", "We met in May", "and/or", "x = 3.11", "in the"])
 async def test_ordinary_words_are_not_held(text: str) -> None:
     """Text that begins no link leaves at once."""
@@ -227,7 +282,7 @@ FRAGMENTS = st.sampled_from(
     ["!", "[", "]", "(", ")", "<", ">", ":", "/", "//", "\\", "'", '"', " ", "\n", "\n\n", "a", "[a]", "](", "]:", "![",
      "https", "http:", "://", "evil.test", "good.test", "www.", "evil.com", "<img ", "<a href=", " src=", "style='",
      "url(", "ht&#116;ps:", "&#47;", "javascript:", "data:", "text/html,", "mailto:", "x@", "@", "?", "#", "{", "}",
-     "\u200b", ".", ",", "e", "h", "w", "b" * 700]
+     "\u200b", ".", ",", "_", "-", "<http:", "\u00a0", "\r", "\n> ", "<img\n", "x", "e", "h", "w", "b" * 700]
 )  # fmt: skip
 
 
