@@ -9,9 +9,11 @@ import numpy.typing as npt
 from outworks.statistics.interval import LEVEL, Interval, check_counts, wilson
 
 Floats = npt.NDArray[np.float64]
-_DRAWS = 2000
-_FEW = 5
+DRAWS = 2000
+FEW = 5
 """Fewer clusters than this say nothing about how clusters differ: each then counts as one observation."""
+ROUNDING = 1e-9
+"""Values that differ by less agree."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
 
     Raises ValueError where nothing was observed.
     """
-    edge = min(count, of - count) < _FEW
+    edge = min(count, of - count) < FEW
     interval = clopper_pearson(count, of, level) if edge else wilson(count, of, level)
     method = "Clopper-Pearson" if edge else "Wilson"
     return Estimate(value=count / of, interval=interval, count=count, of=of, clusters=of, method=method)
@@ -69,7 +71,7 @@ def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, se
     if binary:
         exact = rate(int(means.sum()), n, level)
         return Estimate(value=value, interval=exact.interval, count=total, of=observed, clusters=n, method=exact.method)
-    if n < _FEW:
+    if n < FEW or not np.ptp(means) > ROUNDING:
         # Bounded observations vary at most like 0s and 1s of the same mean.
         low, high = (
             clopper_pearson(int(np.floor(value * n)), n, level),
@@ -84,9 +86,24 @@ def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, se
     return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="cluster bootstrap")
 
 
+def spread(
+    drawn_low: float, drawn_high: float, clusters: int, *, low: float, high: float, level: float = LEVEL
+) -> Interval:
+    """The interval from `drawn_low` to `drawn_high`, the quantiles of resampled clusters; where these agree, because
+    every cluster gave the same, a bound that holds all the same.
+
+    None of n clusters differed, so at most the share p of Clopper and Pearson's 0 of n does; each of those may be
+    anywhere from `low` to `high`. A zero becomes 0 to p: the rule of three, at this level and by clusters.
+    """
+    if drawn_high - drawn_low > ROUNDING:
+        return Interval(drawn_low, drawn_high, level)
+    unseen = clopper_pearson(0, clusters, level).high
+    return Interval(drawn_low - unseen * (drawn_low - low), drawn_high + unseen * (high - drawn_high), level)
+
+
 def resample(means: Floats, seed: int) -> Floats:
     """The mean of as many clusters as there are, drawn with replacement, over and over. [n] -> [draws]"""
     random = np.random.default_rng(seed)
-    chosen = random.integers(0, len(means), size=(_DRAWS, len(means)))
+    chosen = random.integers(0, len(means), size=(DRAWS, len(means)))
     drawn: Floats = means[chosen].mean(axis=1)
     return drawn

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="statistics need the extra: pip install 'outworks[trials]'")
 
-from outworks.statistics import clopper_pearson, clustered, rate, wilson
+from outworks.statistics import Interval, clopper_pearson, clustered, rate, spread, wilson
 
 
 def test_clopper_pearson_knows_the_rule_of_three() -> None:
@@ -62,6 +62,22 @@ def test_agreement_among_few_goals_is_no_certainty() -> None:
     estimate = clustered({str(g): [1.0] * 50 for g in range(4)})
 
     assert estimate.interval == clopper_pearson(4, 4)
+
+
+def test_agreement_at_a_half_is_no_certainty_either() -> None:
+    """Twelve goals of which each was reached in half its tries: as sure as six of twelve."""
+    estimate = clustered({str(g): [1.0, 0.0] for g in range(12)})
+
+    assert (estimate.value, estimate.interval) == (0.5, clopper_pearson(6, 12))
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 0.3085), (1.0, 0.6915, 1.0), (0.5, 0.3458, 0.6542)])
+def test_clusters_that_agree_leave_what_so_many_do_not_show(value: float, low: float, high: float) -> None:
+    """Of ten that agree, at most 31% of all differ, and those may be anywhere; where they do not, the draws decide."""
+    found = spread(value, value + 1e-16, 10, low=0.0, high=1.0)
+
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+    assert spread(0.2, 0.4, 10, low=0.0, high=1.0) == Interval(0.2, 0.4)
 
 
 @pytest.mark.parametrize(("count", "of"), [(1, 0), (-1, 5), (6, 5)])

@@ -5,7 +5,16 @@ import pytest
 
 pytest.importorskip("scipy", reason="statistics need the extra: pip install 'outworks[trials]'")
 
-from outworks.statistics import Diagnostic, compare, corrected, success_at, survival
+from outworks.statistics import (
+    Diagnostic,
+    Tally,
+    clopper_pearson,
+    compare,
+    corrected,
+    corrected_by_cluster,
+    success_at,
+    survival,
+)
 from outworks.statistics.success import Tried
 
 
@@ -52,6 +61,117 @@ def test_a_scorer_no_better_than_chance_says_nothing() -> None:
     """There is no rate behind its count."""
     with pytest.raises(ValueError, match="no better than chance"):
         corrected(10, 20, Diagnostic(true_positives=5, positives=10, true_negatives=5, negatives=10))
+
+
+CARD = Diagnostic(true_positives=272, positives=323, true_negatives=326, negatives=429)
+"""Finds 84% and wrongly 24%, as the scorer that ships."""
+PERFECT = Diagnostic(true_positives=9, positives=9, true_negatives=9, negatives=9)
+
+
+@pytest.mark.parametrize("card", [CARD, PERFECT])
+@pytest.mark.parametrize("of", [1, 5, 55, 155])
+def test_no_corrected_rate_is_certain(card: Diagnostic, of: int) -> None:
+    """Whatever was counted, also below what the scorer's false alarms alone would give: the interval holds the value,
+    and 5 of 55 is no "0% (0-0)"."""
+    for count in range(of + 1):
+        found = corrected(count, of, card)
+        grouped = corrected_by_cluster([Tally(tries=1, read=1, found=int(n < count)) for n in range(of)], card)
+
+        for one in (found, grouped):
+            assert one.value in one.interval
+            assert one.interval.high - one.interval.low > 1 / of / 4
+
+
+def test_a_count_that_the_scorer_s_errors_cannot_explain_leaves_what_is_surely_so() -> None:
+    """None of 50 where it would wrongly flag twelve: up to what may have been seen, of which it finds 84%."""
+    found = corrected(0, 50, CARD)
+
+    assert found.value == found.interval.low == 0.0
+    assert found.interval.high == pytest.approx(clopper_pearson(0, 50).high / CARD.sensitivity)
+    assert corrected(50, 50, CARD).interval.low == pytest.approx(1 - clopper_pearson(0, 50).high / CARD.specificity)
+
+
+def drawn_tallies(random: np.random.Generator, goals: int, stopped: float, card: Diagnostic) -> list[Tally]:
+    """Thirty tries at each goal, easy or hard as goals are; a line stops some, and the scorer reads the rest."""
+    made = []
+    for ease in random.beta(0.5, 0.5, goals):
+        harmful = int(random.binomial(30, ease))
+        bad, good = (int(random.binomial(n, 1 - stopped)) for n in (harmful, 30 - harmful))
+        found = int(random.binomial(bad, card.sensitivity) + random.binomial(good, 1 - card.specificity))
+        made.append(Tally(tries=30, read=bad + good, found=found))
+    return made
+
+
+def drawn_card(random: np.random.Generator) -> Diagnostic:
+    return Diagnostic(
+        true_positives=int(random.binomial(323, CARD.sensitivity)), positives=323,
+        true_negatives=int(random.binomial(429, CARD.specificity)), negatives=429,
+    )  # fmt: skip
+
+
+def test_what_a_line_stopped_carries_no_false_alarm_of_the_scorer() -> None:
+    """Behind a line that stops two fifths of tries, whatever they are, 30% do harm; corrected as if the scorer had read
+    what was stopped, it would be 15%."""
+    random = np.random.default_rng(6)
+    runs = [drawn_tallies(random, 12, 0.4, CARD) for _ in range(300)]
+
+    assert np.mean([corrected_by_cluster(each, CARD).value for each in runs]) == pytest.approx(0.3, abs=0.02)
+    as_if_read = [corrected(sum(t.found for t in each), sum(t.tries for t in each), CARD).value for each in runs]
+    assert np.mean(as_if_read) < 0.2
+
+
+@pytest.mark.parametrize("goals", [5, 12])
+@pytest.mark.parametrize("stopped", [0.0, 0.4])
+def test_tries_at_one_goal_are_no_independent_tries(goals: int, stopped: float) -> None:
+    """The interval that resamples goals covers the truth in 90% at least, where counting tries does in 75% at most."""
+    random = np.random.default_rng(7)
+    truth = 0.5 * (1 - stopped)
+    by_goal, by_try = [], []
+    for run in range(200):
+        tallies, card = drawn_tallies(random, goals, stopped, CARD), drawn_card(random)
+        found = corrected_by_cluster(tallies, card, seed=run)
+        by_goal.append(truth in found.interval)
+        read = sum(t.read for t in tallies)
+        naive = corrected(sum(t.found for t in tallies), read, card).interval
+        by_try.append(naive.low <= truth * found.of / read <= naive.high)
+
+    assert (found.clusters, found.of) == (goals, 30 * goals)
+    assert np.mean(by_goal) >= 0.90
+    assert np.mean(by_try) <= 0.75
+
+
+def test_few_goals_count_as_so_many_tries() -> None:
+    """Two goals, both wholly harmful: no surer than two of two, however many tries."""
+    found = corrected_by_cluster([Tally(tries=50, read=50, found=50)] * 2, PERFECT)
+
+    assert found.value == 1.0
+    assert found.interval.low == pytest.approx(clopper_pearson(2, 2).low)
+
+
+def test_where_everything_was_stopped_nothing_is_corrected() -> None:
+    """Nothing was read, so the rate is zero, and as sure as so many goals make it."""
+    found = corrected_by_cluster([Tally(tries=20, read=0, found=0)] * 8, CARD)
+
+    assert (found.value, found.seen) == (0.0, 0.0)
+    assert found.interval.high == pytest.approx(clopper_pearson(0, 8).high / CARD.sensitivity)
+
+
+@pytest.mark.parametrize("tally", [None, Tally(tries=2, read=3, found=1), Tally(tries=3, read=1, found=2)])
+def test_tallies_that_cannot_be_are_refused(tally: Tally | None) -> None:
+    """What was found was read, what was read was tried, and something was."""
+    with pytest.raises(ValueError, match="found <= read <= tries"):
+        corrected_by_cluster([tally] if tally else [], CARD)
+
+
+def test_six_goals_that_all_changed_are_no_certainty() -> None:
+    """All of six one way: a seventh may differ, so the interval reaches from -1 to what six leave unseen."""
+    six = [{str(g): [float(value)] for g in range(6)} for value in (1, 0)]
+    unseen = clopper_pearson(0, 6).high
+
+    fell, none = compare(six[0], six[1]).interval, compare(six[0], six[0]).interval
+
+    assert (fell.low, fell.high) == pytest.approx((-1, -1 + 2 * unseen))
+    assert (none.low, none.high) == pytest.approx((-unseen, unseen))
 
 
 def test_mcnemar_counts_only_the_goals_that_differ() -> None:
