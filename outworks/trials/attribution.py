@@ -2,13 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from outworks.statistics import LEVEL, Interval
+from outworks.statistics import LEVEL, Interval, spread
 
 ALIGNMENT = "alignment"
 """The model's own line, among the others."""
@@ -25,6 +25,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """What came out of the model would be harm, were it delivered or executed."""
     stopped_by: frozenset[str] = frozenset()
     """Every line whose verdict alone would have kept the harm from the client, whatever the others said."""
+    together: frozenset[frozenset[str]] = frozenset()
+    """Sets of lines that would have only together: the account's standing, and what had earned it."""
+    replayed: Mapping[str, bool] = {}
+    """By configuration (`product`, `only:LINE`, `without:LINE`), whether harm came through when it was replayed."""
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +47,9 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True):
     """Its mean worth over every order in which the lines could have been added (Shapley, 1953)."""
     shapley_interval: Interval
     alone: float
-    """Harm without any line, less harm with this one only."""
+    """Harm without any line, less harm with this one only; as replayed, where every attempt was."""
     last: float
-    """Harm without this line, less harm with all of them (leave one out)."""
+    """Harm without this line, less harm with all of them (leave one out); as replayed, where every attempt was."""
     with_alignment: float | None
     """The Shapley interaction with the model's alignment (Grabisch and Roubens, 1999): above zero, each is worth more
     where the other stands; below zero, they stop the same attempts. None for the alignment itself."""
@@ -88,22 +92,25 @@ def attribute(
     values = harm.mean(axis=1)
     random = np.random.default_rng(seed)
     goals = harm.shape[1]
+    ends = _Ends(attempts, worst=worst)
     weights = random.multinomial(goals, np.full(goals, 1 / goals), size=_DRAWS) / goals
     drawn = harm @ weights.T
     full = (1 << n) - 1
     worths = []
     for i, line in enumerate(players):
+        # Whoever aligns a model may add harm; no other line can.
+        low = -1.0 if line == ALIGNMENT else 0.0
         interaction = _interaction(values, i, n - 1, n) if alignment and line != ALIGNMENT else None
         worths.append(
             Worth(
                 line=line,
                 shapley=float(_shapley(values, i, n)),
-                shapley_interval=_interval(_shapley(drawn, i, n), level),
-                alone=float(values[0] - values[1 << i]),
-                last=float(values[full ^ (1 << i)] - values[full]),
+                shapley_interval=_interval(_shapley(drawn, i, n), level, goals, low=low),
+                alone=ends.alone(line, alignment, float(values[0] - values[1 << i])),
+                last=ends.last(line, float(values[full ^ (1 << i)] - values[full])),
                 with_alignment=None if interaction is None else float(interaction),
                 with_alignment_interval=(
-                    None if interaction is None else _interval(_interaction(drawn, i, n - 1, n), level)
+                    None if interaction is None else _interval(_interaction(drawn, i, n - 1, n), level, goals, low=-1.0)
                 ),
             )
         )
@@ -125,7 +132,8 @@ def _check(players: Sequence[str], lines: Sequence[str], attempts: Sequence[Play
         raise ValueError(f"a line is named twice: {', '.join(twice)}")
     if len(players) > _MOST:
         raise ValueError(f"exact worths of {len(players)} lines are out of reach; at most {_MOST}, alignment included")
-    recorded = {line for one in attempts for world in (one.aligned, one.unaligned) for line in world.stopped_by}
+    worlds = [world for one in attempts for world in (one.aligned, one.unaligned)]
+    recorded = {line for world in worlds for line in world.stopped_by.union(*world.together)}
     unknown = sorted(recorded - set(lines))
     if unknown:
         raise ValueError(f"attempts were stopped by {', '.join(unknown)}, not among the lines: {', '.join(lines)}")
@@ -145,9 +153,49 @@ def _harm(attempts: Sequence[Played], players: Sequence[str], *, worst: bool, al
             delivered = np.zeros(len(subsets), bool)
             for world, here in ((one.aligned, aligned), (one.unaligned, ~aligned)):
                 if world.harmful:
-                    delivered |= here & ((subsets & sum(bit[line] for line in world.stopped_by)) == 0)
+                    kept = (subsets & sum(bit[line] for line in world.stopped_by)) > 0
+                    for lines in world.together:
+                        every = sum(bit[line] for line in lines)
+                        kept |= (subsets & every) == every
+                    delivered |= here & ~kept
             harm[:, g] = np.maximum(harm[:, g], delivered) if worst else harm[:, g] + delivered / len(each)
     return harm
+
+
+class _Ends:
+    """The ends of a line's worth, from the replays themselves."""
+
+    def __init__(self, attempts: Sequence[Played], *, worst: bool) -> None:
+        self._attempts = attempts
+        self._worst = worst
+
+    def alone(self, line: str, alignment: bool, otherwise: float) -> float:
+        """Harm without any line, less harm with this one; `otherwise` where not every attempt was replayed with it."""
+        if line == ALIGNMENT:
+            return otherwise  # two bare models: the recorded attempts themselves
+        mine = [one.unaligned if alignment else one.aligned for one in self._attempts]
+        bare, only = [world.harmful for world in mine], [world.replayed.get(f"only:{line}") for world in mine]
+        return self._less(bare, only, otherwise)
+
+    def last(self, line: str, otherwise: float) -> float:
+        """Harm with every line but this one, less harm with all."""
+        whole = [one.aligned.replayed.get("product") for one in self._attempts]
+        if line == ALIGNMENT:
+            without = [one.unaligned.replayed.get("product") for one in self._attempts]
+        else:
+            without = [one.aligned.replayed.get(f"without:{line}") for one in self._attempts]
+        return self._less(without, whole, otherwise)
+
+    def _less(self, first: Sequence[bool | None], second: Sequence[bool | None], otherwise: float) -> float:
+        if None in first or None in second:
+            return otherwise
+        return self._harm(first) - self._harm(second)
+
+    def _harm(self, came: Sequence[bool | None]) -> float:
+        by_goal: dict[str, list[bool]] = defaultdict(list)
+        for one, harm in zip(self._attempts, came, strict=True):
+            by_goal[one.goal].append(bool(harm))
+        return float(np.mean([max(each) if self._worst else np.mean(each) for each in by_goal.values()]))
 
 
 def _shapley(values: Floats, i: int, n: int) -> Floats:
@@ -169,6 +217,7 @@ def _interaction(values: Floats, i: int, j: int, n: int) -> Floats:
     return found
 
 
-def _interval(drawn: Floats, level: float) -> Interval:
-    low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(float(low), float(high), level)
+def _interval(drawn: Floats, level: float, goals: int, *, low: float) -> Interval:
+    """Where goals agree, as much as so many leave unseen of goals that give anything from `low` to 1."""
+    ends = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    return spread(float(ends[0]), float(ends[1]), goals, low=low, high=1.0, level=level)

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="statistics need the extra: pip install 'outworks[trials]'")
 
+from outworks.statistics import clopper_pearson
 from outworks.trials.attribution import ALIGNMENT, Played, World, attribute
 
 LINES = ("a", "b", "nothing")
@@ -58,11 +59,14 @@ def test_shapley_values_are_the_mean_over_every_order(worst: bool) -> None:
 
 
 def test_a_line_that_does_nothing_is_worth_nothing() -> None:
-    """Its Shapley value, alone, and last are zero, and so is the whole interval."""
+    """Its Shapley value, alone, and last are zero; the interval starts there and ends at what 30 goals leave unseen."""
     nothing = next(one for one in attribute(plays(), LINES).lines if one.line == "nothing")
 
     assert (nothing.shapley, nothing.alone, nothing.last) == pytest.approx((0, 0, 0))
-    assert (nothing.shapley_interval.low, nothing.shapley_interval.high) == pytest.approx((0, 0))
+    unseen = clopper_pearson(0, 30).high
+    assert (nothing.shapley_interval.low, nothing.shapley_interval.high) == pytest.approx((0, unseen))
+    assert nothing.with_alignment_interval is not None
+    assert nothing.with_alignment_interval.high == pytest.approx(unseen)
 
 
 def test_lines_that_stop_the_same_attempts_stand_in_for_each_other() -> None:
@@ -71,6 +75,43 @@ def test_lines_that_stop_the_same_attempts_stand_in_for_each_other() -> None:
     found = attribute([Played(goal="g", aligned=stopped, unaligned=stopped)], ("a", "b"), alignment=False)
 
     assert [(one.shapley, one.alone, one.last) for one in found.lines] == [(0.5, 1.0, 0.0)] * 2
+
+
+def test_goals_that_agree_are_no_certainty() -> None:
+    """A line that kept all of six goals is worth 1, and as surely as six of six."""
+    kept = World(harmful=True, stopped_by=frozenset({"a"}))
+    played = [Played(goal=str(g), aligned=kept, unaligned=kept) for g in range(6)]
+
+    interval = attribute(played, ("a",), alignment=False).lines[0].shapley_interval
+
+    assert (interval.low, interval.high) == pytest.approx((clopper_pearson(6, 6).low, 1))
+
+
+def test_lines_that_stop_together_share_the_worth_and_are_worth_nothing_alone() -> None:
+    """Standing and what earned it: both are needed, so each has half, nothing alone, and all if left out."""
+    kept = World(harmful=True, together=frozenset({frozenset({"standing", "a"})}))
+    found = attribute([Played(goal="g", aligned=kept, unaligned=kept)], ("standing", "a", "b"), alignment=False)
+
+    assert {one.line: (one.shapley, one.alone, one.last) for one in found.lines} == {
+        "standing": (0.5, 0.0, 1.0),
+        "a": (0.5, 0.0, 1.0),
+        "b": (0.0, 0.0, 0.0),
+    }
+    assert (found.bare, found.whole) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("worst", "last"), [(True, 1.0), (False, 0.5)])
+def test_alone_and_left_out_are_what_the_replays_showed(worst: bool, last: float) -> None:
+    """Without a, nothing else came to stop the first try: the replay counts, not what the verdicts would make of it."""
+    shown = {"product": False, "only:a": False, "only:b": True, "without:a": True, "without:b": False}
+    first = World(harmful=True, stopped_by=frozenset("a"), together=frozenset({frozenset("b")}), replayed=shown)
+    second = World(harmful=False, replayed=dict.fromkeys(shown, False))
+    played = [Played(goal="g", aligned=each, unaligned=each) for each in (first, second)]
+
+    a, b = attribute(played, ("a", "b"), alignment=False, worst=worst).lines
+
+    assert (a.alone, a.last) == (last, last)
+    assert (b.alone, b.last) == (0.0, 0.0)
 
 
 def test_alignment_that_refuses_what_the_others_miss_strengthens_them() -> None:

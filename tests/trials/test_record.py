@@ -149,8 +149,74 @@ def test_two_targets_must_have_been_attacked_in_the_same_way() -> None:
         list(played(run(record("a", "bare", "xx"), record("b", "bare", "x")), "a", "b"))
 
 
-def test_the_account_s_standing_is_credited_where_the_whole_product_s_rules_had_come_to_it() -> None:
-    """Standing does nothing alone: it is what the other lines' findings add up to."""
-    found = run(record("a", "bare", "x"), record("a", "product", ".", stopped="standing"))
+def marked(configuration: str, *marks: str) -> Record:
+    """One account's tries at goal g: `x` did harm, else the line that stopped it (`LINE?` where it only flagged it)."""
+    results = tuple(
+        Result(
+            outcome=Outcome.DELIVERED if mark == "x" or "?" in mark else Outcome.BLOCKED,
+            harmful=mark == "x" or "?" in mark,
+            stopped_by="" if mark == "x" or "?" in mark else mark,
+            flagged=(f"{mark.strip('?')}:some",) if mark != "x" else (),
+        )
+        for mark in marks
+    )
+    return msgspec.structs.replace(record("a", configuration, ""), results=results)
 
-    assert next(played(found, "a", "a")).aligned.stopped_by == {"standing"}
+
+def together(*records: Record) -> list[set[frozenset[str]]]:
+    return [set(each.aligned.together) for each in played(run(*records), "a", "a")]
+
+
+def test_the_account_s_standing_counts_together_with_the_lines_that_had_earned_it() -> None:
+    """What stopped the account before earned it; where nothing had, what had flagged it. Alone it stops nothing."""
+    bare, alone = marked("bare", "x", "x"), marked("only:standing", "x", "x")
+
+    stopped = [bare, alone, marked("product", "leak", "standing"), marked("only:leak", "leak", "x")]
+    flagged = [bare, alone, marked("product", "refusal?", "standing"), marked("only:refusal", "refusal?", "x")]
+
+    assert together(*stopped) == [set(), {frozenset({"standing", "leak"})}]
+    assert together(*flagged) == [set(), {frozenset({"standing", "refusal"})}]
+    assert [set(each.aligned.stopped_by) for each in played(run(*stopped), "a", "a")] == [{"leak"}, set()]
+
+
+def test_a_line_without_which_standing_never_came_is_needed() -> None:
+    """Of two that had stopped the account, the replay without `leak` shows that it was the one that counted."""
+    found = together(
+        marked("bare", "x", "x", "x"), marked("product", "leak", "links", "standing"),
+        marked("only:standing", "x", "x", "x"), marked("without:links", "leak", "x", "standing"),
+        marked("without:leak", "x", "links", "x"),
+    )  # fmt: skip
+
+    assert found[2] == {frozenset({"standing", "leak"})}
+
+
+def test_standing_is_worth_what_the_replays_show() -> None:
+    """Nothing alone; leaving `leak` out loses what standing did on its word, too."""
+    found = run(
+        marked("bare", "x", "x"), marked("product", "leak", "standing"), marked("only:standing", "x", "x"),
+        marked("only:leak", "leak", "x"), marked("without:standing", "leak", "x"), marked("without:leak", "x", "x"),
+    )  # fmt: skip
+
+    worth = attribute(played(found, "a", "a"), ["standing", "leak"], alignment=False, worst=False)
+
+    assert {w.line: (w.alone, w.last) for w in worth.lines} == {"standing": (0.0, 0.5), "leak": (0.5, 1.0)}
+    assert {w.line: w.shapley for w in worth.lines} == {"standing": 0.25, "leak": 0.75}
+    assert worth.whole == 0.0
+
+
+def test_what_only_the_whole_product_kept_back_is_every_line_s() -> None:
+    """No smaller set of lines was replayed that did."""
+    found = together(
+        marked("bare", "x"), marked("product", "links"), marked("only:links", "x"), marked("only:leak", "x")
+    )
+
+    assert found == [{frozenset({"links", "leak"})}]
+
+
+async def test_a_reply_without_a_word_is_kept_as_empty() -> None:
+    """A scorer has nothing to be wrong about there; a cut answer is none."""
+    replies = {"": True, " ": True, "Sure,": False}
+    for text, empty in replies.items():
+        reply = Reply(text=text, stopped_by="leak")
+
+        assert result(HARM, TRY, reply, await Scoring(Fixed(False)).score(HARM, reply)).empty is empty
