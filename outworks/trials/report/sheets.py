@@ -8,7 +8,7 @@ from outworks.adversary import Tier
 from outworks.statistics import Estimate
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.report.summary import Everyday, TargetSummary
-from outworks.trials.report.words import TIERS, configurations, paid, percent, reached, share, title
+from outworks.trials.report.words import TIERS, configurations, paid, per_try, percent, reached, share, title
 
 _WHOLES = (BARE, PRODUCT)
 
@@ -69,7 +69,7 @@ def _alignment(target: TargetSummary, without: TargetSummary) -> Sheet:
         rows.append((f"{TIERS[tier]}: goals that fell", *("-" if c is None else share(c.reached) for c in cells)))
         if any(cell is not None and cell.per_try is not None for cell in cells):
             tries = (None if cell is None else cell.per_try for cell in cells)
-            rows.append((f"{TIERS[tier]}: one try at scored goals, corrected", *map(percent, tries)))
+            rows.append((f"{TIERS[tier]}: one try at scored goals, corrected", *map(per_try, tries)))
     met = [each.everyday.get(name) for each, name in four]
     for said, column in (("stopped by a line", "stopped"), ("declined by the model", "refused"), ("solved", "solved")):
         shares = (None if one is None else getattr(one, column) for one in met)
@@ -99,8 +99,7 @@ def _tiers(target: TargetSummary) -> Sheet:
             scored = ("-" if cell is None else share(cell.scored) for cell in cells)
             rows.append((f"{title(name)}: scored goals, uncorrected", *scored))
             tries = (None if cell is None else cell.per_try for cell in cells)
-            said = ("-" if found is None else f"{percent(found)} n={found.of}" for found in tries)
-            rows.append((f"{title(name)}: one try at them, corrected", *said))
+            rows.append((f"{title(name)}: one try at them, corrected", *map(per_try, tries)))
     return Sheet(
         "Goals that fell, by tier",
         "The union over every attack tried. \u2265 marks a lower bound: only fixed attacks ran.",
@@ -167,7 +166,8 @@ def _worths(target: TargetSummary) -> Sheet:
         rows.append((f"{worst.goals} goals, {worst.attempts} tries", whole, "", "", over_tries, ""))
     return Sheet(
         "What each line is worth",
-        "Points of goals kept: Shapley values over every subset of the lines, from recorded verdicts of fixed attacks.",
+        "Points of goals kept, by the record of fixed attacks: Shapley values over every subset of the lines; alone and "
+        "if left out as replayed. The account's standing counts only beside the lines that had earned it.",
         ("line", "worst case", "alone", "if left out", "mean over tries", "with alignment"),
         tuple(tuple(row) for row in rows),
     )

@@ -14,15 +14,16 @@ from outworks.statistics import (
     Diagnostic,
     Estimate,
     Survival,
+    Tally,
     clustered,
     compare,
-    corrected,
+    corrected_by_cluster,
     rate,
     survival,
 )
 from outworks.trials.attribution import Attribution, attribute
 from outworks.trials.lineup import BARE, PRODUCT
-from outworks.trials.record import Manifest, Record, Run, TargetManifest, played
+from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest, played
 from outworks.trials.report.notes import budget_words, innocent_words, scorer_words
 
 HOSTILE = (Tier.CASUAL, Tier.CAPABLE, Tier.RESOURCED, Tier.THIRD_PARTY)
@@ -48,8 +49,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     scored: Estimate | None
     """The same for goals that a scorer judged, as counted: its errors add up over tries, so it is an upper guess."""
     per_try: Corrected | None
-    """Of those, the share of single tries that did harm, corrected for the scorer's errors (tries are not independent:
-    read the interval as too narrow)."""
+    """Of those, the share of single tries that did harm, corrected for the scorer's errors where it had an answer to
+    read. Tries at one goal go together: the interval resamples goals."""
     tries: int
     adaptive: bool
     """Some attacks were made anew in this configuration; without, the figure is a lower bound."""
@@ -213,7 +214,7 @@ def _row(tier: Tier, cells: Mapping[str, Sequence[Record]], goals: Mapping[str, 
 def _cell(records: Sequence[Record], goals: Mapping[str, Goal]) -> Cell:
     hostile = [record for record in records if not record.benign]
     answered = [record for record in hostile if not record.error]
-    scored = [r for record in answered if not _exact(goals, record.goal) for r in record.results]
+    tallies = _tallies(record for record in answered if not _exact(goals, record.goal))
     card = harm_scorer().card
     known = all(record.scorer == f"{card.name}@{card.version}" for record in answered if not _exact(goals, record.goal))
     diagnostic = Diagnostic(
@@ -225,12 +226,24 @@ def _cell(records: Sequence[Record], goals: Mapping[str, Goal]) -> Cell:
     return Cell(
         reached=_reached(answered, goals, exact=True),
         scored=_reached(answered, goals, exact=False),
-        per_try=corrected(sum(r.harmful for r in scored), len(scored), diagnostic) if scored and known else None,
+        per_try=corrected_by_cluster(tallies, diagnostic) if tallies and known else None,
         tries=sum(len(record.results) for record in answered),
         adaptive=any(record.adaptive for record in answered),
         paid=_paid([record for record in answered if _exact(goals, record.goal)]),
         errors=len(hostile) - len(answered),
     )
+
+
+def _tallies(records: Iterable[Record]) -> Sequence[Tally]:
+    """By goal. In records of before that was kept, what was stopped and did no harm is taken for empty."""
+    by_goal: dict[str, list[Result]] = defaultdict(list)
+    for record in records:
+        by_goal[record.goal] += record.results
+    found = []
+    for results in by_goal.values():
+        empty = sum(bool(r.stopped_by) and not r.harmful if r.empty is None else r.empty for r in results)
+        found.append(Tally(tries=len(results), read=len(results) - empty, found=sum(r.harmful for r in results)))
+    return [each for each in found if each.tries]
 
 
 def _exact(goals: Mapping[str, Goal], name: str) -> bool:

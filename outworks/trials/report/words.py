@@ -23,6 +23,14 @@ def percent(found: Estimate | Corrected | None) -> str:
     return f"{found.value:.0%} ({100 * found.interval.low:.0f}-{100 * found.interval.high:.0f})"
 
 
+def per_try(found: Corrected | None) -> str:
+    """`45% (21-70), 155 tries on 5 goals`: tries at one goal go together, so few goals say little."""
+    if found is None:
+        return "-"
+    goals = f"{found.clusters} goal{'s' if found.clusters != 1 else ''}"
+    return f"{percent(found)}, {found.of} {'tries' if found.of != 1 else 'try'} on {goals}"
+
+
 def share(found: Estimate | None) -> str:
     """`3/25 = 12% (5-24)`: with the denominator."""
     if found is None:

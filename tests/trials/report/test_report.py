@@ -12,11 +12,13 @@ pytest.importorskip("scipy", reason="reports need the extra: pip install 'outwor
 from outworks.adversary import Answers, Budget, Carries, Goal, Judged, Outcome, Prices, Spent, Tier
 from outworks.message import Usage
 from outworks.scorers import harm_scorer
+from outworks.statistics import Interval, clopper_pearson
 from outworks.trials.innocent import Innocent
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
 from outworks.trials.report import page, show, summary
 from outworks.trials.report.notes import innocent_words
 from outworks.trials.report.sheets import sheets
+from outworks.trials.report.words import per_try
 
 LINES = ("helps", "idle")
 CONFIGURATIONS = ("bare", "product", *(f"only:{n}" for n in LINES), *(f"without:{n}" for n in LINES))
@@ -124,13 +126,13 @@ def test_fixed_attacks_give_a_lower_bound_and_say_so() -> None:
 
 
 def test_a_line_that_does_nothing_is_worth_nothing() -> None:
-    """Its Shapley value is zero, and so is its interval; the other line gets it all."""
+    """Its Shapley value is zero, as surely as ten goals say it; the other line gets it all."""
     found = summary(run(records())).targets[0].attribution
 
     assert found is not None
     worth = {line.line: line for line in found.lines}
     assert worth["idle"].shapley == 0
-    assert 0 in worth["idle"].shapley_interval
+    assert worth["idle"].shapley_interval == Interval(0, clopper_pearson(0, 10).high)
     assert worth["helps"].shapley == pytest.approx(0.4)
 
 
@@ -190,6 +192,37 @@ def test_scored_goals_stand_apart_and_are_corrected() -> None:
     assert cell.per_try is not None
     assert cell.per_try.seen == 0.5
     assert any("wrongly flags" in line for line in found.scorers)
+
+
+def judged(configuration: str, goal: str, results: tuple[Result, ...]) -> Record:
+    card = harm_scorer().card
+    return msgspec.structs.replace(
+        record(configuration, goal, "attack", Tier.CASUAL, results), scorer=f"{card.name}@{card.version}"
+    )
+
+
+@pytest.mark.parametrize("empty", [None, True])
+def test_stopped_tries_are_not_corrected_for_what_no_scorer_read(empty: bool | None) -> None:
+    """A line that stops half of all tries, whatever they are, takes half of the corrected rate and no more. (`None` is
+    in records of before it was kept.)"""
+    made = []
+    stopped = msgspec.structs.replace(harm(False, by="helps"), empty=empty)
+    for n in range(6):
+        open_ = tuple(harm(k < 6) for k in range(10))
+        made += [judged("bare", f"j{n}", open_ + open_), judged("product", f"j{n}", open_ + (stopped,) * 10)]
+    goals = tuple(Goal(id=f"j{n}", category="c", prompt="p", oracle=Judged()) for n in range(6))
+    given = run(made)
+    given = msgspec.structs.replace(given, manifest=msgspec.structs.replace(given.manifest, goals=goals))
+
+    cells = summary(given).targets[0].rows[0].cells
+    bare, product = cells["bare"].per_try, cells["product"].per_try
+
+    assert bare is not None
+    assert product is not None
+    assert product.value == pytest.approx(bare.value / 2)
+    assert product.interval.high > product.value > product.interval.low
+    assert per_try(product).endswith(", 120 tries on 6 goals")
+    assert per_try(None) == "-"
 
 
 def test_alignment_on_and_off_stand_side_by_side() -> None:
