@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from outworks.action import Standing
-from outworks.statistics import LEVEL, Interval, Survival, survival
+from outworks.statistics import LEVEL, Interval, Survival, spread, survival
 from outworks.trials.population.person import Life
 from outworks.trials.population.simulation import Lived
 from outworks.trials.population.world import Kind
@@ -59,7 +59,13 @@ def figures(lived: Sequence[Lived]) -> Figures:
         exchanges=sum(len(life.exchanges) for life in lives),
         people=dict(Counter(life.kind.value for life in lives)),
         harm_per_10000=_figure(lives, _harm, lambda life: len(life.exchanges), 10_000),
-        harm_before_stopped=_figure(hostile, lambda life: life.harm_before_stopped, lambda life: 1, 1),
+        harm_before_stopped=_figure(
+            hostile,
+            lambda life: life.harm_before_stopped,
+            lambda life: 1,
+            1,
+            most=max((life.tries for life in hostile), default=1),
+        ),
         adversaries_stopped=_figure(hostile, lambda life: life.stopped_at is not None, lambda life: 1, 1),
         innocent_exchanges_stopped=_figure(
             innocent,
@@ -80,9 +86,15 @@ def _harm(life: Life) -> int:
 
 
 def _figure(
-    lives: Sequence[Life], over: Callable[[Life], float], under: Callable[[Life], float], scale: float
+    lives: Sequence[Life],
+    over: Callable[[Life], float],
+    under: Callable[[Life], float],
+    scale: float,
+    *,
+    most: float = 1.0,
 ) -> Figure:
-    """A ratio of sums over people, with a bootstrap over people: one persistent person is not many."""
+    """A ratio of sums over people, with a bootstrap over people: one persistent person is not many. Where all people
+    agree, as on none or on every one, a bound by people (`spread`); `most` is the largest ratio that one can have."""
     a, b = np.array([float(over(life)) for life in lives]), np.array([float(under(life)) for life in lives])
     if not len(a) or not b.sum():
         return Figure(value=0.0, interval=Interval(0.0, scale), count=0, of=0)
@@ -90,12 +102,9 @@ def _figure(
     weights = random.multinomial(len(a), np.full(len(a), 1 / len(a)), size=_DRAWS)
     drawn = (weights @ a) / np.maximum(weights @ b, 1e-9) * scale
     low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    if not a.sum():
-        # Nothing seen among n people: the rule of three, by people.
-        high = scale * 3.0 / len(a)
     return Figure(
         value=float(a.sum() / b.sum() * scale),
-        interval=Interval(float(low), float(high)),
+        interval=spread(float(low), float(high), int((b > 0).sum()), low=0.0, high=scale * most),
         count=int(a.sum()),
         of=int(b.sum()),
     )

@@ -13,11 +13,15 @@ from outworks.adversary import Answers, Carries, Goal
 from outworks.defense import Mode, Settings
 from outworks.defenses import DEFENSES
 from outworks.enforcement.rules import Rule, RuleMode, compile_rules
+from outworks.statistics import clopper_pearson
 from outworks.trials.lineup import Configuration, Lineup, Stand
 from outworks.trials.population import Assumptions, default_assumptions, figures, study
 from outworks.trials.population.assumptions import read_assumptions, source, varied
 from outworks.trials.population.clock import Clock
+from outworks.trials.population.home import Exchange
+from outworks.trials.population.person import Life
 from outworks.trials.population.simulation import Lived, Simulation
+from outworks.trials.population.world import Kind
 
 GOAL = Goal(
     id="secret",
@@ -101,6 +105,32 @@ def test_rules_stop_adversaries_and_cost_innocents_nothing_where_nothing_is_refu
     assert bare.adversaries_stopped.value == 0
     assert ruled.innocents_stopped.count == 0
     assert ruled.harm_before_stopped.value < bare.harm_before_stopped.value
+
+
+def life(kind: Kind, *, harm: int, stopped: bool) -> Life:
+    """Two requests, the first of them a try, if it is an adversary's."""
+    served = Exchange(1.0, harm > 0, "standing" if stopped else "", refused=False, altered=False, easily_mistaken=False)
+    return Life(
+        kind=kind, shared=False, exchanges=(served, served), accounts=1, stopped_at=2.0 if stopped else None,
+        tries_until_stopped=2, tries=2, harm_before_stopped=harm, first_try=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("all_", [False, True])
+def test_where_all_people_agree_the_figure_is_no_certainty(all_: bool) -> None:
+    """None of nine, or every one: as sure as nine people make it, at either end."""
+    unseen = clopper_pearson(0, 9).high
+    ends = (1 - unseen, 1) if all_ else (0, unseen)
+    people = [life(kind, harm=int(all_), stopped=all_) for kind in (Kind.CASUAL, Kind.EVERYDAY) for _ in range(9)]
+
+    found = figures([Lived(lives=tuple(people), measures=(), appeals=())])
+
+    for figure, scale in ((found.adversaries_stopped, 1), (found.innocents_stopped, 1000)):
+        assert figure.value == scale * all_
+        assert (figure.interval.low, figure.interval.high) == pytest.approx((scale * ends[0], scale * ends[1]))
+    assert found.harm_before_stopped.value == all_
+    # Who was served one harm in two tries might have been served two.
+    assert found.harm_before_stopped.interval.high == pytest.approx(1 + unseen if all_ else 2 * unseen)
 
 
 def test_innocents_who_share_an_account_with_an_adversary_are_hit_with_them() -> None:
