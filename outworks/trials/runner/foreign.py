@@ -12,7 +12,7 @@ from outworks.adversary import Budget, Goal, Judged, Outcome, Prices, Spent, Tie
 from outworks.message import Usage
 from outworks.trials.lineup import BARE
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
-from outworks.trials.runner.loading import load, read, records_of
+from outworks.trials.runner.loading import EXPECTED, load, read, records_of
 from outworks.trials.runner.task import GOALS, LEFT_OUT, RECORDS
 
 Harm = Literal["high", "low"]
@@ -27,10 +27,10 @@ def load_any(path: Path, *, harm: Harm = "high") -> Run:
             return load(path)
         logs = [read(Path(info.name.removeprefix("file://"))) for info in list_eval_logs(str(path))]
         if not logs:
-            raise ValueError(f"{path} holds no run and no Inspect log")
+            raise ValueError(f"{path} holds no run and no Inspect log; {EXPECTED}")
         return from_inspect(logs, harm=harm)
     if not path.exists():
-        raise ValueError(f"there is no {path}; expected a run's folder, an Inspect log, or a garak report")
+        raise ValueError(f"there is no {path}; {EXPECTED}")
     if path.suffix == ".jsonl":
         return from_garak(path)
     return from_inspect([read(path)], harm=harm)

@@ -9,7 +9,9 @@ from outworks.adversary import Tier
 from outworks.trials.record import Manifest, Record, Run
 from outworks.trials.runner.task import RECORDS
 
+EXPECTED = "expected a run's folder, an Inspect log (.eval or .json) or a garak report (.jsonl)"
 _MANIFEST = "trial.json"
+_LOGS = (".eval", ".json")
 
 
 def save(manifest: Manifest, folder: Path) -> None:
@@ -65,6 +67,9 @@ def _logs(folder: Path) -> list[EvalLog]:
 
 def read(path: Path) -> EvalLog:
     """A log. Raises `ValueError` where it is cut off or none at all."""
+    if path.suffix not in _LOGS or not path.stat().st_size:
+        what = "is no Inspect log" if path.suffix not in _LOGS else "is empty"
+        raise ValueError(f"{path} {what}; {EXPECTED}")
     try:
         return read_eval_log(str(path))
     except Exception as error:

@@ -1,6 +1,7 @@
 """Campaigns on Inspect: resumed without paying twice, the same with one seed, and errors told from defenses."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -306,6 +307,26 @@ def test_nothing_is_no_run(tmp_path: Path) -> None:
         load_any(tmp_path)
     with pytest.raises(ValueError, match="there is no"):
         load_any(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("r.eval", "", "is empty"),
+        ("r.json", "", "is empty"),
+        ("r.txt", "", "is no Inspect log"),
+        ("report", "what came of it", "is no Inspect log"),
+        ("r.jsonl", "", "holds no finished attempt"),
+    ],
+)
+def test_a_file_that_is_no_run_is_told_with_what_was_expected(tmp_path: Path, name: str, text: str, said: str) -> None:
+    """The file and what was expected, and nothing of what lies beneath."""
+    path = tmp_path / name
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} {said}; expected .*garak report") as told:
+        load_any(path)
+    assert "Error" not in str(told.value)
 
 
 def test_inspect_eval_runs_a_suite_by_its_name(tmp_path: Path) -> None:
