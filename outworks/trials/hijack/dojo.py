@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from outworks.message import Tool
+from outworks.nearest import did_you_mean
 
 VERSION = "v1.2.2"
 SUITES = ("workspace", "travel", "banking", "slack")
@@ -67,7 +68,8 @@ class Suite:
 
     def __init__(self, name: str) -> None:
         if name not in SUITES:
-            raise LookupError(f"there is no suite {name!r}; known: {', '.join(SUITES)}")
+            known = ", ".join(SUITES)
+            raise LookupError(f"there is no suite {name!r}; known: {known}{did_you_mean(name, SUITES)}")
         self.name = name
         self._environments: dict[str, Any] = {}
         with warnings.catch_warnings():

@@ -117,9 +117,10 @@ async def test_figures_are_one_json_object() -> None:
     assert figures["suites"]["world"]["user_tasks"] == 3
 
 
-def test_an_unknown_suite_is_told_with_the_known_ones() -> None:
-    """A misspelt suite is an error that lists what there is."""
-    with pytest.raises(LookupError, match="there is no suite 'slak'; known: workspace, travel, banking, slack"):
+def test_an_unknown_suite_is_told_with_the_known_ones_and_the_nearest() -> None:
+    """A misspelt suite is an error that lists what there is, and names what was probably meant."""
+    known = "there is no suite 'slak'; known: workspace, travel, banking, slack; did you mean 'slack'[?]"
+    with pytest.raises(LookupError, match=known):
         Suite("slak")
 
 
