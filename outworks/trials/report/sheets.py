@@ -166,8 +166,8 @@ def _worths(target: TargetSummary) -> Sheet:
         rows.append((f"{worst.goals} goals, {worst.attempts} tries", whole, "", "", over_tries, ""))
     return Sheet(
         "What each line is worth",
-        "Points of goals kept, by the record of fixed attacks: Shapley values over every subset of the lines; alone and "
-        "if left out as replayed. The account's standing counts only beside the lines that had earned it.",
+        "Points of goals kept, by the record of fixed attacks: Shapley values over every subset of the lines; alone "
+        "and if left out as replayed. The account's standing counts only beside the lines that had earned it.",
         ("line", "worst case", "alone", "if left out", "mean over tries", "with alignment"),
         tuple(tuple(row) for row in rows),
     )

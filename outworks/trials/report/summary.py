@@ -195,6 +195,8 @@ def _attributions(run: Run, target: TargetManifest) -> tuple[Attribution | None,
     if not target.lines:
         return None, None
     pairs = list(played(run, target.name, target.unaligned or target.name, tiers=HOSTILE))
+    if not any(f"only:{line}" in one.aligned.replayed for one in pairs for line in target.lines):
+        raise ValueError("no line was tried alone, so none can be told from the others; add `lines` to `against`")
     alignment = bool(target.unaligned)
     return (
         attribute(pairs, target.lines, alignment=alignment),

@@ -136,6 +136,14 @@ def test_a_line_that_does_nothing_is_worth_nothing() -> None:
     assert worth["helps"].shapley == pytest.approx(0.4)
 
 
+def test_lines_that_were_not_tried_alone_are_no_lines_worth_nothing() -> None:
+    """Without `lines` among `against` there is no table of zeros, but what is missing."""
+    wholes = [each for each in records() if ":" not in each.configuration]
+
+    assert summary(run(wholes)).targets[0].attribution is None
+    assert "no attribution: no line was tried alone" in text(wholes)
+
+
 def test_a_line_that_stops_everybody_shows_in_the_everyday_table() -> None:
     """The task is unsolved, and stopped wrongly, behind it."""
     everyday = summary(run(records(blocks_all=True))).targets[0].everyday
