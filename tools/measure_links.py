@@ -30,7 +30,8 @@ def main() -> None:
                     continue
                 said = row.get("text", "") if options.field == "response" else ""
                 request = Request(id="", model="", messages=(Message(Role.USER, (Text(said),), USER),))
-                found = read(text, 0, True, lambda address, request=request: links._admits(address, request)).links
+                written = links._written(request)
+                found = read(text, 0, True, lambda address, written=written: links._admits(address, written)).links
                 texts, changed = texts + 1, changed + bool(found)
                 for link in found:
                     web = "http" in text[link.start : link.end] or "www." in text[link.start : link.end]
