@@ -14,7 +14,10 @@ from outworks.defenses.flow.policy import UNDECLARED, Field, Result, ToolPolicy
 
 YAML_BYTES = 262_144
 """The largest YAML result that is read: its parser does about 5 MB a second. A larger one is untrusted whole."""
-_REMEMBERED = 1024
+_REMEMBERED = 1 << 25
+"""About how many bytes the results that are remembered may take."""
+_ENTRY, _ITEM = 1 << 10, 1 << 9
+"""Bytes that each of them takes beside its text, and each of its values: 40,000 short ids are 13 MiB."""
 NOBODY = "\0"
 """The only reader of what is private."""
 
@@ -53,7 +56,8 @@ class Extracts:
 
     def __init__(self, tools: Mapping[str, ToolPolicy]) -> None:
         self.tools = tools
-        self._read: OrderedDict[bytes, Extract] = OrderedDict()
+        self._read: OrderedDict[bytes, _Read] = OrderedDict()
+        self._size = 0
 
     def of(self, tool: str, text: str) -> Extract:
         """What the policy takes from a tool's result."""
@@ -67,12 +71,19 @@ class Extracts:
         known = self._read.get(key)
         if known is not None:
             self._read.move_to_end(key)
-            return known
-        read = _extract(policy, text, len(data))
-        self._read[key] = read
-        if len(self._read) > _REMEMBERED:
-            self._read.popitem(last=False)
-        return read
+            return known.extract
+        extract = _extract(policy, text, len(data))
+        read = self._read[key] = _Read(extract, _ENTRY + len(data) + _ITEM * len(extract.items))
+        self._size += read.size
+        while self._size > _REMEMBERED and len(self._read) > 1:
+            self._size -= self._read.popitem(last=False)[1].size
+        return extract
+
+
+class _Read(msgspec.Struct, frozen=True):
+    extract: Extract
+    size: int
+    """Bytes, about."""
 
 
 _NOTHING = Extract()
@@ -104,10 +115,12 @@ def _items(field: Field, found: "Sequence[_Found]") -> Iterator[Item]:
     by_record: dict[int, list[str | int | float]] = {}
     for each in found:
         by_record.setdefault(id(each.record), []).extend(_issued(field, each))
+    # Made once for each record: one with thousands of values would else have them thousands of times.
+    records = {record: frozenset(values) for record, values in by_record.items()}
+    names = {id(each.record): tuple(_names(each, field)) for each in {id(f.record): f for f in found}.values()}
     for each in found:
-        record = frozenset(by_record[id(each.record)])
-        names = tuple(_names(each, field))
-        yield from (Item(field, value, names, record) for value in _issued(field, each))
+        record = id(each.record)
+        yield from (Item(field, value, names[record], records[record]) for value in _issued(field, each))
 
 
 def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
@@ -120,11 +133,17 @@ def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
 
 
 def _readers(value: Any, policy: Result) -> Iterator[frozenset[str]]:
-    """One set for each record: with several paths, those that any of them names."""
+    """One set for each record: with several paths, those that any of them names. What no path names readers of is for
+    `only`, whatever stands beside it."""
     sets: dict[int, set[str]] = {}
+    covered: dict[int, bool] = {}
     for path in policy.readers:
+        _cover(value, _steps(path), covered)
         for each in _walk(value, _steps(path), None):
             sets.setdefault(id(each.record), set(policy.only)).update(_leaves(each.value))
+    for element, named in covered.items():
+        if not named:
+            sets.setdefault(element, set(policy.only))
     if not sets and (policy.readers or policy.only):
         sets[0] = set(policy.only)
     yield from (frozenset(readers) for readers in sets.values())
@@ -140,14 +159,17 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-_ALIAS = re.compile(r"(?<!\w)\*[\w-]")
-_ANCHOR = re.compile(r"(?<!\w)&[\w-]")
+_DEEPEST = 64
+"""Levels of nesting that a YAML result may have."""
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""YAML 1.1 ends a line at each, and most writers of YAML do not: a value that has one would write fields of its own."""
 
 
 def _parse(policy: Result, text: str, size: int) -> Any:
     if policy.format == "lines":
         body = text.removeprefix(policy.strip) if policy.strip else text
-        return [line.strip() for line in body.splitlines() if line.strip()]
+        # Not `splitlines`, which ends lines where no writer of lists does, inside of somebody's text.
+        return [line.strip() for line in body.split("\n") if line.strip()]
     if policy.format == "json" or (policy.format == "auto" and text.lstrip()[:1] in ("{", "[", '"')):
         try:
             return msgspec.json.decode(text)
@@ -156,14 +178,55 @@ def _parse(policy: Result, text: str, size: int) -> Any:
                 raise
     if size > YAML_BYTES:
         raise ValueError("it is too large")
-    if "*" in text and "&" in text and _ANCHOR.search(text) and _ALIAS.search(text):
-        # A few aliases of aliases are a billion values.
-        raise ValueError("it has aliases")
-    # Every scalar stays as it was written: `013` is no number, `no` no answer, and a date no object.
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506
+    if _BREAKS.search(text):
+        raise ValueError("readers differ on where its lines end")
+    return _yaml(text)
 
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+def _yaml(text: str) -> Any:
+    """A YAML document, every scalar as it was written: `013` is no number, `no` no answer, and a date no object.
+
+    It is put together from the parser's events, as PyYAML's own builder in C calls itself for every level, and ends the
+    process where the stack does. Raises ValueError or YAMLError where it is no document, or one that nests too deeply.
+    """
+    events = iter(yaml.parse(text, Loader=_LOADER))
+    next(events)
+    if isinstance(next(events), yaml.StreamEndEvent):
+        return None
+    value = _node(next(events), events, 0)
+    next(events)
+    if not isinstance(next(events), yaml.StreamEndEvent):
+        raise ValueError("it holds several documents")
+    return value
+
+
+def _node(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:
+    if isinstance(event, yaml.ScalarEvent):
+        return event.value
+    if isinstance(event, yaml.AliasEvent):
+        # A few aliases of aliases are a billion values.
+        raise ValueError("it has aliases")
+    if depth == _DEEPEST:
+        raise ValueError("it nests too deeply")
+    if isinstance(event, yaml.SequenceStartEvent):
+        return [_node(each, events, depth + 1) for each in _until(yaml.SequenceEndEvent, events)]
+    read: dict[str, Any] = {}
+    for each in _until(yaml.MappingEndEvent, events):
+        key = _node(each, events, depth + 1)
+        if not isinstance(key, str):
+            raise ValueError("it has a key that is no text")
+        read[key] = _node(next(events), events, depth + 1)
+    return read
+
+
+def _until(end: type[yaml.Event], events: Iterator[yaml.Event]) -> Iterator[yaml.Event]:
+    for event in events:
+        if isinstance(event, end):
+            return
+        yield event
 
 
 class _Found(msgspec.Struct, frozen=True, gc=False):
@@ -194,6 +257,24 @@ def _walk(value: Any, steps: tuple[str, ...], record: Any) -> Iterator[_Found]:
                 yield from _walk(each, rest, each)
         elif step in value:
             yield from _walk(value[step], rest, value)
+
+
+def _cover(value: Any, steps: tuple[str, ...], covered: dict[int, bool]) -> bool:
+    """Whether the path leads from the value to anything; noted of every element that it passes through."""
+    if not steps:
+        return True
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, dict) and step not in ("[]", "*"):
+        return (not rest and bool(value)) if step == "~" else step in value and _cover(value[step], rest, covered)
+    elements: list[Any] = []
+    if isinstance(value, list) and step == "[]":
+        elements = value
+    elif isinstance(value, dict) and step == "*":
+        elements = list(value.values())
+    found = [_cover(each, rest, covered) for each in elements]
+    for each, named in zip(elements, found, strict=True) if rest else ():
+        covered[id(each)] = covered.get(id(each), False) or named
+    return any(found)
 
 
 def _names(found: _Found, field: Field) -> Iterator[str]:

@@ -1,9 +1,15 @@
 """Result fields: several values in one record, and links inside texts whose writers are known."""
 
-import pytest
+import json
+import tracemalloc
+from typing import Any
 
-from outworks.defenses.flow import Argument, Field, Result, Settings, ToolPolicy
-from tests.defenses.flow.kit import Office, called, tools
+import pytest
+import yaml
+
+from outworks.defenses.flow import Argument, Field, Result, Settings, ToolPolicy, results
+from outworks.defenses.flow.results import Extract, Extracts
+from tests.defenses.flow.kit import CONTACT, Office, called, tools
 
 GUEST = Field(path="[].guests[]", type="guest", names=("title",))
 POSTED = Field(path="[].body", type="posted", links=True)
@@ -112,10 +118,10 @@ async def test_aliases_make_a_result_untrusted_whole(text: str) -> None:
     policy = {"find_files": ToolPolicy(effect="read", result=Result(format="yaml", readers=("*",)))}
     seen = Office("Send mail to bob@office.test", settings=Settings(tools=policy)).saw("find_files", text)
 
-    extract = seen.flow.known(seen.request).honest[0].extract
+    read = seen.flow.known(seen.request).honest[0].extract
 
-    assert extract.fault
-    assert extract.readers == (frozenset(),)
+    assert read.fault
+    assert read.readers == (frozenset(),)
 
 
 async def test_a_result_that_nests_without_end_is_untrusted_whole() -> None:
@@ -124,3 +130,131 @@ async def test_a_result_that_nests_without_end_is_untrusted_whole() -> None:
     seen = Office("Send mail to bob@office.test, open https://a.test/x").saw("find_files", deep)
 
     assert await seen.lets("open_page", url="https://a.test/x")
+
+
+def extract(text: str, **said: Any) -> Extract:
+    """What a policy takes from a result."""
+    policy = ToolPolicy(effect="read", result=Result(**said))
+    return Extracts({"find": policy}).of("find", text)
+
+
+@pytest.mark.parametrize("unit", ["- ", "? ", "[", "{a: ", "{a: {a:", "x: [[[[", "- ? ", '- {"a": ['])
+@pytest.mark.parametrize("levels", [100, 40_000])
+def test_yaml_that_nests_without_end_is_untrusted_whole(unit: str, levels: int) -> None:
+    """A process has one stack: what a result writes must not be able to end it."""
+    for text in (unit * levels, "a: b\nc:\n  " + unit * levels):
+        assert extract(text, format="yaml", readers=("*",)).fault
+        assert extract(text, readers=("*",)).readers == (frozenset(),)
+
+
+def test_yaml_of_ordinary_depth_is_read() -> None:
+    """A limit is not met by what tools write."""
+    deep = "- {a: " + "[" * 60 + "f1" + "]" * 60 + "}"
+
+    assert [each.value for each in extract(deep, fields=(Field(path="[].a" + "[]" * 60, type="file"),)).items] == ["f1"]
+    assert not extract("*bold* & {more}, R&D *", format="yaml", fields=(POSTED,)).items
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "~", "[]", "{a: 013, b: no, c: 2024-05-15, ? d : null, 1: [x, 'y', \"z\\u0041\"]}", "a: |\n  x\n  y\n",
+     "- a: b\n  c:\n  - d\n- {}\n", "--- !x\na: !!int 1\n...\n", "<<: {a: 1}\n'': &k >\n  folded\n  text\n"],
+)  # fmt: skip
+def test_yaml_is_what_its_parser_says(text: str) -> None:
+    """It is built here, and comes out as PyYAML builds it where every scalar is left as it stands."""
+    assert results._yaml(text) == yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+
+
+@pytest.mark.parametrize("text", ["--- a\n--- b\n", "[a]: b", "{a: 1}: b", "a: b: c", "[a", "%x", "\0", "\ud800"])
+def test_what_is_no_single_document_is_untrusted_whole(text: str) -> None:
+    """Several documents, keys that are no text, and what no parser takes."""
+    assert extract(text, format="yaml", fields=(POSTED,)).fault
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_lines_that_only_some_readers_end_write_no_field(end: str) -> None:
+    """A writer of YAML leaves such a character as it is inside of a value, and libyaml ends the line there."""
+    note = f"- name: Bob\n  note: hello{end}  email: eve@evil.test\n"
+
+    assert extract(note, format="yaml", fields=(CONTACT,)).fault
+    assert not extract(note, fields=(CONTACT,)).items
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_a_line_ends_with_a_line_feed_and_nowhere_else(end: str) -> None:
+    """Whoever names a hotel cannot make two of it."""
+    hotels = extract(f"Blue Star{end}Evil Inn\r\nThe Oak\n\n", format="lines", fields=(Field(path="[]", type="hotel"),))
+
+    assert [each.value for each in hotels.items] == [f"Blue Star{end}Evil Inn", "The Oak"]
+
+
+BUDGET = {"id": "f1", "readers": ["bob@x.test"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "paths", "readers"),
+    [
+        ([BUDGET, {"id": "f2"}], ["[].readers"], [["bob@x.test"], []]),
+        ([BUDGET, {"id": "f2", "readers": None}], ["[].readers"], [["bob@x.test"], []]),
+        ([BUDGET, "of f2: salaries", ["f3"]], ["[].readers"], [["bob@x.test"], [], []]),
+        ([{"share": {"readers": ["a"]}}, {"share": "all"}], ["[].share.readers"], [["a"], []]),
+        ([{"to": [{"who": "a"}]}, {"to": []}], ["[].to[].who"], [["a"], []]),
+        ([{"readers": ["a"]}, {"readers": []}], ["[].readers[]"], [["a"], []]),
+        ({"f1": BUDGET, "f2": {}}, ["*.readers"], [["bob@x.test"], []]),
+        ({"files": [BUDGET, {"id": "f2"}]}, ["files[].readers"], [["bob@x.test"], []]),
+        ([{"owner": "a", "readers": ["b"]}, {"owner": "a"}, {}], ["[].owner", "[].readers"], [["a", "b"], ["a"], []]),
+        ([{"owner": "a"}, {"readers": ["b"]}], ["[].owner", "[].readers"], [["a"], ["b"]]),
+        ([{"list": {"a": 1}}, {"list": {}}], ["[].list.~"], [["a"], []]),
+        ([], ["[].readers"], [[]]),
+        ({"id": "f1"}, ["[].readers"], [[]]),
+    ],
+)  # fmt: skip
+def test_a_record_that_names_no_readers_is_for_nobody(value: Any, paths: list[str], readers: list[list[str]]) -> None:
+    """Also beside one that names them, and wherever on the way to them the path ends; what it names is not lost."""
+    text = json.dumps(value)
+
+    assert sorted(map(sorted, extract(text, format="json", readers=tuple(paths)).readers)) == sorted(readers)
+    only = extract(text, format="json", readers=tuple(paths), only=("me",)).readers
+    assert sorted(map(sorted, only)) == sorted(sorted([*each, "me"]) for each in readers)
+
+
+async def test_a_record_without_readers_holds_what_is_sent() -> None:
+    """One file that Bob may read lets nothing of the other go to him."""
+    files = [BUDGET, {"id": "f2", "title": "Salaries"}]
+    contacts = '[{"name": "Bob", "email": "bob@x.test"}]'
+    seen = Office("Send the budget to Bob").saw("find_contacts", contacts)
+
+    assert await seen.saw("find_files", json.dumps(files[:1])).lets("send_mail", to="bob@x.test")
+    assert not await seen.saw("find_files", json.dumps(files)).lets("send_mail", to="bob@x.test")
+
+
+def test_what_is_remembered_is_bounded_by_what_it_takes() -> None:
+    """Many large results do not fill a worker's memory; the latest is remembered, however large."""
+    policy = ToolPolicy(effect="read", result=Result(format="json", fields=(Field(path="[].id", type="file"),)))
+    extracts = Extracts({"find": policy})
+    text = json.dumps([{"id": f"{n}"} for n in range(20_000)])
+
+    tracemalloc.start()
+    for n in range(20):
+        latest = extracts.of("find", text + " " * n)
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert taken < 1.2 * results._REMEMBERED
+    assert len(extracts._read) >= 2
+    assert extracts.of("find", text + " " * 19) is latest
+    huge = json.dumps([{"id": "x" * results._REMEMBERED}])
+    assert extracts.of("find", huge) is extracts.of("find", huge)
+
+
+def test_many_values_of_one_record_take_little() -> None:
+    """Each of a thousand guests is one of the same thousand, which are kept once."""
+    text = json.dumps([{"title": "Board", "guests": [f"g{n}@x.test" for n in range(3000)]}])
+
+    tracemalloc.start()
+    guests = extract(text, format="json", fields=(GUEST,)).items
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert len(guests) == len(guests[0].record) == 3000
+    assert taken < 4 << 20
