@@ -1,5 +1,6 @@
 """Provenance: what in a request is trusted, and who may read the rest, by the gateway's own record of it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -60,6 +61,20 @@ class Provenance:
         last = next((message for message in reversed(self.request.messages) if speaks(message)), None)
         return Words(tuple(_texts([last] if last is not None else [])))
 
+    def asks(self, words: tuple[str, ...]) -> bool:
+        """Whether one of the words stands in the user's of this turn; `send*` for every word that begins so."""
+        if words not in self._asked:
+            self._asked[words] = any(_asks(word, self._turn) for word in words)
+        return self._asked[words]
+
+    @cached_property
+    def _asked(self) -> dict[tuple[str, ...], bool]:
+        return {}
+
+    @cached_property
+    def _turn(self) -> str:
+        return " ".join(" ".join(self.turn.texts).lower().split())
+
     @cached_property
     def honest(self) -> Sequence["Honest"]:
         """The results of calls that this gateway released in this conversation; for each call the first."""
@@ -107,14 +122,24 @@ class Provenance:
 
     def named(self, origin: Origin) -> bool:
         """Whether the user named this record and no other by the same name."""
-        return any(self._named_by(origin, name) for name in origin.item.names) or self._asked_for(origin)
+        return any(self._is_named_by(origin.item, name) for name in origin.item.names) or self._asked_for(origin)
 
-    def _named_by(self, origin: Origin, name: str) -> bool:
+    def _is_named_by(self, item: Item, name: str) -> bool:
+        key = (item.type, item.record, name)
+        if key not in self._named:
+            self._named[key] = self._named_by(item, name)
+        return self._named[key]
+
+    @cached_property
+    def _named(self) -> dict[tuple[str, frozenset[str | int | float], str], bool]:
+        return {}
+
+    def _named_by(self, item: Item, name: str) -> bool:
         said = form("text", name)
         if not isinstance(said, str) or len(said) < _SHORTEST_NAME or not self.user.hold("text", name):
             return False
-        for other in self.origins[origin.item.type]:
-            for others in other.item.names if other.item.record != origin.item.record else ():
+        for other in self.origins[item.type]:
+            for others in other.item.names if other.item.record != item.record else ():
                 its = form("text", others)
                 # Another record of that name, or of one that only a part of which is this: which did the user mean?
                 if its == said or (isinstance(its, str) and spans(said, its) and self.user.hold("text", others)):
@@ -190,6 +215,12 @@ class Honest(msgspec.Struct, frozen=True):
 
 
 _FORGED = ToolCall("", "", "")
+
+
+def _asks(word: str, said: str) -> bool:
+    stem = " ".join(word.lower().rstrip("*").split())
+    ends = "" if word.endswith("*") else r"(?!\w)"
+    return stem in said and re.search(rf"(?<!\w){re.escape(stem)}{ends}", said) is not None
 
 
 def _spoken(kind: Kind) -> Kind:

@@ -3,7 +3,7 @@
 import posixpath
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 
@@ -31,11 +31,15 @@ _SAID_TIME = re.compile(
 )
 _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|`([^`\n]{1,200})`|“([^”\n]{1,200})”|‘([^’\n]{1,200})’")
 _WRAP = "<>()[]{}\"'`“”‘’,;!?*"
-_ENDS = r"(?=[.,;:!?\"'`”’)\]}>*]*(?:[\s\0]|\Z))"
+_ENDS = re.compile(r"[.,;:!?\"'`”’)\]}>*]*(?:[\s\0]|\Z)")
+_MOST_SEARCHED, _TRY = 200_000_000, 2_000
+"""Characters of one source that the values of one output may be looked for in, about a second's work; and as how many each
+place counts at which a value stands as a part of something longer."""
 _APART = "\n\0\n"
 """Between two texts: no value holds a NUL, so that none is found across them."""
-_JOINTS = "[-.@/+#%&=~\\\\]"
-_ALONE = re.compile(rf"(?<![\w,])(?<!\w{_JOINTS})(?<!\d:){_NUMBER.pattern}(?![\w%]|[-./:,]\d|/\w)", re.ASCII)
+_JOINTS = frozenset("-.@/+#%&=~\\")
+_JOINT = r"[-.@/+#%&=~\\]"
+_ALONE = re.compile(rf"(?<![\w,])(?<!\w{_JOINT})(?<!\d:){_NUMBER.pattern}(?![\w%]|[-./:,]\d|/\w)", re.ASCII)
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -127,9 +131,13 @@ class Words:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
+        self._left = _MOST_SEARCHED
 
     def hold(self, kind: Kind, value: object) -> bool:
-        """Whether somebody wrote just this value, not as a part of a longer one."""
+        """Whether somebody wrote just this value, not as a part of a longer one.
+
+        Raises ValueError where too much was asked already: a check is not interrupted, and its worker waits for it.
+        """
         said = form(kind, value)
         if said is None:
             return False
@@ -145,7 +153,20 @@ class Words:
             return True
         if kind == "path" and " " not in said:
             return False
-        return spans(said, self._folded if kind in ("text", "phrase", "free") else self._plain)
+        return self._spans(said, self._folded if kind in ("text", "phrase", "free") else self._plain)
+
+    def _spans(self, said: str, text: str) -> bool:
+        self._spend(len(text))
+        for start in _places(said, text):
+            if _stands(text, start, start + len(said)):
+                return True
+            self._spend(4 * len(said) + _TRY)
+        return False
+
+    def _spend(self, characters: int) -> None:
+        self._left -= characters
+        if self._left < 0:
+            raise ValueError("the arguments hold more than can be looked for in what was said")
 
     @cached_property
     def _plain(self) -> str:
@@ -230,8 +251,28 @@ class _Moments(msgspec.Struct, frozen=True):
 def spans(said: str, text: str) -> bool:
     """Whether the words stand in a text by themselves: not `bob` in `bob@x.test`, `a.test` in `a.test.evil.test`, or
     `/home/` in `/home/ann`."""
-    if said not in text:
-        return False
-    before = rf"(?<!\w)(?<!\w{_JOINTS})" if said[0].isalnum() or said[0] == "_" else r"(?<!\S)"
-    after = rf"(?!\w|{_JOINTS}\w)" if said[-1].isalnum() or said[-1] == "_" else _ENDS
-    return re.search(before + re.escape(said) + after, text) is not None
+    return any(_stands(text, start, start + len(said)) for start in _places(said, text))
+
+
+def _places(said: str, text: str) -> Iterator[int]:
+    start = text.find(said)
+    while start >= 0:
+        yield start
+        start = text.find(said, start + 1)
+
+
+def _stands(text: str, start: int, end: int) -> bool:
+    """Whether nothing around belongs to what stands there."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if not _in_word(text[start]):
+        begins = not before or before[-1].isspace()
+    else:
+        begins = not before or not (_in_word(before[-1]) or (before[-1] in _JOINTS and _in_word(before[:-1])))
+    if not begins or not _in_word(text[end - 1]):
+        return begins and _ENDS.match(text, end) is not None
+    return not after or not (_in_word(after[0]) or (after[0] in _JOINTS and _in_word(after[1:])))
+
+
+def _in_word(character: str) -> bool:
+    r"""As `\w`; nothing is in no word."""
+    return character.isalnum() or character == "_"
