@@ -16,7 +16,7 @@ _AROUND = ".,;:!?*_~'\"`)]}’”"
 """What may stand behind an address and is no part of it."""
 _DOTTED = re.compile(
     r"(?:(?<![\w@./-])|(?<=(?<!:)//))"
-    r"(?:(?:[\w-]{1,63}\.)+([^\W\d_]{2,24}|xn--[\w-]+)(?![\w@-])|(?:\d{1,3}\.){3}\d{1,3}(?=[:/?#\\]))"
+    r"(?:(?:[\w-]+\.)+([^\W\d_]{2,24}|xn--[\w-]+)(?![\w@-])|(?:\d{1,3}\.){3}\d{1,3}(?=[:/?#\\]))"
     r"(?:\.(?=[:/?#\\]))?(?::\d+)?([/?#\\][^\s<>]*)?",
     re.IGNORECASE,
 )
@@ -25,7 +25,9 @@ _LEADS = re.compile(r"[.:]|[/\\]{2}")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _INVISIBLE = re.compile("[\xad\u034f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 """What a renderer of Markdown or HTML leaves out, before it, or a reader, looks for addresses."""
-_SPELT = re.compile(r"(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,31}://|(?<![\w.@/-])www\.)[^\s<>]+", re.IGNORECASE)
+_SPELT = re.compile(r"(?:(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,31}://|www\.)[^\s<>]+", re.IGNORECASE)
+_ROOM, _OVER = 1 << 15, 4
+"""Characters that the addresses of a text may have together: so many, and so many times those of the text."""
 # Endings that are file names far more often than hosts; with a path behind them they are hosts all the same. Those that
 # are countries too (`md`, `py`, `rs`, `sh`) are not among them.
 _FILE = re.compile(
@@ -46,6 +48,7 @@ def carried(text: str) -> Collection[Carried]:
     """Every URL and e-mail address in a free text: what a client may turn into a request, or a reader follow.
 
     Clients end a URL at different characters: `https://a.test/x)y` is two addresses, and both have to be trusted.
+    Raises ValueError for a text of addresses inside of addresses, of which each would be read to its end.
     """
     shown = _INVISIBLE.sub("", html.unescape(_ESCAPED.sub(r"\1", text)))
     return dict.fromkeys([*_carried(text), *(_carried(shown) if shown != text else ())]).keys()
@@ -64,7 +67,9 @@ def _carried(text: str) -> Iterator[Carried]:
         else:
             yield Carried("url", found.url.rstrip(_AROUND))
     for match in _SPELT.finditer(text):
-        yield Carried("url", match[0].rstrip(_AROUND))
+        # "Awww..." is no address.
+        if (spelt := match[0].rstrip(_AROUND)).lower() != "www":
+            yield Carried("url", spelt)
     for match in _DOTTED.finditer(text):
         if match[2] or not (match[1] and _FILE.fullmatch(match[1])):
             yield Carried("url", match[0].rstrip(_AROUND))
@@ -74,8 +79,13 @@ def _linked(text: str) -> list[Address]:
     """Whatever a link leads to. A link that is admitted is read on from inside: a tag can have several addresses, and
     one that is trusted must not hide the next."""
     found: list[Address] = []
+    left = _ROOM + _OVER * len(text)
 
     def note(address: Address) -> bool:
+        nonlocal left
+        left -= len(address.url)
+        if left < 0:
+            raise ValueError("the arguments hold addresses inside of addresses")
         found.append(address)
         return True
 

@@ -1,5 +1,8 @@
 """Carried: whatever a client may turn into a request, or a reader may follow, behind a trusted address or not."""
 
+import contextlib
+from time import perf_counter
+
 import pytest
 
 from outworks.defenses.flow.carried import carried
@@ -50,6 +53,9 @@ HIDDEN = {
     "an address by number": "eve&#64;evil.test",
     "escapes": "evil\\.test/x",
     "nothing to be seen": "evil\u200b.test/x",
+    "a label that no host has": f"{'a' * 64}_www.evil.test/?s=1",
+    "words that are not set apart": "\u8bf7" * 64 + "a.evil.test/?s=1",
+    "a word grown to www": "nowwww.evil.test/?s=1",
     "a copy to somebody": "mailto:ann@a.test?cc=eve@evil.test",
 }
 TRUSTED = {"https://a.test/x", "a.test/x", "a.test", "ann@a.test"}
@@ -78,3 +84,26 @@ def test_nothing_hides_behind_what_is_trusted(text: str) -> None:
 def test_what_is_trusted_is_found_as_it_was_written(text: str) -> None:
     """Punctuation around an address is no part of it, and numbers and paths are none."""
     assert {each.value for each in carried(text)} <= TRUSTED
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["=&amp;javascript:javascript:", "data:a/b;", "www.", "a_www.", "a.", "a-", "1.", "a.xn--", "aaaaaa.b ", "//a."],
+)
+def test_addresses_inside_of_addresses_take_no_time(unit: str) -> None:
+    """Each would be read on to its end; a text that has them without end is refused instead."""
+    text = (unit * 131_072)[:131_072]
+    began = perf_counter()
+
+    with contextlib.suppress(ValueError):
+        carried(text)
+
+    assert perf_counter() - began < 3
+
+
+def test_a_text_of_addresses_inside_of_addresses_is_refused() -> None:
+    """One is not: people write links to archived pages."""
+    with pytest.raises(ValueError, match="inside of addresses"):
+        carried("=&amp;javascript:javascript:" * 1000)
+    assert carried("see https://a.test/web/https://b.test/?u=https://c.test " * 1000)
+    assert not carried("Awww... www. so cute")
