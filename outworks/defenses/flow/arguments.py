@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -66,8 +67,14 @@ def _whole(written: str) -> int:
 
 
 def _finite(written: str) -> float:
-    if not math.isfinite(number := float(written)):
-        raise ValueError("the arguments hold a number that is too large")
+    number = float(written)
+    try:
+        # Some readers keep every digit; others, as here, the nearest of 64 bits. `repr` is the shortest that means it.
+        same = math.isfinite(number) and Decimal(written) == Decimal(repr(number))
+    except InvalidOperation:
+        same = False
+    if not same:
+        raise ValueError("the arguments hold a number that is too large or too exact")
     return number
 
 

@@ -90,7 +90,7 @@ async def _authorised(call: Call, planned: Planned) -> Step:
     if (
         "static" in ways
         or ("declared" in ways and name in call.provenance.request.actions)
-        or ("asked" in ways and asks(policy.words, call.provenance.turn.texts))
+        or ("asked" in ways and call.provenance.asks(policy.words))
         or ("planned" in ways and name in await planned())
     ):
         return Step(branch="authorised", ok=True)
@@ -109,20 +109,11 @@ async def _authorised(call: Call, planned: Planned) -> Step:
     )
 
 
-def asks(words: Sequence[str], texts: Sequence[str]) -> bool:
-    """Whether one of the words stands in the texts; `send*` for every word that begins so."""
-    said = " ".join(" ".join(texts).lower().split())
-    return any(re.search(_asking(word), said) is not None for word in words)
-
-
-def _asking(word: str) -> str:
-    stem = re.escape(" ".join(word.lower().rstrip("*").split()))
-    return rf"(?<!\w){stem}" + ("" if word.endswith("*") else r"(?!\w)")
-
-
 class _Leaf(msgspec.Struct, frozen=True):
     path: str
     value: Any
+    stray: bool = False
+    """It is a field's name that some readers take for the name of another field."""
 
 
 def _leaves(value: Any, path: str, schema: Any, policy: ToolPolicy, depth: int = 0) -> Iterator[_Leaf]:
@@ -135,13 +126,20 @@ def _leaves(value: Any, path: str, schema: Any, policy: ToolPolicy, depth: int =
         for key, each in value.items():
             below = f"{path}.{key}"
             if key not in known and below not in policy.arguments:
-                yield _Leaf(path, key)
+                yield _Leaf(path, key, _resembles(key, path, known, policy))
             yield from _leaves(each, below, known.get(key), policy, depth + 1)
     elif isinstance(value, list):
         for each in value:
             yield from _leaves(each, path, _inner(schema, "items"), policy, depth + 1)
     else:
         yield _Leaf(path, value)
+
+
+def _resembles(key: str, path: str, known: Collection[str], policy: ToolPolicy) -> bool:
+    """Whether a field of the object, by the schema or the policy, has this name in other letters."""
+    below = f"{path}."
+    ours = {name.removeprefix(below).partition(".")[0] for name in policy.arguments if name.startswith(below)}
+    return key not in ours and key.casefold() in {name.casefold() for name in (*known, *ours)}
 
 
 def _inner(schema: Any, key: str) -> dict[str, Any]:
@@ -167,6 +165,8 @@ def _known(call: Call, path: str) -> str:
 def _valued(call: Call) -> Iterator[Step]:
     properties = _inner(call.tool.schema, "properties")
     known = properties.keys() | {name for name in call.policy.arguments if not properties or "." not in name}
+    if not properties:
+        known |= {name.partition(".")[0] for name in call.policy.arguments}
     folded = {name.casefold() for name in known}
     for name in call.arguments.values:
         # Some readers take `To` for `to` (Go's do): under that name it would be judged as another argument.
@@ -175,6 +175,8 @@ def _valued(call: Call) -> Iterator[Step]:
     for place, leaf in enumerate(_all_leaves(call)):
         if place == MOST:
             raise ValueError(f"the arguments hold more than {MOST} values")
+        if leaf.stray:
+            yield Step(branch="arguments", ok=False, why="the tool has no such argument", value=str(leaf.value))
         yield from _one(call, call.policy.argument(leaf.path), _Leaf(_known(call, leaf.path), leaf.value))
 
 
