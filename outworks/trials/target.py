@@ -104,7 +104,7 @@ class Product:
         self.name = name
         self.grants = grants
         self._house = lineup.house
-        inner = Confirmable(model) if any(_confirms(each) for each in lines) else model
+        inner = Confirmable(model, lineup.seal) if any(_confirms(each) for each in lines) else model
         self.model: Model = DefendedModel(inner, lines, self._house, issue=lineup.seal.issue)
 
     async def ask(self, request: Request, at: float) -> Reply:

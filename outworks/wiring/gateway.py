@@ -156,7 +156,7 @@ class Gateway:
         confirms = any(_confirms(each) for each in defenses)
         defended = {
             name: DefendedModel(
-                Confirmable(model) if confirms else model,
+                Confirmable(model, self._seal) if confirms else model,
                 defenses,
                 self._recorder,
                 pseudonym=self._pseudonym,

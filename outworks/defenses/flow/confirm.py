@@ -5,7 +5,7 @@ import binascii
 import hmac
 import secrets
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +16,8 @@ from outworks.model import Model
 
 _LARGEST = 65_536
 """Bytes of a call that a token may hold unpacked: a token comes from outside."""
+MOST = 16
+"""Tokens of a request that are looked at; the others let nothing go."""
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +36,16 @@ def token(seal: Seal, request: Request, call: ToolCall, *, expires: float) -> st
     confirmed, and the model need not be asked to say it again."""
     held = Confirmation(name=call.name, arguments=call.arguments, expires=expires, nonce=secrets.token_hex(12))
     data = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(held))).decode().rstrip("=")
-    return f"{data}.{seal.signature(data, request.account, request.conversation)}"
+    return f"{data}.{_ours(seal, request, data)}{_theirs(seal, request, data)}"
+
+
+def _ours(seal: Seal, request: Request, data: str) -> str:
+    """That it was made here, for this conversation: a model is not told whose it is."""
+    return seal.signature(data, request.conversation)
+
+
+def _theirs(seal: Seal, request: Request, data: str) -> str:
+    return seal.signature(data, request.account, request.conversation)
 
 
 def read(token: str) -> Confirmation | None:
@@ -48,17 +59,28 @@ def read(token: str) -> Confirmation | None:
         return None
 
 
-def confirmed(
-    seal: Seal, request: Request, call: ToolCall, arguments: dict[str, Any], now: float
-) -> Confirmation | None:
-    """The confirmation that the request brings for this very call; None where it brings none that is good."""
-    for given in request.confirmations:
+def brought(seal: Seal, request: Request, *, account: bool = True) -> Sequence[Confirmation]:
+    """What the request's tokens say, of those that were given in this conversation, and to this account (unless that is
+    not known here). What nobody signed is not even unpacked: it may be anything, and much of it."""
+    held = []
+    for given in list(dict.fromkeys(request.confirmations))[:MOST]:
         data, _, signature = given.partition(".")
-        signed = seal.signature(data, request.account, request.conversation)
-        if not signature.isascii() or not hmac.compare_digest(signature, signed):
-            continue
-        held = read(given)
-        if held is None or held.expires < now or held.name != call.name:
+        signed = _ours(seal, request, data)
+        if account:
+            signed += _theirs(seal, request, data)
+        else:
+            signature = signature[: len(signed)]
+        if signature.isascii() and hmac.compare_digest(signature, signed):
+            held.append(read(given))
+    return [each for each in held if each is not None]
+
+
+def confirmed(
+    brought: Sequence[Confirmation], call: ToolCall, arguments: dict[str, Any], now: float
+) -> Confirmation | None:
+    """The confirmation for this very call; None where none is for it, or in time."""
+    for held in brought:
+        if held.expires < now or held.name != call.name:
             continue
         try:
             meant = msgspec.json.decode(held.arguments or "{}")
@@ -72,16 +94,19 @@ def confirmed(
 class Confirmable:
     """A model that says again what a person confirmed, and is asked itself for everything else.
 
-    It trusts no token: what it says is judged like whatever a model says, and a token that is not good lets nothing go.
+    It lets nothing go: what it says is judged like whatever a model says. And it says only what a model had
+    said in this conversation, by the gateway's signature: every call that it says costs a judgement.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, seal: Seal) -> None:
+        """`seal` is the one of the defense that signed the tokens."""
         self.name = model.name
         self._model = model
+        self._seal = seal
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """The confirmed calls, where the request brings tokens that can be read; else the model's own output."""
-        held = [each for each in map(read, request.confirmations) if each is not None]
+        """The confirmed calls, where the request brings tokens of its own; else the model's own output."""
+        held = brought(self._seal, request, account=False)
         if not held:
             deltas = self._model.generate(request)
             try:

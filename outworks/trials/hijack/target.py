@@ -67,7 +67,7 @@ def defended(settings: Settings) -> Stand:
     def stand(agent: Model) -> Target:
         seal = Seal.random()
         flow = InForce(Flow(settings, seal), settings)
-        return InProcess(DefendedModel(Confirmable(agent), (flow,), _Unrecorded(), issue=seal.issue))
+        return InProcess(DefendedModel(Confirmable(agent, seal), (flow,), _Unrecorded(), issue=seal.issue))
 
     return stand
 

@@ -138,7 +138,7 @@ class Office:
         """What leaves when this model is asked."""
         in_force = [InForce(self.flow, self.settings)]
         fields.setdefault("id", f"ex_{next(self._ids)}")
-        defended = DefendedModel(Confirmable(model), in_force, self.tape, issue=self.seal.issue)
+        defended = DefendedModel(Confirmable(model, self.seal), in_force, self.tape, issue=self.seal.issue)
         return (await join(defended.generate(msgspec.structs.replace(self.request, **fields)))).outputs[0]
 
     async def lets(self, tool: str, **arguments: Any) -> bool:
