@@ -195,8 +195,9 @@ class Flow(defense.Defense):
 
     def _confirmed(self, request: Request, held: Sequence[_Ruling]) -> Sequence[confirm.Confirmation]:
         now = self._clock()
+        brought = confirm.brought(self._seal, request)
         taken = [
-            confirm.confirmed(self._seal, request, each.call, each.arguments.values, now) if each.escalates else None
+            confirm.confirmed(brought, each.call, each.arguments.values, now) if each.escalates else None
             for each in held
         ]
         return [each for each in taken if each is not None]
@@ -274,11 +275,26 @@ def _reason(ruling: _Ruling) -> str:
     )
 
 
+_SHOWN = 200
+"""Characters of a value that are told; the token holds all of it."""
+_SPELT = {".": "(dot)", "@": "(at)", ":": "(colon)", "/": "(slash)"}
+
+
+def _inert(value: str) -> str:
+    """A value as a person can read it and no client makes anything of it: a notice is shown where answers are, and past
+    the line `links`. What is no letter, digit, blank, `-` or `_` is spelt out, so that no two values look the same."""
+    shown = "".join(
+        each if each.isalnum() or each in " -_" else _SPELT.get(each, f"(U+{ord(each):04X})") for each in value[:_SHOWN]
+    )
+    more = len(value) - _SHOWN
+    return f"{shown} (and {more} more)" if more > 0 else shown
+
+
 def _told(ruling: _Ruling) -> str:
     """The chain, for whoever decides: which value, where it came from, which rule, what would have been trusted."""
     parts = []
     for step in ruling.broken:
-        value = f" {step.value[:200]!r}" if step.value else ""
+        value = f" '{_inert(step.value)}'" if step.value else ""
         whence = f"; it came from {step.whence}" if step.whence else ""
         wanted = f"; trusted would be {step.wanted}" if step.wanted else ""
         parts.append(f"{step.branch}{value}: {step.why}{whence}{wanted}")

