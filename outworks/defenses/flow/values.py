@@ -33,8 +33,8 @@ _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"|'([^'\n]{1,200})'|`([^`\n]{1,200})`|
 _WRAP = "<>()[]{}\"'`“”‘’,;!?*"
 _ENDS = re.compile(r"[.,;:!?\"'`”’)\]}>*]*(?:[\s\0]|\Z)")
 _MOST_SEARCHED, _TRY = 200_000_000, 2_000
-"""Characters of one source that the values of one output may be looked for in, about a second's work; and as how many each
-place counts at which a value stands as a part of something longer."""
+"""Characters of one source that the values of one output may be looked for in, about a second's work; and as how many
+each place counts at which a value stands as a part of something longer."""
 _APART = "\n\0\n"
 """Between two texts: no value holds a NUL, so that none is found across them."""
 _JOINTS = frozenset("-.@/+#%&=~\\")
