@@ -73,14 +73,14 @@ class Ledger(Reader, Recorder):
 
     async def close(self) -> None:
         """Record what is waiting, then close."""
-        self._reading.close()  # first: the last connection to go clears the write-ahead log away, if it may write
+        super().close_now()  # first: the last connection to go clears the write-ahead log away, if it may write
         if self._writer is not None:
             await self._writer.close()
 
     @override
     def close_now(self) -> None:
         """Record what is waiting, then close: for programs without an event loop."""
-        self._reading.close()
+        super().close_now()
         if self._writer is not None:
             self._writer.close_now()
 

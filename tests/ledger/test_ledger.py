@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,36 @@ async def test_the_write_ahead_log_stays_bounded(tmp_path: Path) -> None:
     assert (tmp_path / "l.db").stat().st_size + (tmp_path / "l.db-wal").stat().st_size > 100e6
     assert (tmp_path / "l.db-wal").stat().st_size < 80e6
     await ledger.close()
+
+
+def test_a_ledger_may_be_closed_while_it_is_read(tmp_path: Path) -> None:
+    """Threads that still read when a gateway stops are told so: SQLite itself would end the process with a fault. In a
+    process of its own, for that reason."""
+    program = f"""
+import asyncio, threading
+from outworks.ledger import Ledger, LedgerError
+
+def read(ledger):
+    try:
+        while True:
+            ledger.head()
+    except LedgerError:
+        told.append(1)
+
+told = []
+for n in range(200):
+    ledger = Ledger.open({str(tmp_path / "l.db")!r})
+    threads = [threading.Thread(target=read, args=(ledger,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    if n % 2:
+        ledger.close_now()
+    else:
+        asyncio.run(ledger.close())
+    for thread in threads:
+        thread.join(20)
+print(len(told))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+
+    assert (ended.returncode, ended.stdout) == (0, "400\n"), ended.stderr[-2_000:]
