@@ -100,7 +100,8 @@ class Desk:
 
     def mark(self, name: str) -> int | None:
         """The event from which on something is done."""
-        found = self._db.execute("SELECT seq FROM mark WHERE name = ?", (name,)).fetchone()
+        with self._lock:
+            found = self._db.execute("SELECT seq FROM mark WHERE name = ?", (name,)).fetchone()
         return int(found[0]) if found else None
 
     def note_mark(self, name: str, seq: int) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ _BUSY_S = 10.0
 
 
 class Beside(ABC):
-    """Tables derived from one ledger. Any number of processes may follow with one file; used by one thread at a time.
+    """Tables derived from one ledger. Any number of processes may follow with one file; used from any thread.
 
     How far it has come stands in the file and is written with what was read, so a follower that is killed goes on where
     it was. A file that is damaged, of another version, or of another ledger is begun anew: it is never the only copy.
@@ -31,6 +32,10 @@ class Beside(ABC):
     def __init__(self, reader: Reader) -> None:
         """Raises `LedgerError` where the file cannot be made."""
         self._reader = reader
+        # Whoever reads need not wait until another has followed; to close, nobody may be doing either: SQLite would end
+        # the process.
+        self._following = threading.RLock()
+        self._reading = threading.Lock()
         self.path = reader.path.with_name(f"{reader.path.name}.{self.suffix}")
         try:
             self._db = self._opened()
@@ -42,15 +47,16 @@ class Beside(ABC):
 
     def close(self) -> None:
         """Give the file back."""
-        self._db.close()
+        with self._following, self._reading:
+            self._db.close()
 
     @property
     def seq(self) -> int:
         """How far the ledger has been read."""
-        return int(self._db.execute("SELECT seq FROM place").fetchone()[0])
+        return int(self._rows("SELECT seq FROM place")[0][0])
 
     def follow(self, *, most: int | None = None) -> bool:
-        """Read on, about `most` events; returns whether there is more. Another process that follows is waited for."""
+        """Read on, about `most` events; returns whether there is more. Another that follows is waited for."""
         try:
             with self._transaction():
                 return self._read_on(most)
@@ -82,16 +88,18 @@ class Beside(ABC):
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._following:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self._db.execute(sql, values).fetchall()
+        with self._reading:
+            return self._db.execute(sql, values).fetchall()
 
     def _opened(self) -> sqlite3.Connection:
         with contextlib.suppress(FileExistsError):
