@@ -310,7 +310,7 @@ class _Fold:
             return
         if not undone.action and undone.undid[:1] == (body.action,):
             # The notice of a reopening speaks of the first action that the decision had undone.
-            self._run("INSERT OR IGNORE INTO owed VALUES (?, ?)", about, reopened)
+            self._owe(about, reopened)
         else:
             self._owe(f"restore:{self._seq}")
 
@@ -326,9 +326,9 @@ class _Fold:
         """Whether there is such an action: what speaks of none must not hold up what comes after it."""
         return self._one("SELECT 1 FROM action WHERE id = ?", action) is not None
 
-    def _owe(self, about: str) -> None:
-        """A notice is due."""
-        self._run("INSERT OR IGNORE INTO owed VALUES (?, ?)", about, self._seq)
+    def _owe(self, about: str, seq: int = 0) -> None:
+        """A notice is due, of this event or of one before it."""
+        self._run("INSERT OR IGNORE INTO owed VALUES (?, ?)", about, seq or self._seq)
 
     def _due(self, about: str) -> None:
         """It may open a case; the clerk decides."""

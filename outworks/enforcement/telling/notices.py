@@ -10,6 +10,7 @@ from outworks.enforcement.desk import lookup
 from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.settings import Office
+from outworks.enforcement.taken import Taken, in_force
 from outworks.event import (
     Acted,
     Body,
@@ -56,6 +57,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What is restricted (a), in a sentence."""
     until: str
     """For how long (a); empty where nothing is restricted."""
+    beside: str
+    """What another decision restricts, now that this one was made or taken back (a)."""
     reason: str
     """The words of the rule or the reviewer (b, e)."""
     facts: str
@@ -70,7 +73,16 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """All of it, a paragraph a part."""
-        parts = (self.decision, self.until, self.reason, self.facts, self.policy, self.automated, self.redress)
+        parts = (
+            self.decision,
+            self.until,
+            self.beside,
+            self.reason,
+            self.facts,
+            self.policy,
+            self.automated,
+            self.redress,
+        )
         return "\n\n".join(part for part in parts if part)
 
 
@@ -84,9 +96,10 @@ def statement(
     facts: str,
     automated: bool,
     reported: bool = False,
+    beside: Action | None = None,
 ) -> Statement:
-    """The statement of reasons, in parts; also what a reviewer sees before deciding."""
-    rate = action.rate_per_minute if action is not None and action.rate_per_minute is not None else 0.0
+    """The statement of reasons, in parts; also what a reviewer sees before deciding. `beside` is the action in force
+    where it is another one."""
     restricts = code in _APPEALABLE and action is not None
     found = "after a report by another person" if reported else "by automated checks of this account's own requests"
     how = (
@@ -100,14 +113,24 @@ def statement(
         redress.insert(0, f"You can appeal this decision within {days:g} days; somebody who had no part in it answers.")
     return Statement(
         code=code,
-        decision=_SAYS[code].format(rate=rate),
+        decision=_says(code, action),
         until=_until(action.expires) if restricts and action is not None else "",
+        beside=f"Another decision holds. {_restricts(beside)}" if beside is not None else "",
         reason=reason,
         facts=facts,
         policy=_cited(office, policy),
         automated=f"What it rests on was found {found}. {how}" if restricts else "",
         redress=" ".join(part for part in redress if part) if restricts or code == "upheld" else "",
     )
+
+
+def _says(code: str, action: Action | None) -> str:
+    rate = action.rate_per_minute if action is not None else None
+    return _SAYS[code].format(rate=rate or 0.0)
+
+
+def _restricts(action: Action) -> str:
+    return f"{_says(_CODES[action.standing], action)} {_until(action.expires)}"
 
 
 def _until(expires: float | None) -> str:
@@ -213,6 +236,7 @@ def _of_action(
         facts=rests_on,
         automated=automated,
         reported=reported,
+        beside=_beside(desk, action),
     )
     return Notified(
         id="ntc_" + hashlib.blake2b(about.encode(), digest_size=10).hexdigest(),
@@ -224,6 +248,13 @@ def _of_action(
         automated=automated,
         expires=action.expires if code in _APPEALABLE else None,
     )
+
+
+def _beside(desk: Desk, action: Action) -> Action | None:
+    """The action in force on the account, where it restricts something and is not the one that the notice tells."""
+    counting = (each for each in lookup.actions(desk, action.account) if not each.undone and not each.shadow)
+    found = in_force([Taken(each.seq, _action(desk, each.id)) for each in counting], desk.clock()).action
+    return found if found.standing >= Standing.LIMITED and found.id != action.id else None
 
 
 def _action(desk: Desk, id: str) -> Action:

@@ -131,6 +131,43 @@ SENT: dict[str, tuple[Do, list[str]]] = {
 }
 
 
+def _softened(desk: Desk) -> None:
+    by_rule(desk, case="", standing=Standing.WARNED)
+
+
+HOLDS: dict[str, tuple[Do, str]] = {
+    "a suspension that a warning had replaced": (
+        lambda d: _undone(d, Outcome.WARN, reason="x", lasts=9.0, policy="use-2"),
+        "suspended",
+    ),
+    "a suspension before a reinstatement": (lambda d: _undone(d, Outcome.REINSTATE, reason="x"), "suspended"),
+    "a suspension beside a warning": (lambda d: (by_rule(d, case=""), _softened(d)), "suspended"),
+    "a ban beside a suspension": (
+        lambda d: (by_rule(d, case="", standing=Standing.BANNED), by_rule(d, case="")),
+        "banned",
+    ),
+    "nothing but a warning": (lambda d: (_softened(d), by_rule(d, case="")), ""),
+    "what was replaced": (
+        lambda d: decisions.decide(d, EVA, a_case(d).id, Outcome.WARN, reason="x", lasts=9.0, policy="use-2"),
+        "",
+    ),
+    "what only counts in shadow": (lambda d: (by_rule(d, shadow=True, case=""), _softened(d)), ""),
+    "what was lifted": (lambda d: decisions.decide(d, EVA, a_case(d).id, Outcome.DISMISS), ""),
+}
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_what_holds_beside_is_told(desk: Desk, name: str) -> None:
+    """Nobody is told that he is free while another decision restricts him."""
+    do, expected = HOLDS[name]
+
+    do(desk)
+
+    text = sent(desk)[-1].text
+    told = f"Another decision holds. This account is {expected}: its requests are not answered. It "
+    assert (told in text) if expected else ("Another decision" not in text)
+
+
 @pytest.mark.parametrize("name", SENT)
 def test_each_decision_sends_one_notice(desk: Desk, name: str) -> None:
     """Whatever changes an account's standing is told once, as one decision; what changes nothing is not told."""
