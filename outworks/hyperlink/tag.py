@@ -10,6 +10,8 @@ _TAG_NAME = re.compile(r"<([A-Za-z][^\s/><\"'=]*)")
 _TAG_WHOLE = re.compile(r"(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _TAG_QUOTED = re.compile(r"(?:[\r\n][ \t>]*+|[^<>\"'\r\n]++|\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z))*+")
 _QUOTATION = re.compile(r"[\r\n][ \t]*+>[ \t>]*+")
+_QUOTED = re.compile(r"(?:\A|[\r\n])[ \t\d.)*+-]*+>[ \t>]*+\S")
+_BLANK = re.compile(r"(?:\r\n?+|\n)[ \t>]*+(?=[\r\n])")
 _ATTRIBUTE = re.compile(r"[\s/\"':]([A-Za-z]++)\s*+=\s*+")
 _LEADING = frozenset(
     (
@@ -42,7 +44,11 @@ def read_tag(place: Place) -> Hyperlink | Open | None:
         if place.open(len(text), start):
             return Open(start)
         return _unfinished_tag(place, name.end())
-    return _judge_tag(place, name[1], text[start : whole.end()]) or _read_quoted_tag(place, name, whole.end())
+    judged = _judge_tag(place, name[1], text[start : whole.end()])
+    if judged is not None:
+        return judged
+    quoted = _read_quoted_tag(place, name, whole.end())
+    return quoted if quoted is not None and _is_quoted(text, start) else None
 
 
 def _read_quoted_tag(place: Place, name: re.Match[str], end: int) -> Hyperlink | Open | None:
@@ -56,6 +62,17 @@ def _read_quoted_tag(place: Place, name: re.Match[str], end: int) -> Hyperlink |
     if quoted - start >= LONGEST:
         return Hyperlink(Form.TAG, start, name.end(), _UNREAD)
     return _judge_tag(place, name[1], text[start : quoted + 1]) if text[quoted : quoted + 1] == ">" else None
+
+
+def _is_quoted(text: str, start: int) -> bool:
+    """Whether a tag begins in a quotation: on one of its lines, or on one that goes on with its paragraph. In code,
+    lines begin with `>` as well."""
+    least = max(0, start - LONGEST)
+    line = max(text.rfind("\n", least, start), text.rfind("\r", least, start)) + 1
+    if line == 0 < least or ">" in text[line:start]:
+        return True
+    before = _BLANK.split(text[least:line])
+    return _QUOTED.search(before[-1]) is not None or len(before) == 1 < least
 
 
 def _unfinished_tag(place: Place, name_end: int) -> Hyperlink | None:

@@ -150,7 +150,7 @@ def read_slashes(place: Place) -> Hyperlink | Open | None:
 
 
 # What a browser may find a host in, where no letter follows `www.`: something, a dot, and the name of a zone.
-_ZONED = re.compile(r"\S[.\u3002\uff0e\uff61](?:[\w%-]|[^\x00-\x7f])+[.\u3002\uff0e\uff61]?(?::\d*)?[^\w@]*\Z")
+_ZONED = re.compile(r"[^\s.][.\u3002\uff0e\uff61](?:[\w%-]|[^\x00-\x7f])+[.\u3002\uff0e\uff61]?(?::\d*)?[^\w@]*\Z")
 _INSIDE = re.compile(r"(?:(?:https?|ftp)://|[\w.+-]@)[\w.-]*\Z", re.IGNORECASE)
 _LONGEST_HOST = 256
 
@@ -167,7 +167,7 @@ def read_www(place: Place) -> Hyperlink | Open | None:
         return Open(start)
     names_user = "@" in text[at:authority_end]
     # A part of a URL or of a mailbox, or `pool.d/www.conf`.
-    if (before.isalnum() or before in tuple(".@/-")) and (
+    if (before.isalnum() or before in (".", "@", "/", "-")) and (
         _INSIDE.search(text, max(0, at - _LONGEST_HOST), at) or not (names_user or "." in text[dot + 1 : end - 1])
     ):
         return None

@@ -113,6 +113,11 @@ TAKEN_OUT = {
     "definition in a note": ("[^b]: [a]: h&#116;tps:evil.test", f"[^b]: [a]: {LINK}"),
     "definition in a task": ("- [ ] [a]: h&#116;tps:evil.test", f"- [ ] [a]: {LINK}"),
     "tag over lines of a quotation": ("> <img\n> src=h&#116;tps:evil.test>", f"> {IMAGE}"),
+    "tag on a line that goes on with a quotation": ("> a\nb\n<img\n> src=h&#116;tps:evil.test>", f"> a\nb\n{IMAGE}"),
+    "tag far behind a quotation's beginning": (
+        f"> {'a' * LONGEST} <img\n> src=h&#116;tps:evil.test>",
+        f"> {'a' * LONGEST} {IMAGE}",
+    ),
     "tag with a value over lines of a quotation": ("> <img src='/\n> /evil.test'>", f"> {IMAGE}"),
     "tag with a long name": (f"<{'a' * 70} style='background:u\\72l(h\\74tps:evil.test)'>", LINK),
     "a bracket follows": ("[a](//evil.test)(h&#116;tps:evil.test)", f"[a] {LINK} (h&#116;tps:evil.test)"),
@@ -131,6 +136,9 @@ LEFT_ALONE = [
     "www and WWW, e.g. www. (www.) 'www.' \"www.\", www., _www._ **www.**; s.replace('www.', '') + \"www.\"",
     "/etc/php/fpm/pool.d/www.conf bob@www.evil.test awww.cute <http: and <https:> (<http:a b>) <std::a> <xs:b>",
     "\\\\[a\\]: h&#116;tps:evil.test",
+    "Awww...so cute! Awww..", f"<br\n> and so on{' x' * LONGEST}",
+    f"<p\n  className='x'\n>\n  Don't do this.\n</p>\n{' x' * LONGEST}",
+    f"> Quoted.\n\nSee:\n<p\n  className='x'\n>\n  Don't do this.\n</p>\n{' x' * LONGEST}",
     "Wow! [Not a link] (really), dict[str]: http, array[1](2), `a](b)`.",
 ]  # fmt: skip
 ALLOWED_LINKS = [
@@ -259,7 +267,9 @@ def test_an_allowed_host_that_is_none_is_refused(entry: str) -> None:
         Links(Settings(allow=(entry,)))
 
 
-@pytest.mark.parametrize("unit", ["\\[]:\u200b", "\\[\\]:", "[x]:", "](", "xwww.", '<a\n>"', "<http:", "> [a](\n"])
+@pytest.mark.parametrize(
+    "unit", ["<a\n>x\n", "<a\n>\n", "\\[]:\u200b", "\\[\\]:", "[x]:", "](", "xwww.", '<a\n>"', "<http:", "> [a](\n"]
+)
 async def test_texts_of_nothing_but_triggers_cost_what_their_length_does(unit: str) -> None:
     """No text makes a trigger read again what those before it have read."""
     text = unit * (32768 // len(unit))

@@ -67,8 +67,9 @@ def _carried(text: str) -> Iterator[Carried]:
         else:
             yield Carried("url", found.url.rstrip(_AROUND))
     for match in _SPELT.finditer(text):
-        # "Awww..." is no address.
-        if (spelt := match[0].rstrip(_AROUND)).lower() != "www":
+        # "Awww... so" is no address: no client looks up a host that begins with a dot.
+        spelt = match[0].rstrip(_AROUND)
+        if spelt.lower() != "www" and not spelt[:5].lower().startswith("www.."):
             yield Carried("url", spelt)
     for match in _DOTTED.finditer(text):
         if match[2] or not (match[1] and _FILE.fullmatch(match[1])):
