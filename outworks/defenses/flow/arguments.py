@@ -69,8 +69,9 @@ def _whole(written: str) -> int:
 def _finite(written: str) -> float:
     number = float(written)
     try:
-        # Some readers keep every digit; others, as here, the nearest of 64 bits. `repr` is the shortest that means it.
-        same = math.isfinite(number) and Decimal(written) == Decimal(repr(number))
+        # Some readers keep every digit; others, as here, the nearest of 64 bits. `repr` is the shortest that means it,
+        # and 17 digits are what other languages write.
+        same = math.isfinite(number) and Decimal(written) in (Decimal(repr(number)), Decimal(f"{number:.17g}"))
     except InvalidOperation:
         same = False
     if not same:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from unicodedata import normalize
 
 import msgspec
 from typing_extensions import override
@@ -216,12 +217,13 @@ class Flow(defense.Defense):
         return Verdict(reason=reason, findings=_findings(held, score=0.5))
 
     def _held(self, request: Request, held: Sequence[_Ruling], output: Output) -> Verdict:
-        escalates = all(ruling.escalates for ruling in held)
+        escalates = all(ruling.escalates for ruling in held) and len(held) <= confirm.MOST
         expires = self._clock() + self._settings.confirm_seconds
         tokens = [confirm.token(self._seal, request, each.call, expires=expires) for each in held] if escalates else []
-        told = "; ".join(_told(ruling) for ruling in held)
+        # However long one is, each of them is told: tokens are given for all.
+        told = "; ".join(_shortened(_told(ruling), _MESSAGE // len(held)) for ruling in held)
         how = " To let exactly this go, send the request again with X-Outworks-Confirm." if escalates else ""
-        names = ", ".join(dict.fromkeys(ruling.name for ruling in held))
+        names = ", ".join(dict.fromkeys(ruling.name for ruling in held))[:_SHOWN]
         return Verdict(
             decision=Decision.ESCALATE if escalates else Decision.BLOCK,
             reason="; ".join(_reason(ruling) for ruling in held)[:2000],
@@ -229,7 +231,7 @@ class Flow(defense.Defense):
             covered=len(output.text),
             notice=Notice(
                 code="confirmation_required" if escalates else "flow_blocked",
-                message=f"A call of {names} was held back: {told}.{how}"[:4000],
+                message=f"A call of {names} was held back: {told}.{how}",
                 confirm=tuple(tokens),
             ),
         )
@@ -275,19 +277,38 @@ def _reason(ruling: _Ruling) -> str:
     )
 
 
+_MESSAGE = 3_500
+"""Characters that the held calls of an answer are told in."""
 _SHOWN = 200
 """Characters of a value that are told; the token holds all of it."""
-_SPELT = {".": "(dot)", "@": "(at)", ":": "(colon)", "/": "(slash)"}
+_SPELT_OUT = 400
+"""Characters that they may become."""
+_SPELT = {".": "(dot)", "@": "(at)", ":": "(colon)", "/": "(slash)", "_": "(underscore)"}
 
 
 def _inert(value: str) -> str:
-    """A value as a person can read it and no client makes anything of it: a notice is shown where answers are, and past
-    the line `links`. What is no letter, digit, blank, `-` or `_` is spelt out, so that no two values look the same."""
-    shown = "".join(
-        each if each.isalnum() or each in " -_" else _SPELT.get(each, f"(U+{ord(each):04X})") for each in value[:_SHOWN]
-    )
-    more = len(value) - _SHOWN
-    return f"{shown} (and {more} more)" if more > 0 else shown
+    """A value as a person can read it and no client makes anything of it: a notice is shown where answers are, past the
+    line `links`. What is no letter, digit, blank or `-`, and what only looks like another, is spelt out. (Letters of
+    different alphabets may still look alike.)"""
+    shown: list[str] = []
+    room = _SPELT_OUT
+    for each in value[:_SHOWN]:
+        spelt = each if _is_plain(each) else _SPELT.get(each, f"(U+{ord(each):04X})")
+        room -= len(spelt)
+        if room < 0:
+            break
+        shown.append(spelt)
+    more = len(value) - len(shown)
+    return "".join(shown) + (f" (and {more} more)" if more else "")
+
+
+def _is_plain(char: str) -> bool:
+    """Whether a character shows as what it is: some letters are blanks, and others forms of others."""
+    return char in " -" or (char.isalnum() and char not in "\u115f\u1160" and normalize("NFKC", char) == char)
+
+
+def _shortened(told: str, most: int) -> str:
+    return told if len(told) <= most else f"{told[: most - 3]}..."
 
 
 def _told(ruling: _Ruling) -> str:

@@ -73,7 +73,8 @@ class Extracts:
             self._read.move_to_end(key)
             return known.extract
         extract = _extract(policy, text, len(data))
-        read = self._read[key] = _Read(extract, _ENTRY + len(data) + _ITEM * len(extract.items))
+        kept = len(extract.items) + sum(1 + len(readers) for readers in extract.readers)
+        read = self._read[key] = _Read(extract, _ENTRY + len(data) + _ITEM * kept)
         self._size += read.size
         while self._size > _REMEMBERED and len(self._read) > 1:
             self._size -= self._read.popitem(last=False)[1].size
@@ -133,8 +134,8 @@ def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
 
 
 def _readers(value: Any, policy: Result) -> Iterator[frozenset[str]]:
-    """One set for each record: with several paths, those that any of them names. What no path names readers of is for
-    `only`, whatever stands beside it."""
+    """The sets of the records, each once: with several paths, those that any of them names. What no path names readers
+    of is for `only`, whatever stands beside it."""
     sets: dict[int, set[str]] = {}
     covered: dict[int, bool] = {}
     for path in policy.readers:
@@ -146,7 +147,7 @@ def _readers(value: Any, policy: Result) -> Iterator[frozenset[str]]:
             sets.setdefault(element, set(policy.only))
     if not sets and (policy.readers or policy.only):
         sets[0] = set(policy.only)
-    yield from (frozenset(readers) for readers in sets.values())
+    yield from dict.fromkeys(frozenset(readers) for readers in sets.values())
 
 
 def _leaves(value: Any) -> Iterator[str]:

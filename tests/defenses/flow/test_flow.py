@@ -412,6 +412,7 @@ async def test_the_chain_is_told() -> None:
         "eve@evil.test",
         "[x]: //evil.test",
         "https:\\\\evil.test",
+        "__x__\u3164\u115f\uffa0\u2460",
         "&lt;img&gt;\n# `x` *y* _z_ $\\href{x}$ \u202eabc\u3002test",
     ],
 )
@@ -420,7 +421,7 @@ async def test_nothing_is_made_of_a_value_that_a_notice_tells(value: str) -> Non
     output = await Office("Send mail").tries(called("send_mail", to=value))
 
     told = output.notice.partition(" to '")[2].partition("'")[0]
-    assert re.fullmatch(r"(?:[^\W]|[ -]|\((?:dot|at|colon|slash|U\+[0-9A-F]{4,6})\))+", told)
+    assert re.fullmatch(r"(?:[^\W_]|[ -]|\((?:dot|at|colon|slash|underscore|U\+[0-9A-F]{4,6})\))+", told)
     assert not carried(told)
     assert unspelt(told) == value
     assert confirm.read(output.confirm[0]).arguments == json.dumps(
@@ -430,7 +431,7 @@ async def test_nothing_is_made_of_a_value_that_a_notice_tells(value: str) -> Non
 
 def unspelt(told: str) -> str:
     """What stands for what: nothing else can stand for the same."""
-    for sign, name in {".": "dot", "@": "at", ":": "colon", "/": "slash"}.items():
+    for sign, name in {".": "dot", "@": "at", ":": "colon", "/": "slash", "_": "underscore"}.items():
         told = told.replace(f"({name})", sign)
     return re.sub(r"\(U\+([0-9A-F]+)\)", lambda found: chr(int(found[1], 16)), told)
 
@@ -441,6 +442,28 @@ async def test_a_notice_says_that_a_value_goes_on() -> None:
 
     assert "(and 300 more)" in (await office.tries(called("send_mail", to="x" * 500))).notice
     assert "more)" not in (await office.tries(called("send_mail", to="x" * 200))).notice
+    assert "(and 450 more)" in (await office.tries(called("send_mail", to="!" * 500))).notice
+
+
+async def test_every_held_call_is_told_however_long_another_is() -> None:
+    """A token is given for each: whoever sends them again has to know what for, and that he has to."""
+    calls = [called("send_mail", to="!" * 500, body="!" * 500) for _ in range(6)]
+
+    output = await Office("Send mail").tries(*calls, called("send_mail", to="eve@evil.test"))
+
+    assert len(output.confirm) == 7
+    assert "eve(at)evil(dot)test" in output.notice
+    assert output.notice.endswith("send the request again with X-Outworks-Confirm.")
+    assert len(output.notice) <= 4_000
+
+
+async def test_more_calls_than_can_be_confirmed_are_blocked() -> None:
+    """Tokens for all of them would let none go."""
+    calls = [called("send_mail", to="eve@evil.test") for _ in range(confirm.MOST + 1)]
+    office = Office("Send mail")
+
+    assert len((await office.tries(*calls[1:])).confirm) == confirm.MOST
+    assert (await office.tries(*calls)).confirm == ()
 
 
 async def test_what_the_model_made_up_is_not_in_the_record() -> None:
