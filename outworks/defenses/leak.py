@@ -12,7 +12,7 @@ from ahocorasick_rs import AhoCorasick
 from typing_extensions import override
 
 from outworks import defense
-from outworks.message import Message, Output, Request, Role, Text
+from outworks.message import Output, Request, Role, Text
 from outworks.squeeze import Unread, squeeze, unread
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
@@ -23,6 +23,8 @@ _REMEMBERED = 1 << 18
 _OVERHEAD = 1 << 11
 _FOLLOWED = 512
 """Answers whose last letters are kept while they stream."""
+_FOLLOWED_SIZE = 1 << 24
+"""Characters of these, together."""
 
 
 class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +67,7 @@ class Leak(defense.Defense):
         self._guards: OrderedDict[str, _Guard] = OrderedDict()
         self._remembered = 0
         self._followed: OrderedDict[tuple[str, int], _Followed] = OrderedDict()
+        self._following = 0
 
     @override
     async def check_output(self, request: Request, output: Output) -> Verdict:
@@ -80,7 +83,7 @@ class Leak(defense.Defense):
         if not output.done:
             held = guard.held(tail.squeezed)
             last = tail.last(text, guard.need)
-            self._follow(request, output, _Followed(request.messages, guard, text, last))
+            self._follow(request, output, _Followed(guard, text, last))
             return Verdict(covered=last.places[-held]) if held else ALLOW
         for said in _said_in_calls(output, guard.need):
             found = guard.leak(squeeze(said), request)
@@ -95,14 +98,16 @@ class Leak(defense.Defense):
         piece of a stream costs its square. What is found does not depend on it.
         """
         before = self._followed.pop((request.id, output.choice), None)
-        if before is None or not before.grows_into(output.text, request, guard):
+        self._following -= 0 if before is None else len(before.text)
+        if before is None or before.guard is not guard or not output.text.startswith(before.text):
             return unread(output.text, output.released, guard.need)
         return before.last.grown(output.text)
 
     def _follow(self, request: Request, output: Output, followed: "_Followed") -> None:
         self._followed[request.id, output.choice] = followed
-        while len(self._followed) > _FOLLOWED:
-            self._followed.popitem(last=False)
+        self._following += len(followed.text)
+        while len(self._followed) > _FOLLOWED or (self._following > _FOLLOWED_SIZE and len(self._followed) > 1):
+            self._following -= len(self._followed.popitem(last=False)[1].text)
 
     def _guard(self, prompt: str) -> "_Guard":
         """What must not leave under this system prompt. Products repeat one prompt on every request, so the last ones
@@ -256,14 +261,10 @@ class _Guard:
 class _Followed(msgspec.Struct, frozen=True):
     """An answer as far as it was read, without a leak in it."""
 
-    messages: tuple[Message, ...]
     guard: _Guard
+    """What was looked for: where its letters stand hangs on nothing else."""
     text: str
     last: Unread
-
-    def grows_into(self, text: str, request: Request, guard: _Guard) -> bool:
-        """Whether this is the same answer, and the same is asked of it."""
-        return self.messages is request.messages and self.guard is guard and text.startswith(self.text)
 
 
 def _forms(canary: str) -> list[str]:

@@ -217,10 +217,10 @@ def _begun(request: Request) -> list[Message]:
     for message in reversed(request.messages):
         empty = all(isinstance(part, Text) and not part.text.strip() for part in message.parts)
         if message.role is Role.ASSISTANT:
-            begun.insert(0, message)
+            begun.append(message)
         elif message.role not in (Role.SYSTEM, Role.DEVELOPER) and not (empty and message.role is Role.USER):
             break
-    return begun
+    return begun[::-1]
 
 
 def _block(code: str, why: str, param: str) -> Verdict:
