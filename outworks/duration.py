@@ -5,8 +5,8 @@ import re
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
 _WITHOUT_END = ("never", "forever")
-LONGEST = 100 * 365.25 * 86_400
-"""Seconds in a hundred years. What is to last longer is meant to have no end, and calendars end with the year 9999."""
+LONGEST = 1_000 * 365.25 * 86_400
+"""Seconds in a thousand years. What is to last longer is meant to have no end, and calendars end with the year 9999."""
 
 
 def seconds(text: str) -> float:
@@ -16,7 +16,7 @@ def seconds(text: str) -> float:
         raise ValueError(f'a duration is a whole number and s, m, h, d or w, such as "12h" or "30d", not {text[:40]!r}')
     given = float(int(found[1]) * _SECONDS[found[2]])
     if given > LONGEST:
-        raise ValueError(f"a duration is at most a hundred years, not {text}")
+        raise ValueError(f"a duration is at most a thousand years, not {text}")
     return given
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outworks.action import Action, Standing
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, me, reading
+from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, me, reading, writing
 from outworks.duration import seconds
 from outworks.enforcement import actions
 from outworks.moment import moment
@@ -59,7 +59,8 @@ def act(
 ) -> None:
     """Set an account's standing. Running gateways follow within a second."""
     lasts = None if expires in (None, "never") else seconds(expires)
-    with changing(policy) as ledger:
+    # An account may be barred before the product's first request.
+    with writing(policy) if unseen else changing(policy) as ledger:
         done = actions.act(
             ledger,
             account,

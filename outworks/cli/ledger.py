@@ -135,8 +135,10 @@ def erase_(
                 raise LookupError(f"the ledger holds nothing of the {what} {named!r}{did_you_mean(named, recent)}")
         if not yes:
             typer.confirm("This cannot be undone. Erase?", abort=True)
-        erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)
-        linked.forget(ledger, erased)
+        try:
+            erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)
+        finally:
+            linked.forget(ledger)
     print(f"The content of {len(erased)} events is erased.")
 
 

@@ -30,22 +30,25 @@ def policy_at(path: Path) -> Policy:
 
 def writing(path: Path) -> Ledger:
     """The policy's ledger, to write to; made where there is none yet."""
-    policy = policy_at(path)
-    return Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
+    return _opened(policy_at(path))
 
 
 def changing(path: Path) -> Ledger:
     """The policy's ledger, to write to. Raises `LedgerError` where there is none: whoever looks for what is in it, and
     has the path wrong, must not take an empty one that he just made for the answer."""
-    ledger = policy_at(path).ledger_path
-    if not ledger.exists():
-        raise LedgerError(f"there is no ledger at {ledger}")
-    return writing(path)
+    policy = policy_at(path)
+    if not policy.ledger_path.exists():
+        raise LedgerError(f"there is no ledger at {policy.ledger_path}")
+    return _opened(policy)
 
 
 def reading(path: Path) -> Reader:
     """The policy's ledger, to read from."""
     return Reader(policy_at(path).ledger_path)
+
+
+def _opened(policy: Policy) -> Ledger:
+    return Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
 
 
 def utf8(file: Path) -> str:

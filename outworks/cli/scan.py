@@ -121,11 +121,9 @@ def _instead(data: bytes) -> str:
         names = list(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return (
-        ""
-        if "text" in names
-        else did_you_mean("text", names, f"given: {', '.join(map(repr, names))[:200]}" if names else "")
-    )
+    if not names or "text" in names:
+        return ""
+    return did_you_mean("text", names, f"given: {', '.join(map(repr, names))[:200]}")
 
 
 class _Line(msgspec.Struct, frozen=True):

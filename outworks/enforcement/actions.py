@@ -139,7 +139,7 @@ def check_act(standing: Standing, by: str, reason: str, lasts: float | None, rat
     if standing is Standing.GOOD and lasts is not None:
         raise ValueError("a reinstatement has no expiry")
     if lasts is not None and not 0 < lasts <= LONGEST:
-        raise ValueError(f"an expiry lies ahead, at most a hundred years: seconds greater than 0, not {lasts:g}")
+        raise ValueError(f"an expiry lies ahead, at most a thousand years: seconds greater than 0, not {lasts:g}")
     if standing is Standing.LIMITED and (rate is None or not 0 < rate < float("inf")):
         given = "none was given" if rate is None else f"not {rate:g}"
         raise ValueError(f"limited needs a rate of requests a minute, greater than 0; {given}")

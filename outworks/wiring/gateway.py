@@ -241,11 +241,17 @@ class Gateway:
             kept = self._policy.ledger.retain_seconds
             if kept is not None:
                 try:
-                    expired = await asyncio.to_thread(self._ledger.expire, time.time() - kept)
-                    await asyncio.to_thread(linked.forget, self._ledger, expired)
+                    await asyncio.to_thread(self._expire, time.time() - kept)
                 except Exception as error:
                     say(f"content could not be expired, and will be tried again: {error}")
             await asyncio.sleep(EXPIRE_SECONDS)
+
+    def _expire(self, before: float) -> None:
+        try:
+            self._ledger.expire(before)
+        finally:
+            # Where a long reader keeps the log from being cut, the content is erased all the same.
+            linked.forget(self._ledger)
 
     async def _was_released(self, request: Request, text: str) -> bool:
         """Whether a text is, in full, one of the last answers that this account was given in this conversation."""

@@ -38,7 +38,7 @@ ACTS_NOT: list[tuple[Standing, dict[str, Any], str]] = [
     (Standing.SUSPENDED, {}, "suspended needs an expiry"),
     (Standing.GOOD, {"lasts": 60.0}, "a reinstatement has no expiry"),
     (Standing.BANNED, {"lasts": -1.0}, "an expiry lies ahead"),
-    (Standing.SUSPENDED, {"lasts": 6e11}, "at most a hundred years"),
+    (Standing.SUSPENDED, {"lasts": 6e11}, "at most a thousand years"),
     (Standing.LIMITED, {"lasts": 60.0}, "a rate of requests a minute"),
     (Standing.LIMITED, {"lasts": 60.0, "rate_per_minute": 0.0}, "greater than 0; not 0"),
     (Standing.BANNED, {"rate_per_minute": 5.0}, "only limited has a rate"),

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -154,10 +154,12 @@ class Links(Beside):
                 found.append(Restricted(link.account, last, evidence))
         return tuple(found)
 
-    def forget(self, seqs: Iterable[int]) -> None:
-        """Take out the prints of what these events said, however far the index has come."""
+    def forget(self) -> None:
+        """Take out the prints of all that was erased since, without reading on."""
         with self._transaction():
-            self._forget(seqs)
+            for recorded in self._reader.events(self.seq, kinds=("erased",)):
+                if isinstance(recorded.event.body, Erased):
+                    self._forget(recorded.event.body.events)
 
     def _take(self, seq: int, event: Event) -> None:
         if not event.account or event.content is None:
@@ -243,12 +245,12 @@ class Links(Beside):
                 yield Clue("behaviour", says, (mine[shape],), (theirs[shape],), 0.3 / others)
 
 
-def forget(reader: Reader, seqs: Collection[int]) -> None:
+def forget(reader: Reader) -> None:
     """Take the prints of erased texts out of a ledger's index, where there is one: nobody may be following it. Raises
-    `LedgerError`."""
-    if seqs and reader.path.with_name(f"{reader.path.name}.{Links.suffix}").exists():
+    `LedgerError`; it may be done again."""
+    if reader.path.with_name(f"{reader.path.name}.{Links.suffix}").exists():
         with closing(Links(reader)) as links:
-            links.forget(seqs)
+            links.forget()
 
 
 def _keys(text: _Text) -> Iterator[int]:

@@ -146,7 +146,8 @@ def test_an_index_that_nobody_follows_forgets_too(ledger: Ledger, links: Links) 
     links.follow()
     place = links.seq
 
-    linked.forget(ledger, erase(ledger, account=BOB, by="eva", reason="asked"))
+    erase(ledger, account=BOB, by="eva", reason="asked")
+    linked.forget(ledger)
 
     assert [seq for (seq,) in links._rows("SELECT seq FROM text")] == [1]
     assert not links._rows("SELECT * FROM posting WHERE seq = 3")
@@ -157,7 +158,8 @@ def test_where_there_is_no_index_none_is_made(ledger: Ledger) -> None:
     """To forget leaves nothing behind."""
     ledger.append_now(said(TEXTS[0]))
 
-    linked.forget(ledger, erase(ledger, account=ANN, by="eva", reason="asked"))
+    erase(ledger, account=ANN, by="eva", reason="asked")
+    linked.forget(ledger)
 
     assert not ledger.path.with_name(f"{ledger.path.name}.links").exists()
 
