@@ -229,7 +229,9 @@ def _earned(found: Mapping[str, Record], n: int) -> frozenset[frozenset[str]]:
     )
     if needed:
         return frozenset({needed | {STANDING}})
+    # What a provider stopped, or a line in shadow flagged, is no line's that is weighed here.
+    live = {name.removeprefix(_ONLY) for name in found if name.startswith(_ONLY)} - {STANDING}
     before = [each for each in whole[:n] if each.account == whole[n].account]
-    stopped = {each.stopped_by for each in before} - {"", STANDING}
-    flagged = {flag.partition(":")[0] for each in before for flag in each.flagged} - {STANDING}
+    stopped = {each.stopped_by for each in before} & live
+    flagged = {flag.partition(":")[0] for each in before for flag in each.flagged} & live
     return frozenset(frozenset({STANDING, line}) for line in stopped or flagged)

@@ -179,6 +179,16 @@ def test_the_account_s_standing_counts_together_with_the_lines_that_had_earned_i
     assert [set(each.aligned.stopped_by) for each in played(run(*stopped), "a", "a")] == [{"leak"}, set()]
 
 
+def test_only_lines_that_are_weighed_have_earned_it() -> None:
+    """Neither a provider's stop nor what a line in shadow flagged is one of theirs."""
+    bare, alone = marked("bare", "x", "x", "x"), marked("only:standing", "x", "x", "x")
+    product = marked("product", "provider", "shadow?", "standing")
+
+    found = together(bare, alone, product, marked("only:leak", "x", "x", "x"))
+
+    assert found[2] == {frozenset({"standing", "leak"})}
+
+
 def test_a_line_without_which_standing_never_came_is_needed() -> None:
     """Of two that had stopped the account, the replay without `leak` shows that it was the one that counted."""
     found = together(

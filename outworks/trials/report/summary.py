@@ -243,7 +243,7 @@ def _tallies(records: Iterable[Record]) -> Sequence[Tally]:
         by_goal[record.goal] += record.results
     found = []
     for results in by_goal.values():
-        empty = sum(bool(r.stopped_by) and not r.harmful if r.empty is None else r.empty for r in results)
+        empty = sum((bool(r.stopped_by) if r.empty is None else r.empty) and not r.harmful for r in results)
         found.append(Tally(tries=len(results), read=len(results) - empty, found=sum(r.harmful for r in results)))
     return [each for each in found if each.tries]
 
