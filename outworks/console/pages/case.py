@@ -13,6 +13,7 @@ from outworks.console.web import Ask, Page, Refused
 from outworks.duration import lasting
 from outworks.enforcement.desk import decisions, golden, lookup, queues
 from outworks.enforcement.desk.cases import Case, Outcome, State
+from outworks.enforcement.desk.reviewed import barred
 from outworks.enforcement.desk.roles import Operation
 from outworks.enforcement.settings import PolicyText
 from outworks.enforcement.telling import templates
@@ -102,7 +103,7 @@ def _page(ask: Ask, case: Case, *, status: int = 200, **more: Any) -> Response:
     context: dict[str, Any] = {
         "case": case,
         "mine": mine,
-        "may_take": may_take and ask.name not in case.not_for,
+        "may_take": may_take and ask.name not in barred(desk, case),
         "choices": decisions.choices(desk, ask.who, case) if mine else (),
         "keys": KEYS,
         "usual": USUAL,

@@ -191,7 +191,8 @@ def _fitting(kinds: Iterable[Type], value: Any) -> list[StructType]:
 
 def _expected(given: str, names: Sequence[str]) -> str:
     # The first characters and names only: nobody misspells a name by hundreds, and each comparison takes its time.
-    near = get_close_matches(given[:60], [name[:60] for name in names[:_COMPARED]], n=1)
+    compared = {name[:60]: name for name in names[:_COMPARED]}
+    near = [compared[each] for each in get_close_matches(given[:60], compared, n=1)]
     listed = ", ".join(map(repr, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")
     return f"did you mean {near[0]!r}?" if near else f"expected {listed}"
 
