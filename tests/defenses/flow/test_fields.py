@@ -196,7 +196,9 @@ BUDGET = {"id": "f1", "readers": ["bob@x.test"]}
     [
         ([BUDGET, {"id": "f2"}], ["[].readers"], [["bob@x.test"], []]),
         ([BUDGET, {"id": "f2", "readers": None}], ["[].readers"], [["bob@x.test"], []]),
-        ([BUDGET, "of f2: salaries", ["f3"]], ["[].readers"], [["bob@x.test"], [], []]),
+        ([BUDGET, "of f2: salaries"], ["[].readers"], [["bob@x.test"], []]),
+        ([BUDGET, ["f3"]], ["[].readers"], [["bob@x.test"], []]),
+        ([BUDGET, BUDGET, {"id": "f2"}, {"id": "f3"}], ["[].readers"], [["bob@x.test"], []]),
         ([{"share": {"readers": ["a"]}}, {"share": "all"}], ["[].share.readers"], [["a"], []]),
         ([{"to": [{"who": "a"}]}, {"to": []}], ["[].to[].who"], [["a"], []]),
         ([{"readers": ["a"]}, {"readers": []}], ["[].readers[]"], [["a"], []]),
