@@ -19,15 +19,16 @@ class Taken(msgspec.Struct, frozen=True):
         """Whether it is neither undone nor expired; it may be in shadow."""
         return self.undone is None and (self.action.expires is None or now < self.action.expires)
 
-    def state(self, now: float) -> str:
-        """One word for people: `in force`, `shadow`, `case` (it only opened one), `expired` or `undone`."""
+    def state(self, now: float, since: int = 0) -> str:
+        """One word for people: `in force`, `shadow`, `case` (it only opened one), `expired`, `lifted` or `undone`.
+        `since` is where the account was last reinstated: that lifts what came before it."""
         if self.undone is not None:
             return "undone"
         if not self.counts(now):
             return "expired"
         if self.action.shadow:
             return "case" if self.action.case else "shadow"
-        return "in force"
+        return "lifted" if self.seq < since and self.action.standing is not Standing.GOOD else "in force"
 
 
 class Force(msgspec.Struct, frozen=True):

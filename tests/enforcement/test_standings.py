@@ -267,6 +267,8 @@ def test_what_became_of_an_action_in_one_word() -> None:
     assert Taken(1, one).state(NOW + 10) == "expired"
     assert Taken(1, one, Undone(action=one.id, by="person:eva")).state(NOW) == "undone"
     assert Taken(1, shadow).state(NOW) == "shadow"
+    assert Taken(1, one).state(NOW, since=2) == "lifted"
+    assert Taken(3, one).state(NOW, since=2) == "in force"
 
 
 def test_force_says_when_to_look_again() -> None:

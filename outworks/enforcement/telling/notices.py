@@ -10,7 +10,7 @@ from outworks.enforcement.desk import lookup
 from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.settings import Office
-from outworks.enforcement.taken import Taken, in_force
+from outworks.enforcement.taken import Taken, in_force, reinstated
 from outworks.event import (
     Acted,
     Body,
@@ -43,6 +43,19 @@ _SAYS = {
     "upheld": "Your appeal was looked at by a person who had no part in the decision. The decision stays.",
     "overturned": "Your appeal was looked at by a person who had no part in the decision. The decision is taken back.",
 }
+
+_SINCE = {
+    "reinstated": "This account was reinstated. That was taken back since.",
+    "warned": "This account was warned. That holds no longer.",
+    "limited": "This account was limited to {rate:g} requests a minute. That holds no longer.",
+    "suspended": "This account was suspended. That holds no longer.",
+    "banned": "This account was banned. That holds no longer.",
+    "lifted": "A decision on this account was taken back. It holds again since.",
+    "restored": "A decision on this account that was taken back held again. It holds no longer.",
+    "upheld": "A person who had no part in the decision let it stay when you appealed. It was taken back since.",
+    "overturned": "A person who had no part in the decision took it back when you appealed. It holds again since.",
+}
+"""The same, of what is no longer so when it is told: many notices take a while, and are owed all the same."""
 
 _TOGETHER = "This account was looked at together with others that did the same."
 
@@ -97,10 +110,13 @@ def statement(
     automated: bool,
     reported: bool = False,
     beside: Action | None = None,
+    so: bool = True,
+    undone: bool = False,
 ) -> Statement:
     """The statement of reasons, in parts; also what a reviewer sees before deciding. `beside` is the action in force
-    where it is another one."""
+    where it is another one; `so` whether what the code says is still so, `undone` whether the action was taken back."""
     restricts = code in _APPEALABLE and action is not None
+    appealable = restricts and not undone
     found = "after a report by another person" if reported else "by automated checks of this account's own requests"
     how = (
         "The decision was taken by automated means, on a rule of ours."
@@ -109,24 +125,31 @@ def statement(
     )
     days = office.appeals.within_seconds / 86_400
     redress = [office.appeals.redress]
-    if restricts:
+    if appealable:
         redress.insert(0, f"You can appeal this decision within {days:g} days; somebody who had no part in it answers.")
     return Statement(
         code=code,
-        decision=_says(code, action),
-        until=_until(action.expires) if restricts and action is not None else "",
+        decision=_says(code, action, beside) if so else _SINCE[code].format(rate=_rate(action)),
+        until=_until(action.expires) if restricts and so and action is not None else "",
         beside=f"Another decision holds. {_restricts(beside)}" if beside is not None else "",
         reason=reason,
         facts=facts,
         policy=_cited(office, policy),
         automated=f"What it rests on was found {found}. {how}" if restricts else "",
-        redress=" ".join(part for part in redress if part) if restricts or code == "upheld" else "",
+        redress=" ".join(part for part in redress if part) if appealable or code == "upheld" else "",
     )
 
 
-def _says(code: str, action: Action | None) -> str:
-    rate = action.rate_per_minute if action is not None else None
-    return _SAYS[code].format(rate=rate or 0.0)
+def _says(code: str, action: Action | None, beside: Action | None = None) -> str:
+    if code == "warned" and beside is not None:
+        return "This account is warned."
+    if code == "lifted" and action is not None and action.standing is Standing.GOOD:
+        return "The reinstatement of this account was taken back. What was decided before it counts again."
+    return _SAYS[code].format(rate=_rate(action))
+
+
+def _rate(action: Action | None) -> float:
+    return (action.rate_per_minute if action is not None else None) or 0.0
 
 
 def _restricts(action: Action) -> str:
@@ -222,6 +245,7 @@ def _of_action(
     desk: Desk, about: str, action: Action, code: str, *, by: str = "", reason: str = "", reported: bool = False
 ) -> Notified:
     automated = (by or action.by).startswith("rule:")
+    undone = lookup.action(desk, action.id).undone
     rests_on = f"The decision was that of {moment(action.at)}."
     if code in _APPEALABLE:
         # The evidence of a bulk action is its plan, with the names of all the others.
@@ -237,6 +261,8 @@ def _of_action(
         automated=automated,
         reported=reported,
         beside=_beside(desk, action),
+        so=_so(desk, code, action, undone),
+        undone=undone,
     )
     return Notified(
         id="ntc_" + hashlib.blake2b(about.encode(), digest_size=10).hexdigest(),
@@ -250,11 +276,31 @@ def _of_action(
     )
 
 
+def _so(desk: Desk, code: str, action: Action, undone: bool) -> bool:
+    """Whether what a code says of an action is so now: between a decision and its notice others may have come."""
+    if code in ("upheld", "overturned"):
+        return undone is (code == "overturned")
+    return holds(desk, action) is (code != "lifted")
+
+
+def holds(desk: Desk, action: Action) -> bool:
+    """Whether an action says what the account may do now: it is neither taken back nor expired, and no reinstatement
+    came after it."""
+    counting = _counting(desk, action.account)
+    own = next((each for each in counting if each.action.id == action.id), None)
+    return own is not None and own.state(desk.clock(), reinstated(counting)) == "in force"
+
+
 def _beside(desk: Desk, action: Action) -> Action | None:
     """The action in force on the account, where it restricts something and is not the one that the notice tells."""
-    counting = (each for each in lookup.actions(desk, action.account) if not each.undone and not each.shadow)
-    found = in_force([Taken(each.seq, _action(desk, each.id)) for each in counting], desk.clock()).action
+    found = in_force(_counting(desk, action.account), desk.clock()).action
     return found if found.standing >= Standing.LIMITED and found.id != action.id else None
+
+
+def _counting(desk: Desk, account: str) -> Sequence[Taken]:
+    """The actions on an account that were not taken back, in order; they may have expired."""
+    counting = (each for each in lookup.actions(desk, account) if not each.undone and not each.shadow)
+    return [Taken(each.seq, _action(desk, each.id)) for each in counting]
 
 
 def _action(desk: Desk, id: str) -> Action:

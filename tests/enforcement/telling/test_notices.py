@@ -8,13 +8,14 @@ import pytest
 from outworks.action import Standing
 from outworks.enforcement import bulk
 from outworks.enforcement.desk import decisions, lookup
-from outworks.enforcement.desk.cases import Outcome
+from outworks.enforcement.desk.cases import Decision, Outcome
 from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.settings import AppealSettings, Office, PolicyText
 from outworks.enforcement.telling import notices
+from outworks.enforcement.telling.appeals import appealed
 from outworks.event import Event, Notified, Reported
 from outworks.verdict import Finding
-from tests.enforcement.desk_kit import BEN, EVA, LEA, Clock, a_case, by_hand, by_rule, opened, work
+from tests.enforcement.desk_kit import ADA, BEN, EVA, LEA, Clock, a_case, by_hand, by_rule, opened, work
 from tests.enforcement.kit import ANN, NOW, exchange
 
 OFFICE = Office(
@@ -166,6 +167,127 @@ def test_what_holds_beside_is_told(desk: Desk, name: str) -> None:
     text = sent(desk)[-1].text
     told = f"Another decision holds. This account is {expected}: its requests are not answered. It "
     assert (told in text) if expected else ("Another decision" not in text)
+
+
+def _answered(desk: Desk, outcome: Outcome) -> Decision:
+    made = by_rule(desk, case="")
+    desk.ledger.append_now([appealed(made, "It was not me.", NOW)])
+    work(desk)
+    case = lookup.cases(desk, queue="appeals")[0]
+    return decisions.decide(desk, BEN, case.id, outcome, reason="We looked again.")
+
+
+def _acted(desk: Desk, outcome: Outcome) -> str:
+    lasts = None if outcome in (Outcome.BAN, Outcome.REINSTATE) else 60.0
+    rate = 4.0 if outcome is Outcome.LIMIT else None
+    planned = bulk.plan(desk, LEA, [ANN], outcome, reason="x", policy="use-2", lasts=lasts, rate_per_minute=rate)
+    return bulk.apply(desk, ADA, planned.bulk.id).id
+
+
+def _taken_back(desk: Desk, outcome: Outcome) -> None:
+    bulk.undo(desk, LEA, _acted(desk, outcome), reason="A slip.")
+
+
+def _later(desk: Desk, seconds: float) -> None:
+    desk.clock = Clock(NOW + seconds)
+
+
+def _flipped_after_notice(desk: Desk, then: Do) -> None:
+    made = by_rule(desk, case="")
+    sent(desk)
+    decisions.undo_action(desk, LEA, made.id, reason="x")
+    sent(desk)
+    decisions.restore_action(desk, LEA, made.id, reason="x")
+    then(desk)
+
+
+def _lifted_after_all(desk: Desk) -> None:
+    _answered(desk, Outcome.UPHOLD)
+    decisions.undo_action(desk, LEA, lookup.actions(desk, ANN)[0].id, reason="x")
+
+
+PAST: dict[str, tuple[Do, int, str]] = {
+    "a warning": (lambda d: _taken_back(d, Outcome.WARN), 0, "was warned. That holds no longer."),
+    "a limit": (
+        lambda d: _taken_back(d, Outcome.LIMIT),
+        0,
+        "was limited to 4 requests a minute. That holds no longer.",
+    ),
+    "a suspension": (lambda d: _taken_back(d, Outcome.SUSPEND), 0, "was suspended. That holds no longer."),
+    "a ban": (lambda d: _taken_back(d, Outcome.BAN), 0, "was banned. That holds no longer."),
+    "a reinstatement": (lambda d: _taken_back(d, Outcome.REINSTATE), 0, "was reinstated. That was taken back since."),
+    "a suspension that ended": (
+        lambda d: (by_rule(d, case=""), _later(d, 86_400)),
+        0,
+        "was suspended. That holds no longer.",
+    ),
+    "a suspension before a reinstatement": (
+        lambda d: (by_rule(d, case=""), _acted(d, Outcome.REINSTATE)),
+        0,
+        "was suspended. That holds no longer.",
+    ),
+    "a lifting": (_flipped, 1, "was taken back. It holds again since."),
+    "what held again until it ended": (
+        lambda d: _flipped_after_notice(d, lambda d: _later(d, 86_400)),
+        -1,
+        "held again. It holds no longer.",
+    ),
+    "an answer that let it stay": (
+        _lifted_after_all,
+        1,
+        "let it stay when you appealed. It was taken back since.",
+    ),
+    "an answer that took it back": (
+        lambda d: decisions.undo(d, BEN, _answered(d, Outcome.OVERTURN).id, reason="A slip."),
+        1,
+        "took it back when you appealed. It holds again since.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAST)
+def test_what_no_longer_holds_is_told_as_past(desk: Desk, name: str) -> None:
+    """Nobody is told of a restriction, or of a right, that he no longer has at that moment: not after a bulk action
+    that was taken back while its notices were on their way, nor after the clerk was away for a day."""
+    do, place, expected = PAST[name]
+
+    do(desk)
+
+    notice = sent(desk)[place]
+    assert expected in notice.text.split("\n\n")[0]
+    assert "This account is" not in notice.text
+    assert "It ends on" not in notice.text
+    assert "What it restricted is lifted" not in notice.text
+
+
+def test_what_was_taken_back_is_not_there_to_be_appealed(desk: Desk) -> None:
+    """A notice offers an appeal that would be taken; one of what ended by itself still does."""
+    _taken_back(desk, Outcome.SUSPEND)
+    by_rule(desk, account="shop:bob", case="")
+    _later(desk, 86_400)
+
+    undone, _, ended = sent(desk)
+
+    assert "You can appeal" not in undone.text
+    assert "You can appeal" in ended.text
+
+
+def test_a_warning_beside_a_ban_claims_no_freedom(desk: Desk) -> None:
+    """`Nothing is restricted` is said where nothing is."""
+    by_rule(desk, case="", standing=Standing.BANNED, expires=None)
+    _softened(desk)
+
+    assert "This account is warned.\n" in sent(desk)[1].text
+    assert "Nothing is restricted" not in sent(desk)[1].text
+
+
+def test_a_reinstatement_that_was_taken_back_is_told_as_such(desk: Desk) -> None:
+    """It restricted nothing, so nothing of it is lifted."""
+    _undone(desk, Outcome.REINSTATE, reason="x")
+
+    text = sent(desk)[-1].text
+
+    assert text.startswith("The reinstatement of this account was taken back. What was decided before it counts again.")
 
 
 @pytest.mark.parametrize("name", SENT)
