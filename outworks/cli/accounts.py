@@ -12,6 +12,7 @@ from outworks.action import Action, Standing
 from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, me, reading, writing
 from outworks.duration import seconds
 from outworks.enforcement import actions
+from outworks.enforcement.taken import reinstated
 from outworks.moment import moment
 from outworks.nearest import did_you_mean
 
@@ -38,9 +39,10 @@ def show(account: Account, policy: PolicyFile = DEFAULT) -> None:
     seen = moment(record.first_seen, _SHORT, None) if record.first_seen is not None else "never"
     console.print(cell(f"{account}: {record.action.standing.name.lower()}; first seen {seen}"))
     table = Table("standing", "until", "by", "action", "reason", "state", "evidence (events)", box=None)
+    since = reinstated(record.taken)
     for taken in record.taken:
         evidence = ", ".join(map(str, taken.action.evidence[:8])) + ("..." if len(taken.action.evidence) > 8 else "")
-        table.add_row(*_cells(taken.action), cell(taken.state(time.time())), cell(evidence))
+        table.add_row(*_cells(taken.action), cell(taken.state(time.time(), since)), cell(evidence))
     if record.taken:
         console.print(table)
 

@@ -74,7 +74,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds, as everywhere."""
     expires: float | None
     state: str
-    """`in force`, `expired` or `lifted`."""
+    """`in force`, `expired`, or `lifted`: taken back, or before a reinstatement."""
     appeal: str
     """`none`, `open`, `upheld` or `overturned`."""
     answer: str

@@ -89,10 +89,8 @@ class Appeals:
         desk = self._desk
         action = self._action(action_id)
         taken = lookup.action(desk, action_id)
-        now = self._clock()
         appeal = next(iter(lookup.appeals(desk, action=action_id)), None)
         why_not = self._why_not(action, appeal, lifted=taken.undone)
-        expired = action.expires is not None and now >= action.expires
         return Told(
             decision=action.standing.name.lower(),
             text=self._text(action),
@@ -100,13 +98,18 @@ class Appeals:
             automated=action.by.startswith("rule:"),
             decided_at=action.at,
             expires=action.expires,
-            state="lifted" if taken.undone else "expired" if expired else "in force",
+            state=self._state(action, undone=taken.undone),
             appeal=appeal.state if appeal is not None else "none",
             answer=self._answered(appeal),
             can_appeal=not why_not,
             why_not=why_not,
             text_chars=self._office().appeals.text_chars,
         )
+
+    def _state(self, action: Action, *, undone: bool) -> str:
+        if not undone and action.expires is not None and self._clock() >= action.expires:
+            return "expired"
+        return "in force" if notices.holds(self._desk, action) else "lifted"
 
     def _appeal(self, action_id: str, text: str) -> str:
         """Record the appeal; under the desk's lock, so that of two at once one is taken."""

@@ -62,6 +62,16 @@ async def test_a_program_reads_why(public: Public) -> None:
     assert early == said
 
 
+async def test_what_a_reinstatement_lifted_is_not_in_force(public: Public) -> None:
+    """Nobody reads that a decision is in force which a later reinstatement lifted."""
+    made = by_rule(public.desk, case="")
+    record_action(public.desk, action(Standing.GOOD, account=ANN, at=made.at))
+
+    said = (await public.http.get(path(made))).json()
+
+    assert said["state"] == "lifted"
+
+
 async def test_a_person_reads_a_page(public: Public) -> None:
     """A browser gets a page without scripts, from which nothing is fetched, and which says whom to trust with
     nothing."""

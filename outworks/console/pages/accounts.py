@@ -12,6 +12,7 @@ from outworks.console.tell import tell
 from outworks.console.web import Ask, Page
 from outworks.enforcement.desk import decisions, lookup, queues
 from outworks.enforcement.desk.roles import Operation
+from outworks.enforcement.taken import reinstated
 from outworks.verdict import Decision
 
 _PAGE = 30
@@ -82,6 +83,7 @@ def show(ask: Ask) -> Response:
         first_seen=first_seen,
         requests=console.search.count(account),
         taken=tuple(reversed(taken))[:100],
+        since=reinstated(taken),
         listed=_listed(ask, account, [(row.exchange, row.at) for row in rows]),
         last=rows[-1].at if len(rows) == _PAGE else None,
         cases=lookup.cases(console.desk, account=account, limit=20),

@@ -16,6 +16,7 @@ from outworks.enforcement.desk.cases import Case, Outcome, State
 from outworks.enforcement.desk.reviewed import barred
 from outworks.enforcement.desk.roles import Operation
 from outworks.enforcement.settings import PolicyText
+from outworks.enforcement.taken import reinstated
 from outworks.enforcement.telling import templates
 from outworks.event import Acted, Judged
 from outworks.ledger import Recorded
@@ -114,6 +115,7 @@ def _page(ask: Ask, case: Case, *, status: int = 200, **more: Any) -> Response:
         "cited": cited,
         "templates": list(desk.office.templates),
         "timeline": _timeline(ask, case, evidence),
+        "since": reinstated(taken),
         "history": list(reversed(taken))[:_HISTORY],
         "decided": [each for each in lookup.decisions(desk, account=case.account, limit=_HISTORY) if each.at <= now],
         "pending": pending,
