@@ -68,6 +68,12 @@ class _Trying(msgspec.Struct):
     attempts: int = 0
     again_at: float = 0.0
     begun: float = 0.0
+    status: int = 0
+    """What it was answered last. What was taken is not sent again where only its record is missing."""
+
+    @property
+    def taken(self) -> bool:
+        return 200 <= self.status < 300
 
 
 class Courier:
@@ -82,13 +88,16 @@ class Courier:
         tokens: Tokens,
         *,
         clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
         first_wait: float = _FIRST_S,
     ) -> None:
+        """`ticks` are seconds by a clock that nobody sets: messages wait, and are given up, by it."""
         self._desk = desk
         self._webhook = webhook
         self._key = key(secret)
         self._payloads = Payloads(desk, tokens)
         self._clock = clock
+        self._ticks = ticks
         self._first_wait = first_wait
         self._trying: dict[str, _Trying] = {}
 
@@ -101,7 +110,12 @@ class Courier:
             async with gate:
                 return await self._attempt(session, message)
 
-        return sum(await asyncio.gather(*(attempt(message) for message in due)))
+        # All have ended before this does: one left under way would be begun again beside itself.
+        settled = await asyncio.gather(*(attempt(message) for message in due), return_exceptions=True)
+        for each in settled:
+            if isinstance(each, BaseException):
+                raise each
+        return sum(each is True for each in settled)
 
     def _due(self) -> list[Message]:
         """The first message of each account that waits, if its time has come."""
@@ -118,7 +132,7 @@ class Courier:
         settled = rows[0][1] - 1 if rows else last
         if settled > begin:
             self._desk.note_mark(f"courier:{name}", settled)
-        now = self._clock()
+        now = self._ticks()
         return [
             self._payloads.message(id, seq, type)
             for id, seq, type, _ in rows
@@ -138,8 +152,29 @@ class Courier:
 
     async def _attempt(self, session: aiohttp.ClientSession, message: Message) -> bool:
         trying = self._trying[message.id]
-        trying.attempts += 1
-        status = 0
+        if not trying.taken:
+            trying.attempts += 1
+            trying.status = await self._post(session, message)
+        now = self._ticks()
+        wait = min(_LONGEST_S, self._first_wait * 2 ** min(trying.attempts - 1, 16))
+        trying.again_at = now + wait * random.uniform(0.8, 1.2)  # noqa: S311
+        given_up = not trying.taken and now - trying.begun > self._webhook.give_up_seconds
+        if given_up:
+            _log.warning(
+                "webhook %s: %s is given up after %d attempts", self._webhook.name, message.id, trying.attempts
+            )
+        if trying.taken or given_up:
+            await asyncio.to_thread(self._settle, message, trying)
+            del self._trying[message.id]
+            return True
+        if trying.attempts == 1:
+            _log.warning(
+                "webhook %s did not take a message (status %d); it is tried again", self._webhook.name, trying.status
+            )
+        return False
+
+    async def _post(self, session: aiohttp.ClientSession, message: Message) -> int:
+        """Send it once; the status of the answer, 0 where there was none."""
         try:
             # Nobody but the policy says where it goes: a redirect would let the receiver choose an address inside.
             async with session.post(
@@ -149,27 +184,19 @@ class Courier:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=self._webhook.timeout_s),
             ) as response:
-                status = response.status
+                return response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             _log.debug("webhook %s: %s", self._webhook.name, type(error).__name__)
-        now = self._clock()
-        taken = 200 <= status < 300
-        if not taken and now - trying.begun > self._webhook.give_up_seconds:
-            _log.warning(
-                "webhook %s: %s is given up after %d attempts", self._webhook.name, message.id, trying.attempts
-            )
-        if taken or now - trying.begun > self._webhook.give_up_seconds:
-            await asyncio.to_thread(self._settle, message, taken, trying.attempts, status)
-            del self._trying[message.id]
-            return True
-        wait = min(_LONGEST_S, self._first_wait * 2 ** min(trying.attempts - 1, 16))
-        trying.again_at = now + wait * random.uniform(0.8, 1.2)  # noqa: S311
-        if trying.attempts == 1:
-            _log.warning("webhook %s did not take a message (status %d); it is tried again", self._webhook.name, status)
-        return False
+            return 0
 
-    def _settle(self, message: Message, ok: bool, attempts: int, status: int) -> None:
-        body = Delivered(message=message.id, webhook=self._webhook.name, ok=ok, attempts=attempts, status=status)
+    def _settle(self, message: Message, trying: _Trying) -> None:
+        body = Delivered(
+            message=message.id,
+            webhook=self._webhook.name,
+            ok=trying.taken,
+            attempts=trying.attempts,
+            status=trying.status,
+        )
         with self._desk.change():
             self._desk.record([Event(body=body, at=self._clock(), account=message.account)])
 

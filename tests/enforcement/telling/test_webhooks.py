@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,7 +23,7 @@ from outworks.enforcement.telling.appeals import Tokens, appealed
 from outworks.enforcement.telling.clerk import Clerk
 from outworks.enforcement.telling.signing import Message, key, signed
 from outworks.enforcement.telling.webhooks import Courier, undelivered
-from outworks.event import Delivered, Event, Reported
+from outworks.event import Delivered, Event, RecordError, Reported
 from tests.enforcement.desk_kit import EVA, Clock, by_rule, opened, standing, work
 from tests.enforcement.kit import ANN, NOW, received
 from tests.enforcement.test_enforcer import until
@@ -38,6 +39,8 @@ class Receiver:
         self.url = ""
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answer: Callable[[dict[str, Any]], int | str] = lambda said: 204
+        self.slow: dict[str, float] = {}
+        """Seconds that an account's messages take."""
 
     @property
     def said(self) -> list[dict[str, Any]]:
@@ -46,6 +49,7 @@ class Receiver:
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.got.append(({name.lower(): value for name, value in request.headers.items()}, body))
+        await asyncio.sleep(self.slow.get(json.loads(body)["data"]["account"], 0.0))
         answer = self.answer(json.loads(body))
         if isinstance(answer, str):
             raise web.HTTPFound(answer)
@@ -81,9 +85,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def courier(desk: Desk, receiver: Receiver, **fields: Any) -> Courier:
     """A courier that has begun: what comes from now on is told."""
-    clock = fields.pop("clock", time.time)
+    ticks = fields.pop("ticks", time.monotonic)
     hook = Webhook(name="shop", url=receiver.url, secret_env="HOOK", **fields)
-    made = Courier(desk, hook, SECRET, TOKENS, clock=clock, first_wait=0.01)
+    made = Courier(desk, hook, SECRET, TOKENS, ticks=ticks, first_wait=0.01)
     made._due()
     return made
 
@@ -229,7 +233,7 @@ async def test_a_message_is_given_up_and_that_is_recorded(
     """After the policy's time a message that nobody takes is given up, and the next of the account has its turn."""
     clock = Clock()
     receiver.answer = lambda said: 200 if said["data"]["decision"] == "lifted" else 500
-    each = courier(desk, receiver, clock=clock, give_up_after="1h")
+    each = courier(desk, receiver, ticks=clock, give_up_after="1h")
     made = by_rule(desk, case="")
     notices.send(desk)
     assert await each.step(session) == 0
@@ -243,6 +247,73 @@ async def test_a_message_is_given_up_and_that_is_recorded(
 
     bodies = [each.event.body for each in desk.ledger.events(kinds={"delivered"})]
     assert [(b.ok, b.status) for b in bodies if isinstance(b, Delivered)] == [(False, 500), (True, 200)]
+
+
+async def test_what_was_taken_is_not_sent_again_while_it_cannot_be_recorded(
+    desk: Desk, receiver: Receiver, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk is full, a product that took a message is not told again and again; then the record is made up
+    for."""
+    each = courier(desk, receiver)
+    by_rule(desk, case="")
+    notices.send(desk)
+    with monkeypatch.context() as full:
+        full.setattr(desk.ledger, "append_now", _cannot_record)
+        for _ in range(5):
+            with contextlib.suppress(RecordError):
+                await each.step(session)
+            await asyncio.sleep(0.02)
+    await deliver(each, session)
+
+    assert len(receiver.got) == 1
+    assert len(list(desk.ledger.events(kinds={"delivered"}))) == 1
+
+
+async def test_nothing_is_sent_twice_at_once(
+    desk: Desk, receiver: Receiver, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery that cannot be recorded leaves no other under way behind, which the next turn would begin again."""
+    receiver.slow = {"shop:bob": 0.3}
+    each = courier(desk, receiver)
+    by_rule(desk, case="")
+    by_rule(desk, case="", account="shop:bob")
+    notices.send(desk)
+    with monkeypatch.context() as full:
+        full.setattr(desk.ledger, "append_now", _cannot_record)
+        with pytest.raises(RecordError):
+            await each.step(session)
+    await deliver(each, session)
+
+    assert [said["data"]["account"] for said in receiver.said] == [ANN, "shop:bob"]
+
+
+async def test_a_clock_that_is_set_changes_no_patience(
+    desk: Desk, receiver: Receiver, session: aiohttp.ClientSession
+) -> None:
+    """Set ahead by a week, it has no message given up at the first refusal; set back, none waits for a week."""
+    answers = iter([500, 500, 200])
+    receiver.answer = lambda said: next(answers)
+    clock = Clock()
+    each = Courier(
+        desk, Webhook(name="shop", url=receiver.url, secret_env="HOOK"), SECRET, TOKENS, clock=clock, first_wait=0.01
+    )
+    each._due()
+    by_rule(desk, case="")
+    notices.send(desk)
+    await each.step(session)
+    clock.now += 7 * 86_400
+    await asyncio.sleep(0.02)
+    await each.step(session)
+    clock.now -= 14 * 86_400
+    await deliver(each, session)
+
+    (recorded,) = desk.ledger.events(kinds={"delivered"})
+    assert isinstance(recorded.event.body, Delivered)
+    assert (recorded.event.body.ok, recorded.event.body.attempts) == (True, 3)
+
+
+def _cannot_record(events: object) -> list[int]:
+    raise RecordError("the disk is full")
 
 
 async def test_what_came_before_the_webhook_is_not_sent(
