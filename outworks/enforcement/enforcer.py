@@ -63,6 +63,8 @@ class Enforcer:
                 looked = await asyncio.to_thread(watch.look, self._rules)
                 for failure in looked.failures:
                     self._tell(failure)
+                if not turn.held():
+                    return  # somebody else may enforce by now: what is not recorded is worked out anew
                 recorded = not looked.events or await self._record(looked.events)
                 if recorded:
                     place = watch.done(looked)

@@ -22,13 +22,15 @@ class Place(msgspec.Struct, frozen=True):
 class Turn:
     """A lock on a file beside the ledger. The kernel gives it back when the process dies, however it dies."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
         self._descriptor = descriptor
 
     @classmethod
     def take(cls, ledger: Path, *, role: str = "enforcer") -> Self | None:
         """The turn in a role, or None while another process has it."""
-        descriptor = os.open(ledger.with_name(f"{ledger.name}.{role}"), os.O_CREAT | os.O_RDWR, 0o600)
+        path = ledger.with_name(f"{ledger.name}.{role}")
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,7 +39,14 @@ class Turn:
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(descriptor)
+        return cls(path, descriptor)
+
+    def held(self) -> bool:
+        """Whether it still keeps others out: once the file is removed or replaced, the next one locks another."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
 
     def read(self) -> Place | None:
         """Up to where every signal has been evaluated; None where nobody noted it, or the note is damaged."""

@@ -374,3 +374,22 @@ async def test_a_persons_action_takes_part(ledger: Ledger) -> None:
         await settled()
 
     assert [one.standing.name for one in actions(ledger)] == ["WARNED", "SUSPENDED", "GOOD"]
+
+
+async def test_a_removed_turn_lets_nobody_enforce_beside_another(ledger: Ledger) -> None:
+    """The file of the turn may be lost while two run: still every account is acted upon once."""
+    others = [Ledger.open(ledger.path) for _ in range(2)]
+    async with enforcing(others[0], TWICE), enforcing(others[1], TWICE):
+        await ledger.append(now_events(2))
+        await until(lambda: actions(ledger))
+        ledger.path.with_name(f"{ledger.path.name}.enforcer").unlink()
+        await settled()
+        for n in range(40):
+            await ledger.append(now_events(2, account=f"shop:u{n}"))
+            await asyncio.sleep(0.01)
+        await settled()
+    for each in others:
+        await each.close()
+
+    assert set(Counter(each.account for each in actions(ledger)).values()) == {1}
+    assert len(actions(ledger)) == 41

@@ -23,6 +23,22 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     second.__exit__(None, None, None)
 
 
+@pytest.mark.parametrize("then", ["removed", "replaced"])
+def test_a_turn_whose_file_is_gone_is_nobodys(tmp_path: Path, then: str) -> None:
+    """Whoever had it sees that another can take it now."""
+    path = tmp_path / "l.db.enforcer"
+    with Turn.take(tmp_path / "l.db") as first:  # type: ignore[union-attr]
+        assert first.held()
+        path.unlink()
+        if then == "replaced":
+            path.write_bytes(b"")
+
+        assert not first.held()
+        with Turn.take(tmp_path / "l.db") as second:  # type: ignore[union-attr]
+            assert second.held()
+            assert not first.held()
+
+
 def test_the_note_outlives_its_writer(tmp_path: Path) -> None:
     """Whoever has the turn next reads how far the last one came."""
     with Turn.take(tmp_path / "l.db") as turn:  # type: ignore[union-attr]

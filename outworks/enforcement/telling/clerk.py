@@ -60,12 +60,12 @@ class Clerk:
                 turn = Turn.take(self._ledger.path, role="clerk")
                 if turn is not None:
                     with turn:
-                        await self._work()
+                        await self._work(turn)
             except (OSError, LedgerError, RecordError) as error:
                 self._tell(f"cases and notices are held up: {error}")
             await asyncio.sleep(self._interval)
 
-    async def _work(self) -> None:
+    async def _work(self, turn: Turn) -> None:
         self._renewed = False
         async with AsyncExitStack() as stack:
             desk = await asyncio.to_thread(Desk, self._ledger, self._office)
@@ -74,7 +74,7 @@ class Clerk:
             couriers = self._couriers(desk)
             delivering = [asyncio.create_task(self._deliver(courier)) for courier in couriers]
             stack.push_async_callback(_end, delivering)
-            while not self._renewed:
+            while turn.held() and not self._renewed:
                 more = await asyncio.to_thread(step, desk, findings)
                 if not more:
                     await asyncio.sleep(self._interval)

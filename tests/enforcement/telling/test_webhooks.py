@@ -398,6 +398,28 @@ async def test_one_clerk_works_and_another_takes_over(desk: Desk) -> None:
     assert len(list(desk.ledger.events(kinds={"case_opened"}))) == 2
 
 
+async def test_a_removed_turn_has_nothing_sent_twice(desk: Desk, receiver: Receiver) -> None:
+    """The clerk's lock may be lost while two run: the first leaves the work, and its couriers, to who takes over."""
+    office = Office(webhooks=(Webhook(name="w", url=receiver.url, secret_env="HOOK"),))
+    clerks = [
+        asyncio.create_task(Clerk(desk.ledger, office, TOKENS, environ={"HOOK": SECRET}, interval=0.01).run())
+        for _ in range(2)
+    ]
+    await until(lambda: list(desk.ledger.events(kinds={"begun"})))
+    desk.ledger.path.with_name(f"{desk.ledger.path.name}.clerk").unlink()
+    await asyncio.sleep(0.3)
+    receiver.slow = {ANN: 0.3}
+    by_rule(desk, case="")
+
+    await until(lambda: list(desk.ledger.events(kinds={"delivered"})))
+    await asyncio.sleep(0.5)
+
+    for clerk in clerks:
+        clerk.cancel()
+    await asyncio.gather(*clerks, return_exceptions=True)
+    assert len(receiver.got) == 1
+
+
 async def test_a_new_policy_is_taken_up(desk: Desk, receiver: Receiver) -> None:
     """A webhook that a reload adds is told what comes after."""
     clerk = Clerk(desk.ledger, Office(), TOKENS, environ={"HOOK": SECRET}, interval=0.01)
