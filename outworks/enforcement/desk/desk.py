@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from outworks.enforcement.desk.fold import KINDS, fold
-from outworks.enforcement.desk.index import clear, open_index
+from outworks.enforcement.desk.index import clear, open_index, remove
 from outworks.enforcement.settings import Office
 from outworks.event import Event
+from outworks.ledger.journal import is_damaged
 from outworks.ledger.ledger import Ledger
 from outworks.ledger.reader import Recorded
 from outworks.ledger.schema import LedgerError
@@ -48,15 +49,11 @@ class Desk:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What the index answers, once it has taken in all that the ledger holds."""
-        with self._lock:
-            self.refresh()
-            return self._db.execute(sql, values).fetchall()
+        return self._ask(sql, values)
 
     def named(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The same, for values by name."""
-        with self._lock:
-            self.refresh()
-            return self._db.execute(sql, values).fetchall()
+        return self._ask(sql, values)
 
     def refresh(self) -> None:
         """Take in what was recorded since."""
@@ -100,14 +97,12 @@ class Desk:
 
     def mark(self, name: str) -> int | None:
         """The event from which on something is done."""
-        with self._lock:
-            found = self._db.execute("SELECT seq FROM mark WHERE name = ?", (name,)).fetchone()
-        return int(found[0]) if found else None
+        found = self._ask("SELECT seq FROM mark WHERE name = ?", (name,))
+        return int(found[0][0]) if found else None
 
     def note_mark(self, name: str, seq: int) -> None:
         """Note how far something is done that can be done again without harm. It is lost with the index."""
-        with self._lock:
-            self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, seq))
+        self._ask("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, seq))
 
     def event(self, seq: int) -> Recorded:
         """One event of the ledger that the index names."""
@@ -115,6 +110,18 @@ class Desk:
         if found is None:
             raise LedgerError(f"the index {self.path} names event {seq}, which the ledger does not have")
         return found
+
+    def _ask(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                self.refresh()
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                if self._changing or not is_damaged(error):
+                    raise
+                self._begin_anew()
+            self.refresh()
+            return self._db.execute(sql, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -125,10 +132,13 @@ class Desk:
         try:
             yield
             self._db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._seen = -1
+            if is_damaged(error):
+                self._begin_anew()
+                raise LedgerError(f"the index {self.path} was damaged, and is made anew: {error}") from error
             raise
 
     def _catch_up(self) -> None:
@@ -158,6 +168,12 @@ class Desk:
         found = self.ledger.event(place)
         noted = self._db.execute("SELECT hash FROM place").fetchone()[0]
         return found is not None and found.hash == noted
+
+    def _begin_anew(self) -> None:
+        """In the place of a damaged index, unless another process has done so."""
+        if _identity(self.path) == self._file:
+            remove(self.path)
+        self._reopen()
 
     def _reopen(self) -> None:
         """SQLite goes on with a file that was removed; its lock would then keep nobody out."""

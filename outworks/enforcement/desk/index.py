@@ -109,10 +109,15 @@ def open_index(path: Path, *, busy_timeout_s: float = 30.0) -> sqlite3.Connectio
     except sqlite3.OperationalError:
         raise  # locked, or not writable: nothing that beginning anew would mend
     except sqlite3.DatabaseError:
-        for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-            name.unlink(missing_ok=True)
+        remove(path)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         return _opened(path, busy_timeout_s)
+
+
+def remove(path: Path) -> None:
+    """Take the index away, so that it is begun anew; whoever has it open sees that it is gone."""
+    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        name.unlink(missing_ok=True)
 
 
 def _opened(path: Path, busy_timeout_s: float) -> sqlite3.Connection:

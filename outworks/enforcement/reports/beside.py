@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from outworks.ledger.journal import is_damaged
 from outworks.ledger.reader import Reader
 from outworks.ledger.schema import LedgerError
 
@@ -35,7 +36,8 @@ class Beside(ABC):
         # Whoever reads need not wait until another has followed; to close, nobody may be doing either: SQLite would end
         # the process.
         self._following = threading.RLock()
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()
+        self._damaged = False
         self.path = reader.path.with_name(f"{reader.path.name}.{self.suffix}")
         try:
             self._db = self._opened()
@@ -58,12 +60,19 @@ class Beside(ABC):
     def follow(self, *, most: int | None = None) -> bool:
         """Read on, about `most` events; returns whether there is more. Another that follows is waited for."""
         try:
+            if self._damaged:
+                self._begin_anew()
             with self._transaction():
                 return self._read_on(most)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 return True
             raise LedgerError(f"{self.path} can't be written: {error}") from error
+        except (sqlite3.DatabaseError, LedgerError) as error:
+            self._check_damage(error)
+            if not self._damaged:
+                raise
+            return True
 
     def _read_on(self, most: int | None) -> bool:
         seq, digest = self._db.execute("SELECT seq, hash FROM place").fetchone()
@@ -93,13 +102,20 @@ class Beside(ABC):
             try:
                 yield
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite ends one by itself where the disk is full, or the file damaged
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._reading:
-            return self._db.execute(sql, values).fetchall()
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                self._check_damage(error)
+                if not self._damaged:
+                    raise
+                raise LedgerError(f"{self.path} was damaged, and is made anew: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
         with contextlib.suppress(FileExistsError):
@@ -110,7 +126,7 @@ class Beside(ABC):
             db.execute("PRAGMA synchronous = NORMAL")
             # What is taken out because its content was erased is overwritten.
             db.execute("PRAGMA secure_delete = ON")
-            self._db = db
+            self._db, self._file = db, _identity(self.path)
             with self._transaction():
                 if db.execute("PRAGMA user_version").fetchone()[0] != self.version:
                     self._clear()
@@ -118,6 +134,19 @@ class Beside(ABC):
             db.close()
             raise
         return db
+
+    def _check_damage(self, error: Exception) -> None:
+        """A damaged file is taken away at once, unless another process has done so; who follows next makes it anew."""
+        if is_damaged(error):
+            self._damaged = True
+            if _identity(self.path) == self._file:
+                self._remove()
+
+    def _begin_anew(self) -> None:
+        with self._following, self._reading:
+            self._db.close()
+            self._db = self._opened()
+            self._damaged = False
 
     def _clear(self) -> None:
         for (name,) in self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
@@ -130,6 +159,14 @@ class Beside(ABC):
     def _remove(self) -> None:
         for name in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm")):
             name.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 def _set_wal(db: sqlite3.Connection) -> None:

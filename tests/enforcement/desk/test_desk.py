@@ -1,5 +1,6 @@
 """The desk: its index says what the ledger says, whatever dies, is lost, or is replaced."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -20,7 +21,7 @@ from outworks.enforcement.desk.desk import Desk
 from outworks.enforcement.telling import notices
 from outworks.event import Notified, RecordError
 from outworks.ledger import Ledger, verify
-from outworks.ledger.schema import MIGRATIONS, open_ledger
+from outworks.ledger.schema import MIGRATIONS, LedgerError, open_ledger
 from tests.enforcement.desk_kit import BEN, EVA, LEA, a_case, by_hand, by_rule, opened, standing, work
 from tests.enforcement.kit import ANN, NOW, acted, action, received, undone
 
@@ -29,6 +30,20 @@ from tests.enforcement.kit import ANN, NOW, acted, action, received, undone
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with opened(tmp_path) as desk:
         yield desk
+
+
+def spoil(path: Path, how: str) -> None:
+    """Damage a file of SQLite's behind its first pages, which it reads when it opens it."""
+    settled = sqlite3.connect(path)
+    settled.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    settled.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        if how == "cut off":
+            file.truncate()
+        else:
+            file.write(os.urandom(size - 2 * 4096))
 
 
 def everything(desk: Desk) -> list[object]:
@@ -84,6 +99,30 @@ def test_a_lost_index_is_made_anew(desk: Desk, tmp_path: Path, how: str) -> None
         other.close()
 
     again = Desk(desk.ledger, clock=desk.clock)
+
+    assert everything(again) == before
+    again.close()
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut off"])
+@pytest.mark.parametrize("when", ["before the start", "while a page asks", "while the clerk works"])
+def test_an_index_damaged_in_the_middle_is_made_anew(desk: Desk, how: str, when: str) -> None:
+    """What opens well may be damaged further on: it is begun anew, and nobody has to remove it by hand."""
+    for n in range(40):
+        by_rule(desk, account=f"shop:u{n}")
+    much(desk)
+    before = everything(desk)
+    if when == "before the start":
+        desk.close()
+    spoil(desk.path, how)
+
+    again = Desk(desk.ledger, clock=desk.clock) if when == "before the start" else desk
+    if when == "while the clerk works":
+        with contextlib.suppress(LedgerError), again.change():
+            pass
+    with contextlib.suppress(LedgerError):
+        lookup.cases(again)
+    lookup.cases(again)
 
     assert everything(again) == before
     again.close()

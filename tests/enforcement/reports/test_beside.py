@@ -1,5 +1,6 @@
 """Beside: files derived from a ledger are followed and read from many threads, and closed under them."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from outworks.action import Standing
 from outworks.enforcement.reports.numbers import Numbers
-from outworks.ledger import Ledger
-from tests.enforcement.kit import NOW, received
+from outworks.ledger import Ledger, LedgerError
+from tests.enforcement.desk.test_desk import spoil
+from tests.enforcement.kit import NOW, acted, action, received
 
 CLOSED_UNDER_READERS = """
 import sqlite3, threading
@@ -83,4 +86,34 @@ def test_threads_that_follow_at_once_count_once(tmp_path: Path) -> None:
 
         assert failed == []
         assert dict(numbers.totals("exchanges", 0, NOW + 86_400)) == {"": 300}
+        numbers.close()
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut off"])
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_file_damaged_in_the_middle_is_made_anew(tmp_path: Path, how: str, again: bool, asked: bool) -> None:
+    """What opens well may be damaged further on: whether a page or a follower sees it, before a start or after, nobody
+    has to remove it by hand."""
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        for n in range(300):
+            ledger.append_now([acted(action(Standing.WARNED, account=f"shop:u{n}"))])
+        numbers = Numbers(ledger)
+        numbers.follow()
+        before = numbers.totals("actions", 0, 1e10)
+        if again:
+            numbers.close()
+        spoil(numbers.path, how)
+        if again:
+            numbers = Numbers(ledger)
+
+        if asked:
+            with contextlib.suppress(LedgerError):
+                numbers.totals("actions", 0, 1e10)
+        ledger.append_now([received(at=NOW)])
+        while numbers.follow():
+            pass
+
+        assert numbers.totals("actions", 0, 1e10) == before
+        assert numbers.seq == 301
         numbers.close()
