@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from outworks.ledger.schema import set_wal
+
 _TABLES = (
     "CREATE TABLE password (name TEXT PRIMARY KEY, hash TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
     """CREATE TABLE session (
@@ -27,6 +29,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
 )
 _VERSION = 1
+_BUSY_S = 5.0
 
 
 class Store:
@@ -36,9 +39,9 @@ class Store:
         """Creates it where there is none, for its owner alone. Raises `sqlite3.Error`, `OSError`, `ValueError`."""
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         self._turn = threading.Lock()
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        set_wal(self._connection, _BUSY_S)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
         with self.transaction():

@@ -205,7 +205,9 @@ def _migrate(
     connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration], busy_timeout_s: float
 ) -> None:
     """Do what is missing, each migration wholly or not at all; of several processes at once, one does it."""
-    _set_wal(connection, busy_timeout_s)
+    mode = set_wal(connection, busy_timeout_s)
+    if mode != "wal":
+        raise LedgerError(f"the ledger needs SQLite's write-ahead log, and its file system allows only {mode!r}")
     created = False
     while True:
         connection.execute("BEGIN IMMEDIATE")
@@ -229,17 +231,13 @@ def _migrate(
             connection.execute("VACUUM")
 
 
-def _set_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+def set_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> str:
+    """Use a write-ahead log, where the file system allows one; returns what is used then."""
     # SQLite does not wait for the lock that this takes, whatever its busy timeout.
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            if mode != "wal":
-                raise LedgerError(
-                    f"the ledger needs SQLite's write-ahead log, and its file system allows only {mode!r}"
-                )
-            return
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
                 raise

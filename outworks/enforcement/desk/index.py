@@ -3,8 +3,9 @@
 import contextlib
 import os
 import sqlite3
-import time
 from pathlib import Path
+
+from outworks.ledger.schema import set_wal
 
 VERSION = 3
 """Of another version, the index is made anew from the ledger."""
@@ -123,7 +124,7 @@ def remove(path: Path) -> None:
 def _opened(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
-        _set_wal(connection, busy_timeout_s)
+        set_wal(connection, busy_timeout_s)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
@@ -133,19 +134,6 @@ def _opened(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _set_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
-    # SQLite does not wait for the lock that this takes, whatever its busy timeout.
-    deadline = time.monotonic() + busy_timeout_s
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 def clear(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from outworks.ledger.journal import is_damaged
 from outworks.ledger.reader import Reader
-from outworks.ledger.schema import LedgerError
+from outworks.ledger.schema import LedgerError, set_wal
 
 _BUSY_S = 10.0
 
@@ -122,7 +121,7 @@ class Beside(ABC):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            _set_wal(db)
+            set_wal(db, _BUSY_S)
             db.execute("PRAGMA synchronous = NORMAL")
             # What is taken out because its content was erased is overwritten.
             db.execute("PRAGMA secure_delete = ON")
@@ -167,16 +166,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return (found.st_dev, found.st_ino)
-
-
-def _set_wal(db: sqlite3.Connection) -> None:
-    # SQLite does not wait for the lock that this takes, whatever its busy timeout.
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
