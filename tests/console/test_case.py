@@ -9,6 +9,7 @@ import pytest
 
 from outworks.action import Standing
 from outworks.console.console import Console
+from outworks.console.reviewers import add, switch
 from outworks.console.settings import Settings, Wellness
 from outworks.enforcement.desk import golden, lookup, queues
 from outworks.enforcement.desk.cases import Outcome, State
@@ -310,6 +311,23 @@ def test_notes_handing_over_and_escalating(console: Console) -> None:
     lena.post(f"/cases/{case}/claim")
     assert lena.post(f"/cases/{case}/escalate", {"why": "Too big for me."}).status_code == 303
     assert lookup.case(console.desk, case).escalated
+
+
+@pytest.mark.parametrize("to", ["aud.itor", "gone"])
+def test_a_case_is_handed_over_to_somebody_who_takes_cases(console: Console, to: str) -> None:
+    """For a day nobody else gets what was handed over: not to an auditor, who decides nothing, nor to who was shut
+    out."""
+    add(console.ledger, console.reviewers, "gone", Role.REVIEWER, by="tests")
+    switch(console.ledger, console.reviewers, "gone", enabled=False, by="tests")
+    case = _case(console)
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+
+    answer = eva.post(f"/cases/{case}/hand-over", {"to": to, "why": "x"})
+
+    assert answer.status_code == 422
+    assert f"<option>{to}</option>" not in eva.get(f"/cases/{case}").text
+    assert lookup.case(console.desk, case).lease_by == "eva"
 
 
 def test_an_auditor_reads_and_changes_nothing(console: Console) -> None:

@@ -1,10 +1,12 @@
 """Forms: those of another site, of another session, too large, malformed; and what every answer carries."""
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 
-from outworks.console.console import Console
+from outworks.console.console import HERE, Console
 from outworks.console.pages import PAGES
 from outworks.console.protection import POLICY, hosts_of
 from outworks.console.web import FORM_BYTES, Page
@@ -226,3 +228,14 @@ def test_a_fault_of_ours_tells_nothing(populated: Console, monkeypatch: pytest.M
     assert answer.status_code == 500
     assert "what somebody said" not in answer.text + caplog.text
     assert "RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("template", sorted((HERE / "templates").rglob("*.html")), ids=lambda path: path.name)
+def test_enter_presses_no_button_of_several(template: Path) -> None:
+    """A browser presses a form's first button when Enter is pressed in a field: of several it must not be one that
+    decides something."""
+    for form in re.findall(r"<form.*?</form>", template.read_text("utf-8"), re.DOTALL):
+        fields = re.search(r"<input (?![^>]*type=.?(?:hidden|radio|checkbox))", form)
+        buttons = re.findall(r'<button(?! type="button")', form)
+        if fields and len(buttons) > 1:
+            assert form.index("m.no_enter()") < form.index("<button")

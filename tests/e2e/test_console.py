@@ -301,6 +301,49 @@ def test_keys_do_nothing_while_somebody_writes(chromium: Any, console: ConsolePr
     watched.page.get_by_role("button", name="Put back").click()
 
 
+def test_nothing_is_decided_by_a_slip(chromium: Any, console: ConsoleProcess) -> None:
+    """Enter in a field decides nothing, with a script or without; a key that is held decides one case, not also the
+    next ones that nobody has seen; and what was sent twice is done once."""
+    watched = _signed_in(chromium, console, "lena.lead")
+    watched.go(_case(console, "rules", watched))
+    watched.page.keyboard.press("t")
+    watched.page.wait_for_selector("#lasts")
+    here = watched.page.url
+    for field in ("#lasts", "#rate", "#why"):
+        for key in ("Enter", "Control+Enter"):
+            watched.page.fill(field, "3")
+            watched.page.press(field, key)
+            watched.settle()
+            assert watched.page.url == here
+    watched.page.fill("#note", "seen")
+    watched.page.press("#note", "Control+Enter")
+    watched.page.wait_for_selector(".notice")
+    before = _decided(console, "lena.lead")
+
+    watched.page.locator("h1").click(position={"x": 900, "y": 5}, force=True)
+    for _ in range(10):
+        watched.page.keyboard.down("k")
+        time.sleep(0.1)
+    watched.page.keyboard.up("k")
+    watched.settle()
+
+    assert _decided(console, "lena.lead") == before + 1
+    watched.go("/")
+    watched.page.keyboard.press("n")
+    watched.page.wait_for_selector("#reason")
+    watched.page.evaluate(
+        "document.querySelectorAll('[data-key=d], [data-key=u]').forEach(e => { e.click(); e.click() })"
+    )
+    watched.page.wait_for_selector(".notice")
+    assert _decided(console, "lena.lead") == before + 2
+    assert watched.faults == []
+
+
+def _decided(console: ConsoleProcess, name: str) -> int:
+    with _Reading(console) as reader:
+        return sum(each.event.body.by == name for each in reader.events(kinds=("case_decided",)))  # type: ignore[union-attr]
+
+
 def test_it_works_without_scripts(chromium: Any, console: ConsoleProcess) -> None:
     """A browser that runs no script can take a case, show its content and decide it."""
     context = chromium.new_context(java_script_enabled=False)

@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from outworks.console.pages.queues import next_case
 from outworks.console.reveal import reveal
+from outworks.console.reviewers import Person
 from outworks.console.tell import Told, tell
 from outworks.console.web import Ask, Page, Refused
 from outworks.duration import lasting
 from outworks.enforcement.desk import decisions, golden, lookup, queues
 from outworks.enforcement.desk.cases import Case, Outcome, State
 from outworks.enforcement.desk.reviewed import barred
-from outworks.enforcement.desk.roles import Operation
+from outworks.enforcement.desk.roles import Operation, may
 from outworks.enforcement.settings import PolicyText
 from outworks.enforcement.taken import reinstated
 from outworks.enforcement.telling import templates
@@ -121,7 +122,7 @@ def _page(ask: Ask, case: Case, *, status: int = 200, **more: Any) -> Response:
         "pending": pending,
         "exchanges": _exchanges(case, evidence),
         "action": ask.console.standing_at(case.account, now),
-        "people": [p.name for p in ask.console.reviewers if p.enabled and p.name != ask.name] if mine else [],
+        "people": [p.name for p in ask.console.reviewers if _may_take(p) and p.name != ask.name] if mine else [],
         "where": ask.query(_Where).queue if ask.request.method == "GET" else "",
         "reveal_at": f"/cases/{case.id}/content",
         "as_of": now,
@@ -277,10 +278,15 @@ def escalate(ask: Ask) -> Response:
 def hand_over(ask: Ask) -> Response:
     """Give it to somebody."""
     said = ask.read(_Why)
-    if ask.console.reviewers.find(said.to) is None:
-        raise Refused(422, f"There is no reviewer {said.to[:100]!r}.")
+    person = ask.console.reviewers.find(said.to)
+    if person is None or not _may_take(person):
+        raise Refused(422, f"There is no reviewer {said.to[:100]!r} who takes cases.")
     queues.hand_over(ask.console.desk, ask.who, ask.path("case"), to=said.to, why=said.why)
     return next_case(ask, queue=said.queue, notice=f"Handed over to {said.to}.")
+
+
+def _may_take(person: Person) -> bool:
+    return person.enabled and may(person.reviewer, Operation.CLAIM)
 
 
 def move(ask: Ask) -> Response:

@@ -42,7 +42,9 @@ function showKeys() {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.form) {
     event.preventDefault();
-    event.target.form.requestSubmit();
+    // Where a form has several buttons, which one is meant nobody knows.
+    const buttons = [...event.target.form.elements].filter((each) => each.type === "submit" && visible(each));
+    if (buttons.length === 1) event.target.form.requestSubmit(buttons[0]);
     return;
   }
   if (event.key === "Escape" && typing(event.target)) {
@@ -54,7 +56,8 @@ document.addEventListener("keydown", (event) => {
     event.target.form.requestSubmit();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  // A key that is held down would decide the next cases, too, before anybody saw them.
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   if (!document.body.hasAttribute("data-shortcuts") || document.querySelector("dialog[open]")) return;
   if (going) {
     going = false;
@@ -97,11 +100,15 @@ document.addEventListener("change", (event) => {
   if (field && words !== undefined) field.value = words;
 });
 
-// What must be confirmed says so.
+// What must be confirmed says so; and what is under way is not sent a second time.
+let sent = -Infinity;
 document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented) return;
   const asks = event.submitter && event.submitter.dataset.asks;
-  if (asks && !window.confirm(asks)) event.preventDefault();
+  if (performance.now() - sent < 5000 || (asks && !window.confirm(asks))) event.preventDefault();
+  else sent = performance.now();
 });
+window.addEventListener("pageshow", () => { sent = -Infinity; });
 
 // The playground: one request at a time, the newest words in sight, the field empty for the next ones.
 document.addEventListener("htmx:before:request", (event) => {
