@@ -2,11 +2,12 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from outworks.defenses.bank import Bank, Hit
+from outworks.defenses.entry import Entry
 from outworks.event import Changed
 from outworks.ledger import Reader
 
@@ -29,8 +30,24 @@ class KnownTexts:
         self._seq = 0
         self._turn = threading.Lock()
 
-    def bank(self) -> Bank:
-        """The bank, as far as the ledger goes now. Its entries are not to be looked through while it is fed."""
+    def entries(self) -> list[Entry]:
+        """Every entry, in the order in which they came."""
+        with self._fed() as bank:
+            return list(bank.entries())
+
+    def get(self, name: str) -> Entry:
+        """The entry of that id. Raises LookupError."""
+        with self._fed() as bank:
+            return bank.get(name)
+
+    def match(self, text: str) -> list[Hit]:
+        """The entries that a text matches, the surest first."""
+        with self._fed() as bank:
+            return bank.match(text)
+
+    @contextlib.contextmanager
+    def _fed(self) -> Iterator[Bank]:
+        """The bank, as far as the ledger goes now, for one at a time: nobody looks through it while it is fed."""
         with self._turn:
             head = self._ledger.head().seq
             if head != self._seq:
@@ -41,11 +58,7 @@ class KnownTexts:
                         with contextlib.suppress(ValueError, LookupError):
                             self._bank.apply(body, recorded.event.content)
                 self._seq = head
-            return self._bank
-
-    def match(self, text: str) -> list[Hit]:
-        """The entries that a text matches, the surest first."""
-        return self.bank().match(text)
+            yield self._bank
 
     def texts(self) -> Mapping[str, KnownText]:
         """The texts that are not erased, by id."""

@@ -128,7 +128,7 @@ def test_switching_a_fingerprint_of_any_id_does_that_alone(console: Console, id:
     answer = ada.post(_asked(action, "/fingerprints"), {"id": html.unescape(said), "reason": "too broad"})
 
     assert answer.status_code == 303
-    assert not console.known.bank().get(id).enabled
+    assert not console.known.get(id).enabled
     person = console.reviewers.find("eva")
     assert person is not None
     assert person.enabled

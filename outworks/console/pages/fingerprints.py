@@ -56,7 +56,7 @@ def overview(ask: Ask) -> Response:
 
 
 def _overview(ask: Ask, asked: _Asked, **more: Any) -> Response:
-    entries = list(ask.console.known.bank().entries())
+    entries = ask.console.known.entries()
     found = [each for each in reversed(entries) if _matches(each, asked.q)]
     shown = found[asked.page * _PAGE : (asked.page + 1) * _PAGE]
     context: dict[str, Any] = {"hits": None, "tried": "", "prefill": "", "source": ""}
@@ -100,7 +100,7 @@ def from_exchange(ask: Ask) -> Response:
 def switch(ask: Ask, *, enabled: bool) -> Response:
     """Switch an entry on or off; it is kept."""
     said = ask.read(_Switched)
-    entry = ask.console.known.bank().get(said.id)
+    entry = ask.console.known.get(said.id)
     body = switched(entry.id, enabled=enabled, by=f"person:{ask.name}", reason=said.reason)
     ask.console.record(body)
     return ask.go("/fingerprints", notice=f"{entry.id} is {'on' if enabled else 'off'}.")
@@ -146,7 +146,7 @@ def give_out(ask: Ask) -> Response:
     format = ask.query(_Format).format
     if format not in FORMATS:
         raise Refused(422, f"A format is one of {', '.join(FORMATS)}, not {format[:40]!r}.")
-    entries = list(ask.console.known.bank().entries())
+    entries = ask.console.known.entries()
     kept = ask.console.known.texts()
     given = {entry.id: kept[entry.id] for entry in entries if entry.id in kept}
     if given:
