@@ -18,6 +18,7 @@ from outworks.enforcement.desk.roles import Reviewer, Role
 from outworks.enforcement.telling.clerk import step
 from outworks.event import CaseDecided, Event, Reported, Viewed
 from tests.console.kit import Somebody, opened, setup
+from tests.enforcement.desk_kit import by_rule, work
 from tools.console_data import exchange
 
 LEAD = Reviewer("lena.lead", Role.LEAD)
@@ -259,6 +260,47 @@ def test_who_confirms_a_ban_may_say_otherwise(console: Console) -> None:
     assert _chosen(lena.get(f"/cases/{other}").text) == "1"
     assert _outcome(lena, other, "warn").status_code == 303
     assert "passage 1" in console.standing("shop:bob").reason
+
+
+def _hidden(page: str) -> str:
+    """What the page shows as under review, as its form sends it."""
+    found = re.search(r'name="shown" value="([^"]*)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_what_came_after_the_page_is_not_decided_by_it(console: Console) -> None:
+    """A rule that acts again while somebody reads adds to the case: what he has not seen he does not take back."""
+    first = by_rule(console.desk, account="shop:ann")
+    work(console.desk)
+    case = lookup.cases(console.desk, account="shop:ann")[0].id
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case}/claim")
+    seen = _hidden(eva.get(f"/cases/{case}").text)
+    second = by_rule(console.desk, account="shop:ann")
+    work(console.desk)
+
+    stale = _outcome(eva, case, "dismiss", shown=seen)
+
+    assert stale.status_code == 409
+    assert "acted again" in stale.text
+    assert [lookup.action(console.desk, each.id).undone for each in (first, second)] == [False, False]
+    assert _outcome(eva, case, "dismiss", shown=_hidden(eva.get(f"/cases/{case}").text)).status_code == 303
+    assert [lookup.action(console.desk, each.id).undone for each in (first, second)] == [True, True]
+
+
+def test_a_ban_is_confirmed_by_who_saw_that_it_waits(console: Console) -> None:
+    """Who proposes a ban from a page on which nobody had does not thereby confirm another's."""
+    case = _case(console)
+    eva, ben = Somebody(console, "eva"), Somebody(console, "lena.lead")
+    eva.post(f"/cases/{case}/claim")
+    seen = _hidden(eva.get(f"/cases/{case}").text)
+    eva.post(f"/cases/{case}/return")
+    ben.post(f"/cases/{case}/claim")
+    assert _outcome(ben, case, "ban").status_code == 303
+
+    assert _outcome(eva, case, "ban", shown=seen).status_code == 409
+    assert lookup.case(console.desk, case).state is State.PENDING
 
 
 def test_somebody_elses_case_cannot_be_decided(console: Console) -> None:

@@ -64,6 +64,8 @@ class _Decided(msgspec.Struct, frozen=True, kw_only=True):
     lasts: str = ""
     rate: str = ""
     queue: str = ""
+    shown: str = ""
+    """What the page said was under review, and waited for a second person."""
 
 
 class _Why(msgspec.Struct, frozen=True):
@@ -109,6 +111,7 @@ def _page(ask: Ask, case: Case, *, status: int = 200, **more: Any) -> Response:
         "choices": decisions.choices(desk, ask.who, case) if mine else (),
         "keys": KEYS,
         "usual": USUAL,
+        "shown": _under_review(case),
         "reviewed": reviewed,
         "rule": rule,
         "policies": desk.office.policies,
@@ -184,6 +187,9 @@ def decide(ask: Ask) -> Response:
     # Whether a ban is confirmed must still be so when it is decided: the usual words never replace those proposed.
     with desk.change():
         case = lookup.case(desk, ask.path("case"))
+        if said.shown not in ("", _under_review(case)):
+            why = "Since you opened this case its rule acted again, or somebody decided. Look at it again, then decide."
+            raise Refused(409, why)
         confirms = said.outcome is Outcome.BAN and bool(case.pending)
         made = decisions.decide(
             desk,
@@ -203,6 +209,10 @@ def decide(ask: Ask) -> Response:
     }.get(said.outcome, said.outcome.value)
     waits = " (waits for a second person)" if made.pending else ""
     return next_case(ask, queue=said.queue, notice=f"{case.account}: {done}{waits}.", undo=made.id)
+
+
+def _under_review(case: Case) -> str:
+    return f"{case.action}/{case.pending}"
 
 
 _CITES = frozenset({Outcome.WARN, Outcome.LIMIT, Outcome.SUSPEND, Outcome.BAN, Outcome.REINSTATE})
