@@ -69,7 +69,8 @@ class Clerk:
         self._renewed = False
         async with AsyncExitStack() as stack:
             desk = await asyncio.to_thread(Desk, self._ledger, self._office)
-            stack.callback(desk.close)
+            # A courier's thread may wait for another process's lock: who closes waits for it, and the loop must not.
+            stack.push_async_callback(asyncio.to_thread, desk.close)
             findings = await asyncio.to_thread(Findings, desk)
             couriers = self._couriers(desk)
             delivering = [asyncio.create_task(self._deliver(courier)) for courier in couriers]

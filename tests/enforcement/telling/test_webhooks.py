@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import functools
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,9 +15,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from outworks.action import Standing
 from outworks.enforcement.desk import decisions, lookup
 from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.index import open_index
 from outworks.enforcement.desk.openings import open_due
 from outworks.enforcement.settings import AppealSettings, Office, Webhook
 from outworks.enforcement.telling import notices
@@ -24,8 +28,8 @@ from outworks.enforcement.telling.clerk import Clerk
 from outworks.enforcement.telling.signing import Message, key, signed
 from outworks.enforcement.telling.webhooks import Courier, undelivered
 from outworks.event import Delivered, Event, RecordError, Reported
-from tests.enforcement.desk_kit import EVA, Clock, by_rule, opened, standing, work
-from tests.enforcement.kit import ANN, NOW, received
+from tests.enforcement.desk_kit import EVA, Clock, by_rule, opened, record_action, standing, work
+from tests.enforcement.kit import ANN, NOW, action, received
 from tests.enforcement.test_enforcer import until
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -418,6 +422,33 @@ async def test_a_removed_turn_has_nothing_sent_twice(desk: Desk, receiver: Recei
         clerk.cancel()
     await asyncio.gather(*clerks, return_exceptions=True)
     assert len(receiver.got) == 1
+
+
+async def test_an_index_that_another_keeps_locked_holds_up_no_exchange(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped while it had the index makes threads wait for it, and the event loop never."""
+    monkeypatch.setattr("outworks.enforcement.desk.desk.open_index", functools.partial(open_index, busy_timeout_s=0.5))
+    hooks = tuple(Webhook(name=f"w{n}", url="http://127.0.0.1:1/", secret_env="HOOK") for n in range(3))
+    clerk = Clerk(desk.ledger, Office(webhooks=hooks), TOKENS, environ={"HOOK": SECRET}, interval=0.01)
+    task = asyncio.create_task(clerk.run())
+    await until(lambda: len(list(desk.ledger.events(kinds={"begun"}))) == 3)
+    other = sqlite3.connect(desk.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await desk.ledger.append([received()])
+    record_action(desk, action(Standing.WARNED))
+
+    longest, end = 0.0, time.monotonic() + 4.0
+    while time.monotonic() < end:
+        began = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - began)
+
+    assert longest < 0.4
+    other.execute("ROLLBACK")
+    other.close()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_new_policy_is_taken_up(desk: Desk, receiver: Receiver) -> None:
