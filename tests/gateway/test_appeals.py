@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,24 @@ async def test_what_a_reinstatement_lifted_is_not_in_force(public: Public) -> No
     said = (await public.http.get(path(made))).json()
 
     assert said["state"] == "lifted"
+
+
+async def test_who_waits_for_the_index_takes_no_thread_from_the_defenses(
+    public: Public, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another process keeps the index locked, readers of the page wait for it, and nobody else does."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
+    made = by_rule(public.desk, case="")
+    held = threading.Event()
+    monkeypatch.setattr(public.desk, "refresh", lambda: held.wait(10))
+    reading = [asyncio.create_task(public.http.get(path(made))) for _ in range(8)]
+    await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(asyncio.to_thread(int), 2)
+
+    held.set()
+    monkeypatch.undo()
+    await asyncio.gather(*reading)
 
 
 async def test_a_person_reads_a_page(public: Public) -> None:
