@@ -4,7 +4,9 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 import aiohttp
 
@@ -19,7 +21,9 @@ from outworks.event import RecordError
 from outworks.ledger.ledger import Ledger
 from outworks.ledger.schema import LedgerError
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
+_THREADS = 2
 
 
 class Clerk:
@@ -47,6 +51,8 @@ class Clerk:
         self._first_wait = first_wait
         self._told: set[str] = set()
         self._renewed = False
+        # Whoever waits here for another process's lock takes no thread from the lines of defense.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="clerk")
 
     def replace_office(self, office: Office) -> None:
         """Go on with another policy."""
@@ -68,24 +74,29 @@ class Clerk:
     async def _work(self, turn: Turn) -> None:
         self._renewed = False
         async with AsyncExitStack() as stack:
-            desk = await asyncio.to_thread(Desk, self._ledger, self._office)
+            desk = await self._apart(lambda: Desk(self._ledger, self._office))
             # A courier's thread may wait for another process's lock: who closes waits for it, and the loop must not.
-            stack.push_async_callback(asyncio.to_thread, desk.close)
-            findings = await asyncio.to_thread(Findings, desk)
+            stack.push_async_callback(self._apart, desk.close)
+            findings = await self._apart(lambda: Findings(desk))
             couriers = self._couriers(desk)
             delivering = [asyncio.create_task(self._deliver(courier)) for courier in couriers]
             stack.push_async_callback(_end, delivering)
             while turn.held() and not self._renewed:
-                more = await asyncio.to_thread(step, desk, findings)
+                more = await self._apart(lambda: step(desk, findings))
                 if not more:
                     await asyncio.sleep(self._interval)
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _couriers(self, desk: Desk) -> list[Courier]:
         couriers = []
         for webhook in self._office.webhooks:
             try:
                 secret = self._environ.get(webhook.secret_env, "")
-                couriers.append(Courier(desk, webhook, secret, self._tokens, first_wait=self._first_wait))
+                couriers.append(
+                    Courier(desk, webhook, secret, self._tokens, first_wait=self._first_wait, threads=self._threads)
+                )
             except ValueError as error:
                 self._tell(f"webhook {webhook.name} is told nothing: {webhook.secret_env}: {error}")
         return couriers

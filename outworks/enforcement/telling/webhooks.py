@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 import aiohttp
 import msgspec
@@ -90,8 +91,10 @@ class Courier:
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
         first_wait: float = _FIRST_S,
+        threads: Executor | None = None,
     ) -> None:
-        """`ticks` are seconds by a clock that nobody sets: messages wait, and are given up, by it."""
+        """`ticks` are seconds by a clock that nobody sets: messages wait, and are given up, by it. `threads` are where
+        it reads and writes, by default the loop's."""
         self._desk = desk
         self._webhook = webhook
         self._key = key(secret)
@@ -99,11 +102,12 @@ class Courier:
         self._clock = clock
         self._ticks = ticks
         self._first_wait = first_wait
+        self._threads = threads
         self._trying: dict[str, _Trying] = {}
 
     async def step(self, session: aiohttp.ClientSession) -> int:
         """Try what is due, once; returns how many deliveries were settled."""
-        due = await asyncio.to_thread(self._due)
+        due = await asyncio.get_running_loop().run_in_executor(self._threads, self._due)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def attempt(message: Message) -> bool:
@@ -164,7 +168,7 @@ class Courier:
                 "webhook %s: %s is given up after %d attempts", self._webhook.name, message.id, trying.attempts
             )
         if trying.taken or given_up:
-            await asyncio.to_thread(self._settle, message, trying)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._settle, message, trying)
             del self._trying[message.id]
             return True
         if trying.attempts == 1:

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -427,7 +428,8 @@ async def test_a_removed_turn_has_nothing_sent_twice(desk: Desk, receiver: Recei
 async def test_an_index_that_another_keeps_locked_holds_up_no_exchange(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that was stopped while it had the index makes threads wait for it, and the event loop never."""
+    """A process that was stopped while it had the index makes the clerk wait for it: neither the event loop,
+    nor the threads of the lines of defense."""
     monkeypatch.setattr("outworks.enforcement.desk.desk.open_index", functools.partial(open_index, busy_timeout_s=0.5))
     hooks = tuple(Webhook(name=f"w{n}", url="http://127.0.0.1:1/", secret_env="HOOK") for n in range(3))
     clerk = Clerk(desk.ledger, Office(webhooks=hooks), TOKENS, environ={"HOOK": SECRET}, interval=0.01)
@@ -438,10 +440,13 @@ async def test_an_index_that_another_keeps_locked_holds_up_no_exchange(
     await desk.ledger.append([received()])
     record_action(desk, action(Standing.WARNED))
 
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+
     longest, end = 0.0, time.monotonic() + 4.0
     while time.monotonic() < end:
         began = time.monotonic()
         await asyncio.sleep(0.01)
+        await asyncio.to_thread(int)
         longest = max(longest, time.monotonic() - began)
 
     assert longest < 0.4
