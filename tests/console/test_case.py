@@ -303,6 +303,35 @@ def test_a_ban_is_confirmed_by_who_saw_that_it_waits(console: Console) -> None:
     assert lookup.case(console.desk, case).state is State.PENDING
 
 
+def test_until_when_is_said_with_its_zone(console: Console) -> None:
+    """A reviewer elsewhere does not take a lease's end, or a suspension's, for a time of his own clock."""
+    by_rule(console.desk, account="shop:ann")
+    work(console.desk)
+    eva = Somebody(console, "eva")
+    case = lookup.cases(console.desk, account="shop:ann")[0].id
+    eva.post(f"/cases/{case}/claim")
+
+    page = eva.get(f"/cases/{case}").text
+
+    ends = re.findall(r"(?:yours until|until) ([0-9: -]+)(.{3})", page)
+    assert len(ends) >= 4
+    assert {zone[:3] for _, zone in ends} == {"UTC"}
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [("first", ["after"]), ("middle", ["before", "after"]), ("last", ["before"])]
+)
+def test_an_event_leads_to_those_that_are_there(console: Console, place: str, expected: list[str]) -> None:
+    """Nothing is before the first event, and nothing after the last."""
+    _case(console)
+    head = console.ledger.head().seq
+    seq = {"first": 1, "middle": 2, "last": head}[place]
+
+    page = Somebody(console, "eva").get(f"/events/{seq}").text
+
+    assert re.findall(r'<a href="/events/\d+">(\w+)</a>', page) == expected
+
+
 def test_somebody_elses_case_cannot_be_decided(console: Console) -> None:
     """A case that one reviewer has is refused to another, and the page offers him no decision."""
     case = _case(console)

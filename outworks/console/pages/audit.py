@@ -45,7 +45,14 @@ def event(ask: Ask) -> Response:
     if found is None:
         raise LookupError(f"No event {given!r} is in the ledger.")
     body = msgspec.json.format(msgspec.json.encode(found.event.body), indent=2).decode()
-    return ask.page("event.html", found=found, told=tell(found), body=body, content=found.event.content is not None)
+    return ask.page(
+        "event.html",
+        found=found,
+        told=tell(found),
+        body=body,
+        content=found.event.content is not None,
+        head=ask.console.ledger.head().seq,
+    )
 
 
 PAGES = (
