@@ -31,15 +31,14 @@ class Desk:
     """
 
     def __init__(self, ledger: Ledger, office: Office | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        """The index lies beside the ledger, at `LEDGER.desk`."""
+        """The index lies beside the ledger, at `LEDGER.desk`. Raises `LedgerError` where it can't be opened."""
         self.ledger = ledger
         self.office = office or Office()
         self.clock = clock
         self.path = ledger.path.with_name(f"{ledger.path.name}.desk")
         self._lock = threading.RLock()
-        self._db = open_index(self.path)
-        self._file = _identity(self.path)
         self._seen = -1
+        self._db = self._open()
         self._changing = False
 
     def close(self) -> None:
@@ -175,13 +174,20 @@ class Desk:
             remove(self.path)
         self._reopen()
 
+    def _open(self) -> sqlite3.Connection:
+        self._seen = -1
+        try:
+            db = open_index(self.path)
+        except sqlite3.OperationalError as error:
+            raise LedgerError(f"the index {self.path} can't be opened: {error}") from error
+        self._file = _identity(self.path)
+        return db
+
     def _reopen(self) -> None:
         """SQLite goes on with a file that was removed; its lock would then keep nobody out."""
         if _identity(self.path) != self._file:
             self._db.close()
-            self._db = open_index(self.path)
-            self._file = _identity(self.path)
-            self._seen = -1
+            self._db = self._open()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

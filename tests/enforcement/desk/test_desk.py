@@ -1,6 +1,7 @@
 """The desk: its index says what the ledger says, whatever dies, is lost, or is replaced."""
 
 import contextlib
+import functools
 import os
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from outworks.enforcement import bulk
 from outworks.enforcement.desk import decisions, golden, lookup, queues
 from outworks.enforcement.desk.cases import Outcome, State
 from outworks.enforcement.desk.desk import Desk
+from outworks.enforcement.desk.index import open_index
 from outworks.enforcement.telling import notices
 from outworks.event import Notified, RecordError
 from outworks.ledger import Ledger, verify
@@ -126,6 +128,19 @@ def test_an_index_damaged_in_the_middle_is_made_anew(desk: Desk, how: str, when:
 
     assert everything(again) == before
     again.close()
+
+
+def test_an_index_that_another_keeps_locked_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that cannot have the index in time says so, as whatever cannot read the ledger does."""
+    opening = functools.partial(open_index, busy_timeout_s=0.1)
+    monkeypatch.setattr("outworks.enforcement.desk.desk.open_index", opening)
+    other = sqlite3.connect(desk.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(LedgerError, match=r"ledger\.db\.desk can't be opened: .*locked"):
+        Desk(desk.ledger)
+
+    other.close()
 
 
 def test_an_index_removed_in_use_is_made_anew(desk: Desk) -> None:
