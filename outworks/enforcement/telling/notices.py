@@ -145,6 +145,8 @@ def _says(code: str, action: Action | None, beside: Action | None = None) -> str
         return "This account is warned."
     if code == "lifted" and action is not None and action.standing is Standing.GOOD:
         return "The reinstatement of this account was taken back. What was decided before it counts again."
+    if code == "restored" and action is not None:
+        return f"{_SAYS[code]} {_says(_CODES[action.standing], action, beside)}"
     return _SAYS[code].format(rate=_rate(action))
 
 

@@ -281,6 +281,23 @@ def test_a_warning_beside_a_ban_claims_no_freedom(desk: Desk) -> None:
     assert "Nothing is restricted" not in sent(desk)[1].text
 
 
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        (Standing.LIMITED, "This account is limited to 10 requests a minute."),
+        (Standing.SUSPENDED, "This account is suspended: its requests are not answered."),
+        (Standing.BANNED, "This account is banned: its requests are not answered."),
+    ],
+)
+def test_what_holds_again_is_named(desk: Desk, standing: Standing, expected: str) -> None:
+    """Who reads that a decision holds again reads what it restricts."""
+    made = by_rule(desk, case="", standing=standing)
+    decisions.undo_action(desk, LEA, made.id, reason="x")
+    decisions.restore_action(desk, LEA, made.id, reason="x")
+
+    assert sent(desk)[-1].text.startswith(f"A decision on this account that was taken back holds again. {expected}")
+
+
 def test_a_reinstatement_that_was_taken_back_is_told_as_such(desk: Desk) -> None:
     """It restricted nothing, so nothing of it is lifted."""
     _undone(desk, Outcome.REINSTATE, reason="x")
