@@ -1,6 +1,7 @@
 """The HTTP protocol of the listening socket: Uvicorn's, with bounds on request heads, and with less work a request."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ class Guarded(HttpToolsProtocol):
     on the time that it may take."""
 
     _head_bytes = 0
+    _beside_bytes = 0
+    """What came since the last piece of a body: of a body in chunks, its framing and its trailers."""
     _timer: asyncio.TimerHandle | None = None
     _idle: asyncio.TimerHandle | None = None
     _idle_since = 0.0
@@ -45,7 +48,7 @@ class Guarded(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._beside_bytes = 0
         super().on_message_begin()
 
     @override
@@ -55,6 +58,7 @@ class Guarded(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._declined = self._without_upgrade()
             return
+        self.headers = _NO_TRAILERS
         url = self.url
         if self.parser.get_method() == b"POST" and url[:1] == b"/" and b"?" not in url and b"%" not in url:
             self._begin()
@@ -93,7 +97,13 @@ class Guarded(HttpToolsProtocol):
         self.tasks.add(task)
 
     @override
+    def on_body(self, body: bytes) -> None:
+        self._beside_bytes = 0
+        super().on_body(body)
+
+    @override
     def data_received(self, data: bytes) -> None:
+        self._beside_bytes += len(data)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES + _READ_BUFFER:
@@ -107,6 +117,8 @@ class Guarded(HttpToolsProtocol):
             self._decline(memoryview(data)[offered.args[0] :])
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
+        if self._beside_bytes > HEAD_BYTES and not self._in_head:
+            self.transport.close()
         if self._in_head:
             self._arm()  # only now: most heads come in one piece, and pay for no timer
 
@@ -269,5 +281,8 @@ class _Together:
         self.flush()
         self._transport.close()
 
+
+_NO_TRAILERS: Any = deque(maxlen=0)
+"""Where what the parser reads as headers behind a body goes: nobody asks for them, and there may be no end of them."""
 
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"

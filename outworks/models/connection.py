@@ -11,7 +11,7 @@ from typing_extensions import override
 from outworks.model import UpstreamError
 
 HEAD_BYTES = 16_384
-"""What the head of an answer may hold."""
+"""What the head of an answer may hold, and what may come between two pieces of its body, or behind the last."""
 _BUFFERED = 262_144
 """Bytes of a body that wait for their reader before the sender is made to wait too."""
 
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._clear()
 
     def _clear(self) -> None:
-        self._head_bytes = 0
+        self._beside_bytes = 0
         self._named_bytes = 0
         self._chunks: list[bytes] = []
         self._held = 0
@@ -178,8 +178,7 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         self._quiet_since = self._loop.time()
-        if not self._headed:
-            self._head_bytes += len(data)
+        self._beside_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -188,7 +187,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._fail(UpstreamError("The upstream's answer was not proper HTTP.", kind="garbage"))
             return
-        if not self._headed and self._head_bytes > HEAD_BYTES:
+        if self._beside_bytes > HEAD_BYTES and not self.complete:
             self._fail(UpstreamError("The upstream's answer was not proper HTTP.", kind="garbage"))
         elif self._headed:
             self._wake()
@@ -207,7 +206,7 @@ class Connection(asyncio.Protocol):
         elif self._headed and not self._framed and exc is None:
             self.complete = True  # a body without a length ends with its connection
         else:
-            silent = not self._head_bytes
+            silent = not self._headed and not self._beside_bytes
             self._error = _hung_up() if silent else UpstreamError("The upstream broke off its answer.", kind="broken")
         self._wake()
         self._lost(self)
@@ -230,10 +229,12 @@ class Connection(asyncio.Protocol):
             return
         self.status = status
         self._headed = True
+        self._beside_bytes = 0
         self._framed = "content-length" in self.headers or "transfer-encoding" in self.headers
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body, without its framing."""
+        self._beside_bytes = 0
         self._chunks.append(data)
         self._held += len(data)
         if self._held > _BUFFERED and not self._paused and self._transport is not None:

@@ -214,3 +214,46 @@ async def test_http_1_0_gets_no_chunks() -> None:
         head, _, said = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
 
     assert (said, b"chunked" in head, b"connection: close" in head) == (b"onetwo", False, True)
+
+
+@pytest.mark.parametrize("said", [b"x-a: " + b"a" * 4_000, b"x-a: a\r\n" * 500], ids=["one", "many"])
+@pytest.mark.parametrize("answered", [True, False])
+async def test_trailers_without_end_close_the_connection(said: bytes, answered: bool) -> None:
+    """What comes behind a body is bounded as a head is, whether the request was answered already or not."""
+    headers: list[Any] = []
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        headers.append(scope["headers"])
+        if not answered:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        await app(start(200, (b"content-length", b"2")), body(b"ok"))(scope, receive, send)
+
+    async with serving(told) as (_, writer):
+        writer.write(b"POST /v1/x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n")
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 64_000_000:
+                writer.write(said)
+                await writer.drain()
+                sent += len(said)
+
+    assert sent < 64_000_000
+    assert [name for name, _ in headers[0]] == [b"host", b"transfer-encoding"]
+
+
+async def test_trailers_that_end_say_nothing() -> None:
+    """A few trailers are legal: the request is answered, and they are none of its headers."""
+    seen: list[Any] = []
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        await app(start(200, (b"content-length", b"2")), body(b"ok"))(scope, receive, send)
+        seen.extend(name for name, _ in scope["headers"])
+
+    chunked = POST.replace(b"content-length: 2\r\n\r\nhi", b"transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n")
+    async with serving(told) as (reader, writer):
+        for _ in range(2):
+            writer.write(chunked + b"x-outworks-account: ann\r\n\r\n")
+            assert (await asyncio.wait_for(reader.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200")
+
+    assert seen == [b"host", b"transfer-encoding"] * 2

@@ -109,6 +109,22 @@ async def test_framing_that_two_readers_could_read_in_two_ways_is_garbage(head: 
     assert await two_texts(raw(head + BODY % b"one")) == ["garbage", "Hi."]
 
 
+@pytest.mark.parametrize("said", [b"x-a: " + b"a" * 4_000, b"x-a: a\r\n" * 500], ids=["one", "many"])
+async def test_trailers_without_end_are_garbage(said: bytes) -> None:
+    """What comes behind the last piece of a body is held to a head's bound: it is in no count of the answer's bytes."""
+    sent = 0
+
+    async def endless(call: Call) -> None:
+        nonlocal sent
+        await call.send(HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n")
+        while True:
+            await call.send(said)
+            sent += len(said)
+
+    assert await two_texts(endless) == ["garbage", "Hi."]
+    assert sent < 16_000_000
+
+
 async def test_no_more_connections_than_the_policy_says_and_nobody_is_forgotten() -> None:
     """Calls beyond the limit wait for a free connection, and all are answered."""
 
