@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import httptools
@@ -13,6 +13,9 @@ HEAD_BYTES = 65_536
 """What a request head may hold before its connection is closed; reads may overshoot it by one buffer."""
 HEAD_SECONDS = 10.0
 """How long a client may take to send a request head."""
+UNREAD_SECONDS = 30.0
+"""How often a connection is looked at whose client does not read what waits for it; the second time that it has read
+nothing since, it is cut off."""
 _READ_BUFFER = 262_144
 _UPGRADING = (b"upgrade", b"http2-settings")
 """Headers, and what `Connection` says of them."""
@@ -28,21 +31,23 @@ class Guarded(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _idle: asyncio.TimerHandle | None = None
     _idle_since = 0.0
+    _unread: asyncio.TimerHandle | None = None
     _in_head = True
     _declined: bytes | None = None
     """The head of a request that also asked for another protocol, without that wish."""
 
     @override
     def connection_made(self, transport: Any) -> None:
-        self._together = _Together(transport, self.loop)
+        self._together = _Together(transport, self.loop, self._watch_unread)
         super().connection_made(cast(asyncio.Transport, self._together))
         self._arm()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._idle, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     @override
@@ -177,6 +182,31 @@ class Guarded(HttpToolsProtocol):
             self.transport.close()
         # Else a response is under way, whose end begins it anew.
 
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_unread()
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    def _watch_unread(self, waiting: float = float("inf")) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._look_unread, waiting)
+
+    def _look_unread(self, waiting: float) -> None:
+        """Cut off whoever reads nothing: neither a response that waits for such a client nor a connection that is to
+        close behind it has another end."""
+        left = self.transport.get_write_buffer_size()
+        if left < waiting:
+            self._watch_unread(left)
+        else:
+            self.transport.abort()
+
     def _arm(self) -> None:
         self._timer = self._timer or self.loop.call_later(HEAD_SECONDS, self._late)
 
@@ -256,9 +286,13 @@ class _Together:
     """A transport that writes once what is written in one turn of the loop: Uvicorn writes a response's head and its
     body apart, and a system call more costs as much as a defense."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, unread: Callable[[], None]
+    ) -> None:
+        """`unread` is called where something waits to be read when the connection is to close."""
         self._transport = transport
         self._loop = loop
+        self._unread = unread
         self._held: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -280,6 +314,8 @@ class _Together:
         """Write what is held, then close."""
         self.flush()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._unread()
 
 
 _NO_TRAILERS: Any = deque(maxlen=0)

@@ -1,6 +1,7 @@
 """The listening socket's protocol: whole responses in one write, streams in chunks, nothing smuggled into a head."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from outworks.gateway import protocol
 from outworks.gateway.protocol import Guarded
 from outworks.gateway.server import listen
 
@@ -257,3 +259,67 @@ async def test_trailers_that_end_say_nothing() -> None:
             assert (await asyncio.wait_for(reader.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200")
 
     assert seen == [b"host", b"transfer-encoding"] * 2
+
+
+class Narrow(Guarded):
+    """The kernel takes little of a response, so that the rest waits here; `lost` notes each connection's end."""
+
+    lost: list[Exception | None] = []
+
+    def connection_made(self, transport: Any) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.append(exc)
+        super().connection_lost(exc)
+
+
+@asynccontextmanager
+async def reading_little(made: App, unread_seconds: float) -> AsyncIterator[asyncio.StreamReader]:
+    """A client that asked, and reads no more than it must."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "UNREAD_SECONDS", unread_seconds)
+        patch.setattr(f"{__name__}.Guarded", Narrow)
+        patch.setattr(Narrow, "lost", [])
+        async with serving(made) as (reader, writer):
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            writer.write(POST)
+            yield reader
+
+
+@pytest.mark.parametrize("pieces", [1_000, 7], ids=["under way", "sent"])
+async def test_a_client_that_reads_nothing_is_cut_off(pieces: int) -> None:
+    """A response under way ends, and so does a connection that is to close behind what was never read."""
+    over: list[bool] = []
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(200, (b"connection", b"close")))
+        for _ in range(pieces):
+            await send(body(b"x" * 30_000, more=True))
+            await asyncio.sleep(0)
+        await send(body(b""))
+        over.append(True)
+
+    async with reading_little(long, 0.2), asyncio.timeout(5):
+        while not (over and Narrow.lost):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_client_that_reads_slowly_is_not_cut_off() -> None:
+    """Whoever takes something of it now and then gets all of it."""
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(200, (b"connection", b"close")))
+        for _ in range(6):
+            await send(body(b"x" * 30_000, more=True))
+            await asyncio.sleep(0)
+        await send(body(b""))
+
+    got = 0
+    async with reading_little(long, 0.6) as reader:
+        while more := await asyncio.wait_for(reader.read(30_000), 5):
+            got += len(more)
+            await asyncio.sleep(0.03)
+
+    assert got > 180_000
