@@ -5,6 +5,7 @@ import contextlib
 import gc
 import ipaddress
 import os
+import resource
 import signal
 import socket
 import sys
@@ -18,6 +19,9 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 from outworks.gateway.protocol import HEAD_BYTES, Guarded
+
+_FILES = 65_536
+"""Open files that are asked for: what the connections of many thousand exchanges take."""
 
 
 class Worker(Protocol):
@@ -94,10 +98,22 @@ def run(
     """Serve until SIGTERM or SIGINT; the exit status. `make` builds a worker in the process that will run it; `reload`
     is called at SIGHUP where that is not the process that called this, so that `make` knows what was loaded anew.
     `early` are the SIGHUPs of before."""
+    _allow_files()
     if workers == 1:
         uvloop.run(_work(make(), listener, shutdown_seconds, early))
         return 0
     return _Supervisor(make, listener, workers, shutdown_seconds, reload).run(early)
+
+
+def _allow_files() -> None:
+    """As many open files as this process may ask for. An exchange holds two connections, so that the limit that most
+    systems begin with would be reached before our own limits are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems allow fewer than they say.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int, early: Hangups) -> None:

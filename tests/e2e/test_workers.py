@@ -1,6 +1,7 @@
 """Two workers, reloads, shutdown: what is decided holds everywhere within a second, and nothing in flight is lost."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -256,6 +257,18 @@ def test_a_bad_policy_is_refused_and_the_old_one_stays(two: Gateway, policy: str
 
 def _pids_and(what: Callable[[], object], gateway: Gateway) -> tuple[object, list[int]]:
     return what(), children(gateway.pid)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_exchanges_do_not_run_out_of_files(make: Make, policy: str, workers: int) -> None:
+    """An exchange holds two connections: the limit that a system begins with is raised as far as it may be."""
+    few = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (256, r.getrlimit(r.RLIMIT_NOFILE)[1]));"
+    text = policy.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1)
+    gateway = make(text=text, prelude=few).start()
+
+    for pid in (gateway.pid, *(children(gateway.pid) if workers > 1 else ())):
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        assert soft == min(hard, 65_536) > 256
 
 
 @pytest.mark.parametrize("workers", [1, 2])
