@@ -52,6 +52,17 @@ class Blocked(Exception):
         self.defense = defense
 
 
+class _Call:
+    """A tool call as far as it has come."""
+
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+
 class Draft:
     """Grows one choice of an output from its deltas."""
 
@@ -65,7 +76,7 @@ class Draft:
         self.confirm: tuple[str, ...] = ()
         self.length = 0
         self._texts: list[str] = []
-        self._calls: dict[int, list[str]] = {}
+        self._calls: dict[int, _Call] = {}
 
     def add(self, delta: Delta) -> None:
         """Take in one delta of this choice."""
@@ -83,10 +94,11 @@ class Draft:
         self.confirm = delta.confirm or self.confirm
 
     def _add_piece(self, piece: ToolCallPiece) -> None:
-        call = self._calls.setdefault(piece.index, ["", "", ""])
-        call[0] = call[0] or piece.id
-        call[1] += piece.name
-        call[2] += piece.arguments
+        call = self._calls.setdefault(piece.index, _Call())
+        call.id = call.id or piece.id
+        call.name += piece.name
+        # Joined only once it is complete: long arguments in small pieces must not cost quadratic time.
+        call.arguments.append(piece.arguments)
 
     @property
     def text(self) -> str:
@@ -97,7 +109,8 @@ class Draft:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """Every call begun so far, in the order of their indices; complete only once the choice is finished."""
-        return tuple(ToolCall(*self._calls[index]) for index in sorted(self._calls))
+        calls = (self._calls[index] for index in sorted(self._calls))
+        return tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in calls)
 
     def output(self, *, released: int = 0) -> Output:
         """The choice so far. Tool calls are withheld until it is finished: half a call means nothing."""

@@ -7,6 +7,7 @@ import msgspec
 
 from outworks.message import Delta, Finish, ToolCallPiece, Usage
 from outworks.model import UpstreamError
+from outworks.models.call import MOST_CALLS, tokens
 from outworks.models.refusal import broken_off
 
 
@@ -89,6 +90,8 @@ class Reading:
             ]
         except (ValueError, RecursionError):
             raise _garbage("something that is no message") from None
+        if len(pieces) > MOST_CALLS:
+            raise _garbage("more tool calls than are taken")
         self._count(message.usage)
         if not pieces:
             return [self._finish(message.stop_reason, message.stop_sequence, text)]
@@ -134,6 +137,8 @@ class Reading:
         if block.type != "tool_use":
             return []
         self._open()
+        if len(self._calls) == MOST_CALLS:
+            raise _garbage("more tool calls than are taken")
         call = self._calls[index] = _Call(len(self._calls), bytes(block.input))
         return [self._piece(ToolCallPiece(index=call.place, id=block.id, name=block.name))]
 
@@ -184,7 +189,7 @@ class Reading:
             refused=reason == "refusal",
             finish=_FINISHES.get(reason, Finish.STOP),
             stop_string=(stop_string or "") if reason == "stop_sequence" else "",
-            usage=Usage(sum(count or 0 for count in taken), counts.output_tokens or 0),
+            usage=Usage(tokens(sum(map(tokens, taken))), tokens(counts.output_tokens)),
         )
 
     def _count(self, usage: _Usage) -> None:

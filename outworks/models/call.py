@@ -9,6 +9,16 @@ from outworks.models.http import Http
 from outworks.models.refusal import refused
 from outworks.models.sse import Events
 
+MOST_CALLS = 256
+"""Tool calls in one choice of an answer: more than any model makes. Whatever reads an answer looks at each."""
+_MOST_TOKENS = 2**53
+"""The greatest number that every reader of JSON holds exactly."""
+
+
+def tokens(count: int | None) -> int:
+    """A count of tokens as an upstream tells it: 0 where it tells none, or one that cannot be."""
+    return count if count is not None and 0 <= count <= _MOST_TOKENS else 0
+
 
 class Reading(Protocol):
     """Reads one answer. Raises `UpstreamError` where it is not of the vendor's form."""

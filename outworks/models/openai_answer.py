@@ -6,6 +6,7 @@ import msgspec
 
 from outworks.message import Delta, Finish, Request, ToolCallPiece, Usage
 from outworks.model import UpstreamError
+from outworks.models.call import MOST_CALLS, tokens
 from outworks.models.refusal import broken_off
 
 
@@ -143,6 +144,8 @@ class Reading:
             place = None if choice.message is not None else _place(known, call)
             if place is None:
                 place = len(known)
+                if place == MOST_CALLS:
+                    raise _garbage("more tool calls than are taken")
                 known.append(_Known(call.index))
             call_known = known[place]
             piece = ToolCallPiece(
@@ -174,7 +177,7 @@ def _place(known: list[_Known], call: _Call) -> int | None:
 
 
 def _usage(usage: _Usage) -> Usage:
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
+    return Usage(tokens(usage.prompt_tokens), tokens(usage.completion_tokens))
 
 
 def _garbage(what: str) -> UpstreamError:

@@ -16,6 +16,7 @@ from outworks.model import Joined, UpstreamError, join
 from outworks.models import anthropic
 from outworks.models.anthropic_answer import Reading
 from outworks.models.anthropic_request import encode
+from outworks.models.call import MOST_CALLS
 from tests.models.faults import (
     TINY_IMAGE,
     WEATHER,
@@ -310,6 +311,25 @@ def test_a_whole_answer_is_one_delta() -> None:
     ]
 
 
+@pytest.mark.parametrize("count", [-1, 2**53 + 1, 10**40])
+def test_counts_that_cannot_be_are_none(count: int) -> None:
+    """Nobody is told of fewer tokens than none, or of more than a reader of JSON can hold."""
+    usage = {"input_tokens": 3, "cache_read_input_tokens": count, "output_tokens": count}
+    message = {"type": "message", "content": [], "stop_reason": "end_turn", "usage": usage}
+
+    assert Reading(0, {}).whole(msgspec.json.encode(message))[-1].usage == Usage(3, 0)
+
+
+def test_more_calls_than_are_taken_are_garbage() -> None:
+    """As many as are taken pass, in one piece too; one more does not."""
+    message = {"type": "message", "content": [TOOL_USE] * MOST_CALLS, "stop_reason": "tool_use"}
+
+    assert len(Reading(0, {}).whole(msgspec.json.encode(message))) == MOST_CALLS + 1
+    message["content"] = [TOOL_USE] * (MOST_CALLS + 1)
+    with pytest.raises(UpstreamError, match="more tool calls"):
+        Reading(0, {}).whole(msgspec.json.encode(message))
+
+
 def test_a_whole_answer_with_calls() -> None:
     """Words, each call with its very arguments, then the finish; other blocks are not taken."""
     reading = Reading(0, {})
@@ -392,6 +412,13 @@ def test_a_stream_with_everything() -> None:
     assert answer.usage == Usage(5, 9)
 
 
+TOOL_USE = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+
+
+def began(index: int) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": TOOL_USE}
+
+
 @pytest.mark.parametrize(
     ("events", "kind"),
     [
@@ -399,6 +426,7 @@ def test_a_stream_with_everything() -> None:
         ([START, END], "broken"),
         ([START, finish("end_turn"), text("late"), END], "garbage"),
         ([START, arguments("{}", 7), finish("end_turn")], "garbage"),
+        ([START, *(began(n) for n in range(MOST_CALLS + 1))], "garbage"),
         ([START, b"{", END], "garbage"),
         ([b"[]"], "garbage"),
         ([b"[" * 5000], "garbage"),

@@ -1,5 +1,6 @@
 """Chat Completions: what goes up, and what comes down."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from outworks.label import TOOL
 from outworks.message import Delta, Finish, Message, Opaque, Output, Request, Role, Text, ToolCall, ToolCallPiece, Usage
 from outworks.model import Joined, UpstreamError, join
 from outworks.models import openai
+from outworks.models.call import MOST_CALLS
 from outworks.models.openai_answer import Reading
 from outworks.models.openai_request import Dialect, encode
 from tests.models.faults import (
@@ -346,13 +348,24 @@ def test_calls_of_servers_that_do_not_number_them(index: dict[str, int]) -> None
         [piece("stop"), piece(content="late")],
         [piece(content="a", index=1), piece("stop")],
         [piece(content="a", index=-1), piece("stop")],
+        [piece(tool_calls=[{"index": n} for n in range(MOST_CALLS + 1)])],
         [{"choices": 3}],
         [{"choices": [{"index": 0, "delta": {"content": 3}}]}],
         [b"["],
         [b"[" * 5000],
         [b"null"],
     ],
-    ids=["more after the end", "a choice too many", "below zero", "wrong", "wrong text", "cut", "deep", "null"],
+    ids=[
+        "more after the end",
+        "a choice too many",
+        "below zero",
+        "calls without end",
+        "wrong",
+        "wrong text",
+        "cut",
+        "deep",
+        "null",
+    ],
 )
 def test_what_is_not_of_the_form_is_garbage(events: list[Any]) -> None:
     """A stream is held to its form: nothing may come of it that nobody would judge."""
@@ -360,6 +373,37 @@ def test_what_is_not_of_the_form_is_garbage(events: list[Any]) -> None:
         read_stream(*events)
 
     assert caught.value.kind == "garbage"
+
+
+def test_as_many_calls_as_are_taken() -> None:
+    """All of them, whole and streamed, each in its place."""
+    calls = [{"index": n, "id": f"c{n}", "function": {"name": f"f{n}", "arguments": "{}"}} for n in range(MOST_CALLS)]
+    whole = {"index": 0, "message": {"tool_calls": calls}, "finish_reason": "tool_calls"}
+
+    for made in (read(whole), read_stream(piece("tool_calls", tool_calls=calls))):
+        assert [call.name for call in made.outputs[0].tool_calls] == [f"f{n}" for n in range(MOST_CALLS)]
+    with pytest.raises(UpstreamError, match="more tool calls"):
+        read({**whole, "message": {"tool_calls": [*calls, calls[0]]}})
+
+
+def test_long_arguments_in_small_pieces_cost_what_their_length_does() -> None:
+    """Two megabytes in twenty thousand pieces hold nobody up."""
+    call = piece(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": "a" * 100}}])
+    more = piece(tool_calls=[{"index": 0, "function": {"arguments": "a" * 100}}])
+    began = time.process_time()
+
+    made = read_stream(call, *[more] * 20_000, piece("tool_calls"))
+
+    assert len(made.outputs[0].tool_calls[0].arguments) == 2_000_100
+    assert time.process_time() - began < 4
+
+
+@pytest.mark.parametrize("count", [-1, 2**53 + 1, 10**40])
+def test_counts_that_cannot_be_are_none(count: int) -> None:
+    """Nobody is told of fewer tokens than none, or of more than a reader of JSON can hold."""
+    end = {"index": 0, "message": {"content": "Hi."}, "finish_reason": "stop"}
+
+    assert read(end, usage={"prompt_tokens": count, "completion_tokens": 2}).usage == Usage(0, 2)
 
 
 @settings(max_examples=60, deadline=None)
