@@ -1,5 +1,6 @@
 """One call over HTTP: what was sent, and the vendor's reading of what came back."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from outworks.models.sse import Events
 
 MOST_CALLS = 256
 """Tool calls in one choice of an answer: more than any model makes. Whatever reads an answer looks at each."""
+_IN_A_ROW = 64
+"""Events that are read before others have their turn."""
 _MOST_TOKENS = 2**53
 """The greatest number that every reader of JSON holds exactly."""
 
@@ -56,7 +59,9 @@ async def call(
         events = Events()
         while not reading.done:
             data = await reply.more()
-            for event in events.feed(data) if data else events.end():
+            for count, event in enumerate(events.feed(data) if data else events.end(), 1):
+                if count % _IN_A_ROW == 0:
+                    await asyncio.sleep(0)  # one read may hold thousands of events, and others wait for their turn
                 for delta in reading.event(event):
                     yield delta
             if not data:

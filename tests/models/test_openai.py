@@ -1,5 +1,6 @@
 """Chat Completions: what goes up, and what comes down."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -496,6 +497,30 @@ async def test_an_error_within_a_stream(problem: Any, kind: str) -> None:
 
     assert caught.value.kind == kind
     assert "canary" not in caught.value.message
+
+
+async def test_a_flood_of_events_leaves_others_their_turn() -> None:
+    """However many events come in one piece, not all of them are read before anybody else goes on."""
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    done = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with upstream(answer(event * 3_000 + done, media="text/event-stream")) as server:
+        model = openai.OpenAI("m", openai.Settings(base_url=server.base_url))
+        deltas = model.generate(ask(stream=True))
+        await anext(deltas)
+        task = asyncio.create_task(others())
+        first = [turns async for _ in deltas]
+        task.cancel()
+        await model.aclose()
+
+    assert max(first.count(turn) for turn in set(first)) <= 200
 
 
 async def test_a_server_that_does_not_stream_still_answers() -> None:
