@@ -88,6 +88,10 @@ class Exchange:
             await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
         except Problem as problem:
             await self._reject(door, reply, problem, who)
+        except asyncio.CancelledError:
+            # Only the end of the process gets here. It is recorded where it happened; whoever waits is told as well.
+            why = "the gateway is being shut down"
+            await reply.problem(self._wire, Problem(503, "shutting_down", why, retry_after=1.0))
         except Exception as error:
             # Where it happened, never with what: an error's message may quote content.
             where = traceback.extract_tb(error.__traceback__)[-1]

@@ -308,3 +308,23 @@ def test_shutdown_waits_no_longer_than_told(make: Make) -> None:
     assert text
     assert released.startswith(text)
     assert getattr(events[-1].body, "why", "") == "shut_down"
+
+
+def test_whoever_is_cut_by_a_shutdown_is_told(make: Make) -> None:
+    """A client that still waits gets an error that its retries understand, whole or streamed; no fault is logged."""
+    gateway = make()
+    gateway.add_key()
+    gateway.start()
+    waiting = [gateway.connect() for _ in range(2)]
+    for connection, text in zip(waiting, ("[hang]", "[then hang] Once upon a time"), strict=True):
+        connection.sendall(gateway.send_head(question(text, model="patient", stream=text != "[hang]")))
+    time.sleep(1)
+
+    gateway.signal(TERM)
+    head, _, whole = read_all(waiting[0]).partition(b"\r\n\r\n")
+    streamed = read_all(waiting[1])
+
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert (said(whole).error, said(streamed).error) == ("shutting_down", "shutting_down")
+    assert gateway.wait(10) == 0
+    assert "Exception" not in gateway.log
