@@ -6,8 +6,9 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
+from typing import cast
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -87,7 +88,10 @@ class Exchange:
             why = "the exchange could not be recorded, so nothing was released"
             await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
         except Problem as problem:
-            await self._reject(door, reply, problem, who)
+            if who.late:
+                await reply.problem(self._wire, problem)  # its end is recorded
+            else:
+                await self._reject(door, reply, problem, who)
         except asyncio.CancelledError:
             # Only the end of the process gets here. It is recorded where it happened; whoever waits is told as well.
             why = "the gateway is being shut down"
@@ -124,6 +128,7 @@ class Exchange:
                 if not watch.ended:
                     raise
                 if watch.late:
+                    who.late = True
                     raise Problem(504, "exchange_timeout", "the exchange took too long") from None
             finally:
                 watch.stop()
@@ -166,16 +171,21 @@ class Exchange:
         head = Head(id=request.id, model=request.model, created=int(time.time()), include_usage=asked.include_usage)
         writer = self._wire.stream(head)
         usage = None
-        deltas: AsyncIterator[Delta] = model.generate(request)
-        async with aclosing(deltas) as deltas:  # type: ignore[type-var]
-            async for delta in deltas:
-                usage = delta.usage or usage
-                if not reply.started:
-                    reply.writer = writer
-                    await reply.start(200, b"text/event-stream; charset=utf-8")
-                data = writer.delta(delta)
-                if data:
-                    await reply.more(data)
+        async with aclosing(_generator(model, request)) as deltas:
+            try:
+                async for delta in deltas:
+                    usage = delta.usage or usage
+                    if not reply.started:
+                        reply.writer = writer
+                        await reply.start(200, b"text/event-stream; charset=utf-8")
+                    data = writer.delta(delta)
+                    if data:
+                        await reply.more(data)
+            except asyncio.CancelledError as ended:
+                # While a client is written to, the exchange does not see that it is ended, nor why: it records that.
+                with suppress(asyncio.CancelledError, StopAsyncIteration):
+                    await deltas.athrow(ended)
+                raise
         await reply.more(writer.end(usage), last=True)
 
     async def _reject(self, door: Door, reply: Reply, problem: Problem, who: "Who") -> None:
@@ -260,6 +270,12 @@ class Who:
         self.account = ""
         self.entered = False
         """Its exchange has begun, which records itself."""
+        self.late = False
+        """Its exchange took too long."""
+
+
+def _generator(model: Model, request: Request) -> AsyncGenerator[Delta, None]:
+    return cast(AsyncGenerator[Delta, None], model.generate(request))
 
 
 def _model(door: Door, name: str) -> Model:

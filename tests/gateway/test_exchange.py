@@ -4,15 +4,22 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
+from outworks.action import GOOD, Action
+from outworks.event import Ended, Rejected
 from outworks.gateway import exchange
-from outworks.gateway.exchange import Doorway, Ids, Who
+from outworks.gateway.exchange import Asking, Door, Doorway, Exchange, Ids, Who
 from outworks.gateway.http import Limits
+from outworks.gateway.keys import Keys
 from outworks.gateway.problem import Problem
+from outworks.gateway.wires import WIRES
+from outworks.pipeline import DefendedModel
 from tests.gateway.public import serving
+from tests.kit import Says, Tape
 
 
 def who(account: str, product: str = "shop") -> Who:
@@ -86,6 +93,56 @@ async def test_refusals_leave_what_runs_counted(tmp_path: Path, monkeypatch: pyt
     assert refused == [429] * 3
     assert counted == len(running)
     assert public.doorway._of_account == {}
+
+
+class _Nobody:
+    """Standings of a gateway that restricts nobody."""
+
+    def of(self, account: str, now: float) -> Action:
+        return GOOD
+
+    async def requests_since(self, account: str, since: float) -> int:
+        return 0
+
+
+async def _unread(tape: Tape, limits: Limits) -> Doorway:
+    """A stream whose client reads nothing; it ends only when somebody ends it. The doorway that it came by."""
+    model = DefendedModel(Says("one", "two"), (), tape)
+    door = Door({"m": model}, tape, Keys(), _Nobody(), limits, Asking(require_key=False))
+    doorway = Doorway(door)
+    body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}'
+    asked = [{"type": "http.request", "body": body}]
+
+    async def receive() -> dict[str, Any]:
+        return asked.pop() if asked else await asyncio.get_running_loop().create_future()
+
+    told: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        if message.get("more_body", True):
+            told.append(message.get("body", b""))
+            if len(told) > 1:
+                await asyncio.get_running_loop().create_future()
+
+    await Exchange(WIRES[0], doorway)({"headers": []}, receive, send)
+    return doorway
+
+
+async def test_an_exchange_that_is_ended_while_its_client_is_written_to_says_why() -> None:
+    """Whose time is up is recorded as such, and once; so is what the end of the process cuts off."""
+    late, cut = Tape(), Tape()
+
+    async with asyncio.timeout(5):
+        doorway = await _unread(late, Limits(exchange_seconds=0.3))
+        task = asyncio.create_task(_unread(cut, Limits()))
+        await asyncio.sleep(0.1)
+        task.cancel("the process ends")
+        await task
+
+    assert [end.why for end in late.bodies(Ended)] == ["timed_out"]
+    assert late.bodies(Rejected) == []
+    assert doorway.in_flight == 0
+    assert [end.why for end in cut.bodies(Ended)] == ["shut_down"]
 
 
 def test_requests_that_name_nobody_are_many_users() -> None:
