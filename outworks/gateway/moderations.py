@@ -82,7 +82,9 @@ class Moderations:
         await reply.whole(200, msgspec.json.encode(answer))
 
     async def _reject(self, door: Door, reply: Reply, problem: Problem, who: Who) -> None:
-        body = Rejected(wire="moderations", status=problem.status, code=problem.code, message=problem.param[:100])
+        # A field that the client made up is content, and goes with the content: the place is never erased.
+        place = problem.param if problem.param.partition("[")[0] in _KNOWN else ""
+        body = Rejected(wire="moderations", status=problem.status, code=problem.code, message=place)
         event = _event(reply.id, who, body, problem.message[:500])
         try:
             await door.recorder.append((event,))
@@ -117,7 +119,7 @@ def _read(body: bytes) -> _Asked:
     given = read_object(body)
     for name in given:
         if name not in _KNOWN:
-            raise invalid(name, f"is not known here; known: {', '.join(_KNOWN)}")
+            raise invalid(name[:100], f"is not known here; known: {', '.join(_KNOWN)}")
     if not isinstance(given.get("model", ""), str):
         raise invalid("model", "expected a string")
     for name in ("user", "safety_identifier"):

@@ -141,6 +141,20 @@ async def test_what_cannot_be_read_is_refused(body: dict[str, Any], param: str, 
     assert [rejected.wire for rejected in house.tape.bodies(Rejected)] == ["moderations"]
 
 
+async def test_a_field_that_the_client_made_up_is_recorded_as_content() -> None:
+    """Its name may say anything: it stands where it can be erased, and in no line of the log."""
+    house = House()
+
+    with pytest.raises(openai.BadRequestError) as refused:
+        await house.client.post("/moderations", body={"input": "a", "kingfisher " * 90: "b"}, cast_to=object)
+    with pytest.raises(openai.BadRequestError):
+        await house.client.post("/moderations", body={"input": [{"type": "audio"}]}, cast_to=object)
+
+    assert len(refused.value.param or "") == 100
+    assert [rejected.message for rejected in house.tape.bodies(Rejected)] == ["", "input[0].type"]
+    assert "kingfisher" in (house.tape.events[0].content or "")
+
+
 async def test_a_key_is_needed() -> None:
     """Without a known key nothing is judged."""
     house = House()
