@@ -39,6 +39,8 @@ class Guarded(HttpToolsProtocol):
     @override
     def connection_made(self, transport: Any) -> None:
         self._together = _Together(transport, self.loop, self._watch_unread)
+        self._earlier: list[RequestResponseCycle] = []
+        """Responses that were not complete when the next request came: Uvicorn forgets them."""
         super().connection_made(cast(asyncio.Transport, self._together))
         self._arm()
 
@@ -48,6 +50,9 @@ class Guarded(HttpToolsProtocol):
         for timer in (self._idle, self._unread):
             if timer is not None:
                 timer.cancel()
+        for cycle in self._earlier:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     @override
@@ -64,6 +69,8 @@ class Guarded(HttpToolsProtocol):
             self._declined = self._without_upgrade()
             return
         self.headers = _NO_TRAILERS
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._earlier.append(self.cycle)
         url = self.url
         if self.parser.get_method() == b"POST" and url[:1] == b"/" and b"?" not in url and b"%" not in url:
             self._begin()
@@ -162,6 +169,8 @@ class Guarded(HttpToolsProtocol):
     @override
     def on_response_complete(self) -> None:
         self._together.flush()
+        if self._earlier:
+            del self._earlier[0]
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return

@@ -133,6 +133,31 @@ async def test_requests_in_a_row_are_answered_in_order() -> None:
     assert got.index(b"\r\n\r\n1") < got.index(b"\r\n\r\n2")
 
 
+@pytest.mark.parametrize("requests", [1, 2, 3])
+async def test_a_client_that_leaves_is_noticed_whatever_it_asked_for_besides(requests: int) -> None:
+    """A request behind the one that is being answered does not hide that nobody waits for the answer any more."""
+    left = asyncio.Event()
+
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/quick":
+            await app(start(200, (b"content-length", b"2")), body(b"ok"))(scope, receive, send)
+            return
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    async with serving(waits, timeout_graceful_shutdown=1) as (reader, writer):
+        for _ in range(2):
+            writer.write(POST.replace(b"/v1/x", b"/quick"))
+        for _ in range(2):
+            await asyncio.wait_for(reader.readuntil(b"ok"), 5)
+        writer.write(POST * requests)
+        await asyncio.sleep(0.1)
+        writer.close()
+
+        await asyncio.wait_for(left.wait(), 5)
+
+
 async def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
     """The time counts from the last response; a response that takes longer than it is not cut off."""
 
