@@ -103,6 +103,7 @@ def test_all_is_told_at_once() -> None:
         (MODEL + '[ledger]\nretain_content = "1.5d"', "5: ledger.retain_content: a duration is a whole number and "),
         (MODEL + '[telemetry]\notlp_endpoint = "h:1"', "5: telemetry.otlp_endpoint: 'h:1' is no address"),
         (OPENAI + 'base_url = "nowhere"', "4: models[0].base_url: base_url is 'nowhere'; expected http://HOST"),
+        (OPENAI + 'base_url = "http://a..b"', "4: models[0].base_url: base_url is 'http://a..b'; expected http://HOST"),
         (OPENAI + 'api_key_env = "ABSENT"', "4: models[0].api_key_env: api_key_env names ABSENT, which is not set"),
         (OPENAI + 'ca_file = "ca.pem"', "4: models[0].ca_file: there is no file at "),
         (OPENAI + 'headers = { A = "b\\r\\nC: d" }', "4: models[0].headers: "),
@@ -232,7 +233,7 @@ def test_whatever_a_constructor_raises_is_a_fault(faults: Any, monkeypatch: pyte
 def test_paths_begin_at_the_policy_file(policy: Any, tmp_path: Path) -> None:
     """The ledger, a model's file and a certificate lie beside the policy, wherever the program was started."""
     (tmp_path / "m.gguf").touch()
-    (tmp_path / "ca.pem").touch()
+    (tmp_path / "ca.pem").write_text(AUTHORITY)
     text = '[ledger]\npath = "l.db"\n[[models]]\nname = "a"\nprovider = "local"\npath = "m.gguf"\n'
 
     read = policy(text + OPENAI + 'ca_file = "ca.pem"\n[[models]]\nname = "c"\nprovider = "local"')
@@ -243,6 +244,28 @@ def test_paths_begin_at_the_policy_file(policy: Any, tmp_path: Path) -> None:
     assert isinstance(other, openai.Settings)
     assert isinstance(default, local.Settings)
     assert (embedded.path, other.ca_file, default.path) == (str(tmp_path / "m.gguf"), str(tmp_path / "ca.pem"), "")
+
+
+AUTHORITY = """-----BEGIN CERTIFICATE-----
+MIIBDTCBtaADAgECAgEBMAoGCCqGSM49BAMCMBAxDjAMBgNVBAMMBXRlc3RzMCAX
+DTI2MDEwMTAwMDAwMFoYDzIxMjYwMTAxMDAwMDAwWjAQMQ4wDAYDVQQDDAV0ZXN0
+czBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABEaAey8+kySkWMiq08G5fp6ATuO/
+4kqRjSGVrpg/kmhVJzi4mn/Hi/OEvK5WT8QXkMiYnw+GjNPo8WSudgIOyncwCgYI
+KoZIzj0EAwIDRwAwRAIgUgn9ZsJV+QG+d2TROlN4RS7ypETcMsRw2A1uSYd+nz0C
+IHq9nO9z6wK/jELl1s0yqZF0fwfexX+uoYNWh91UAXPQ
+-----END CERTIFICATE-----
+"""
+
+
+@pytest.mark.parametrize(
+    "said", ["", "no certificate", AUTHORITY.replace("MIIB", "MIIC")], ids=["empty", "text", "cut"]
+)
+def test_authorities_are_read_before_they_are_needed(faults: Any, tmp_path: Path, said: str) -> None:
+    """A file that holds no certificate is a fault of the policy, not of the first request."""
+    (tmp_path / "ca.pem").write_text(said)
+
+    (fault,) = faults(OPENAI + 'ca_file = "ca.pem"')
+    assert fault.startswith("4: models[0].ca_file: there is no certificate in ")
 
 
 def test_an_adapter_is_read_before_it_is_served(policy: Any, faults: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import pathlib
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -178,10 +179,20 @@ def _check_surroundings(reading: Reading, entry: Entry, folder: pathlib.Path, at
         if not os.path.isfile(path):
             made = "; `outworks lab export` makes one of a lab's checkpoint" if key == "adapter" else ""
             reading.fault((*at, key), f"there is no file at {path}{made}")
+        elif key == "ca_file" and not _is_authorities(path):
+            reading.fault((*at, key), f"there is no certificate in {path}; expected one or more in PEM")
     if isinstance(entry, LocalModel):
         _check_adapter(reading, entry, folder, at)
     if isinstance(entry, LocalModel) and not _is_installed("xllamacpp"):
         reading.fault((*at, "provider"), "the embedded model is not installed: pip install 'outworks[local]'")
+
+
+def _is_authorities(path: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:
+        return False
+    return True
 
 
 def _check_adapter(reading: Reading, entry: LocalModel, folder: pathlib.Path, at: Path) -> None:

@@ -191,7 +191,11 @@ class Http:
         pool = self._pool
         if pool is None:
             # Only now: connections belong to the event loop that they were made in.
-            pool = self._pool = self._open()
+            try:
+                pool = self._pool = self._open()
+            except OSError:
+                # The file of authorities was there when the policy was checked.
+                raise UpstreamError("The upstream could not be reached.", kind="unreachable") from None
         connection = await pool.take(ends)
         try:
             connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), ends)

@@ -52,9 +52,11 @@ def address(url: str) -> Address:
     if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
         raise ValueError("not http://HOST or https://HOST")
     try:
-        host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
+        # As the resolver will: a label that is empty or too long is no name, in ASCII either.
+        named = parts.hostname.encode("idna").decode()
     except UnicodeError:
         raise ValueError("not a host's name") from None
+    host = parts.hostname if parts.hostname.isascii() else named
     target = quote(parts.path or "/", _PATH) + (f"?{quote(parts.query, _QUERY)}" if parts.query else "")
     return Address(parts.scheme, host, _PORTS[parts.scheme] if port is None else port, target)
 

@@ -216,9 +216,15 @@ def test_an_address_is_written_as_it_is_sent(url: str, said: str) -> None:
     assert str(address(url)) == said
 
 
-@pytest.mark.parametrize("url", ["http://", "http:///x", "gopher://h/", "http://h:99999/", "http://h:x/", "h"])
+LONG = f"http://{'a' * 64}.example/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http:///x", "gopher://h/", "http://h:99999/", "http://h:x/", "h", "http://a..b/", "http://./", LONG],
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
-    """No host, no port that there is, another scheme."""
+    """No host, no name that a host can have, no port that there is, another scheme."""
     with pytest.raises(ValueError, match=r"."):
         address(url)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -452,3 +453,12 @@ async def test_a_server_that_fails_at_tls_is_unreachable() -> None:
     assert caught.value.kind == "unreachable"
     assert len(connections) == 1
     assert b"hello" not in connections[0]
+
+
+async def test_authorities_that_are_gone_make_the_upstream_unreachable(tmp_path: Path) -> None:
+    """The file was there when the policy was checked; no request goes anywhere without it, and that is told."""
+    async with model_at("https://127.0.0.1:1", ca_file=str(tmp_path / "gone.pem")) as model:
+        with pytest.raises(UpstreamError) as caught:
+            await join(model.generate(ask()))
+
+    assert caught.value.kind == "unreachable"
