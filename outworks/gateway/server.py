@@ -116,7 +116,10 @@ def _allow_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int, early: Hangups) -> None:
+async def _work(
+    worker: Worker, listener: socket.socket, shutdown_seconds: int, early: Hangups, alive: int | None = None
+) -> None:
+    """Run one worker until it is told to leave. `alive` is a pipe that ends with the supervisor."""
     await worker.start()
     # What is there now stays: the collector need not go through it again and again, nor through every 700 objects.
     gc.collect()
@@ -142,6 +145,15 @@ async def _work(worker: Worker, listener: socket.socket, shutdown_seconds: int, 
     loop.add_signal_handler(signal.SIGHUP, worker.reload)
     if early.came:
         worker.reload()
+    if alive is not None:
+
+        def orphaned() -> None:
+            # Nobody could stop or reload it any more, and it would keep the address from its successors.
+            loop.remove_reader(alive)
+            print(f"outworks: worker {os.getpid()} leaves: its supervisor is gone", file=sys.stderr, flush=True)
+            server.leave()
+
+        loop.add_reader(alive, orphaned)
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -181,6 +193,8 @@ class _Supervisor:
         self._shutdown_seconds = shutdown_seconds
         self._born: dict[int, float] = {}
         self._leaving = False
+        self._alive = os.pipe()
+        """Nobody writes to it. Its other end is closed when this process ends, however it ends."""
 
     def run(self, early: Hangups) -> int:
         """Supervise until told to leave; 0."""
@@ -218,7 +232,9 @@ class _Supervisor:
         try:
             for signum in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(signum, signal.SIG_DFL)
-            uvloop.run(_work(self._make(), self._listener, self._shutdown_seconds, Hangups()))
+            alive, held = self._alive
+            os.close(held)
+            uvloop.run(_work(self._make(), self._listener, self._shutdown_seconds, Hangups(), alive))
             status = 0
         except Exception as error:
             print(f"outworks: worker {os.getpid()}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

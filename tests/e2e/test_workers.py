@@ -6,12 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from outworks.event import Released
 from tests.e2e.conftest import Make
-from tests.e2e.kit import HUP, TERM, Gateway, children, question, read_all, said, wait_for
+from tests.e2e.kit import HUP, KILL, TERM, Gateway, children, question, read_all, said, wait_for
 
 SECOND = 1.0
 """In which workers follow what was recorded."""
@@ -142,6 +144,24 @@ class Stream(threading.Thread):
 
 LONG = "so it goes, on and on, and then it ends. " * 4
 """About 1.2 seconds of a slow stream."""
+
+
+def test_workers_end_with_their_supervisor(make: Make, policy: str) -> None:
+    """However it dies: nobody could reload or stop them, and they would keep the address from its successor."""
+    gateway = make(text=policy.replace("[gateway]", "[gateway]\nworkers = 2", 1)).start()
+    wait_for(lambda: len(children(gateway.pid)) == 2, 10)
+    workers = children(gateway.pid)
+
+    gateway.signal(KILL)
+    gateway.wait()
+
+    try:
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10)
+    finally:
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, KILL)
+    gateway.start()
 
 
 def test_a_reload_takes_effect_and_spares_what_is_in_flight(two: Gateway, policy: str) -> None:
