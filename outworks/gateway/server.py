@@ -20,6 +20,8 @@ from typing_extensions import override
 
 from outworks.gateway.protocol import HEAD_BYTES, Guarded
 
+_UNSTARTED = 3
+"""Exit status of a worker that could not start."""
 _FILES = 65_536
 """Open files that are asked for: what the connections of many thousand exchanges take."""
 
@@ -117,10 +119,18 @@ def _allow_files() -> None:
 
 
 async def _work(
-    worker: Worker, listener: socket.socket, shutdown_seconds: int, early: Hangups, alive: int | None = None
+    worker: Worker,
+    listener: socket.socket,
+    shutdown_seconds: int,
+    early: Hangups,
+    *,
+    started: Callable[[], None] = lambda: None,
+    alive: int | None = None,
 ) -> None:
-    """Run one worker until it is told to leave. `alive` is a pipe that ends with the supervisor."""
+    """Run one worker until it is told to leave. `started` is called once it has; `alive` is a pipe that ends with the
+    supervisor."""
     await worker.start()
+    started()
     # What is there now stays: the collector need not go through it again and again, nor through every 700 objects.
     gc.collect()
     gc.freeze()
@@ -197,7 +207,7 @@ class _Supervisor:
         """Nobody writes to it. Its other end is closed when this process ends, however it ends."""
 
     def run(self, early: Hangups) -> int:
-        """Supervise until told to leave; 0."""
+        """Supervise until told to leave; 0, or 1 where no worker could start."""
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: self._leave())
         signal.signal(signal.SIGHUP, lambda *_: self._load_anew())
@@ -205,9 +215,10 @@ class _Supervisor:
             self._load_anew()
         for _ in range(self._workers):
             self._spawn()
+        first, result = set(self._born), 0
         while self._born:
             try:
-                pid, _ = os.wait()
+                pid, status = os.wait()
             except InterruptedError:
                 continue
             except ChildProcessError:
@@ -215,11 +226,18 @@ class _Supervisor:
             if pid not in self._born:
                 continue  # the console's process, which whoever started it looks after
             lived = time.monotonic() - self._born.pop(pid)
+            if os.waitstatus_to_exitcode(status) == _UNSTARTED and pid in first:
+                first.remove(pid)
+                if not first and not self._leaving:
+                    # What kept all of them from starting will not pass by itself, and nobody would be answered.
+                    print("outworks: no worker could start", file=sys.stderr, flush=True)
+                    result = 1
+                    self._leave()
             if not self._leaving:
                 print(f"outworks: worker {pid} died after {lived:.0f} s; starting another", file=sys.stderr, flush=True)
                 time.sleep(0.0 if lived > self.RESTART_SECONDS else self.RESTART_SECONDS)
                 self._spawn()
-        return 0
+        return result
 
     def _spawn(self) -> None:
         if self._leaving:
@@ -228,13 +246,20 @@ class _Supervisor:
         if pid:
             self._born[pid] = time.monotonic()
             return
-        status = 1
+        status = _UNSTARTED
+
+        def started() -> None:
+            nonlocal status
+            status = 1
+
         try:
             for signum in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(signum, signal.SIG_DFL)
             alive, held = self._alive
             os.close(held)
-            uvloop.run(_work(self._make(), self._listener, self._shutdown_seconds, Hangups(), alive))
+            early = Hangups()
+            work = _work(self._make(), self._listener, self._shutdown_seconds, early, started=started, alive=alive)
+            uvloop.run(work)
             status = 0
         except Exception as error:
             print(f"outworks: worker {os.getpid()}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -115,9 +115,10 @@ def test_other_processes_leave_the_ledger_to_the_gateway(make: Make) -> None:
         ("newer", "newer"),
     ],
 )
-def test_a_spoilt_ledger_is_told_at_the_start(make: Make, spoil: str, why: str) -> None:
-    """What is at the ledger's path and is none is never overwritten: one clear message, status 1."""
-    gateway = make()
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_spoilt_ledger_is_told_at_the_start(make: Make, policy: str, spoil: str, why: str, workers: int) -> None:
+    """What is at the ledger's path and is none is never overwritten: a clear message, status 1."""
+    gateway = make(text=policy.replace("[gateway]", f"[gateway]\nworkers = {workers}", 1))
     _spoil(gateway.ledger, spoil)
     before = gateway.ledger.read_bytes() if gateway.ledger.is_file() else b""
 
