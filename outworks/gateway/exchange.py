@@ -88,10 +88,7 @@ class Exchange:
             why = "the exchange could not be recorded, so nothing was released"
             await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
         except Problem as problem:
-            if who.late:
-                await reply.problem(self._wire, problem)  # its end is recorded
-            else:
-                await self._reject(door, reply, problem, who)
+            await self._reject(door, reply, problem, who)
         except asyncio.CancelledError:
             # Only the end of the process gets here. It is recorded where it happened; whoever waits is told as well.
             why = "the gateway is being shut down"
@@ -128,7 +125,6 @@ class Exchange:
                 if not watch.ended:
                     raise
                 if watch.late:
-                    who.late = True
                     raise Problem(504, "exchange_timeout", "the exchange took too long") from None
             finally:
                 watch.stop()
@@ -270,8 +266,6 @@ class Who:
         self.account = ""
         self.entered = False
         """Its exchange has begun, which records itself."""
-        self.late = False
-        """Its exchange took too long."""
 
 
 def _generator(model: Model, request: Request) -> AsyncGenerator[Delta, None]:
