@@ -1,5 +1,6 @@
 """Messages, requests and outputs: the one form between every wire and every upstream."""
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -35,11 +36,14 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
 
     @property
     def said(self) -> "Said":
-        """Every string in the arguments, in order: JSON can spell any letter as an escape."""
+        """Every string in the arguments, in order: JSON can spell any letter as an escape. Also of what is no JSON here
+        but may be elsewhere: half a character, a number beyond all bounds, depths without end."""
         said = Said([], [])
         try:
             waiting: list[Any] = [msgspec.json.decode(self.arguments)]
         except (ValueError, RecursionError):
+            for string in _STRING.finditer(self.arguments):
+                (said.names if string[2] else said.values).append(_unescaped(string[1]))
             return said
         while waiting:
             value = waiting.pop()
@@ -59,6 +63,19 @@ class Said(msgspec.Struct, frozen=True):
     values: list[str]
     names: list[str]
     """The names of fields, which a model can choose as well."""
+
+
+# Possessive, and a string may go on to the end: whatever stands here, it is read once.
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"(\s*+:)?|\\?\Z)', re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def _unescaped(string: str) -> str:
+    if "\\" not in string:
+        return string
+    said = _ESCAPE.sub(lambda each: chr(int(each[1], 16)) if each[1] else _CONTROLS.get(each[2], each[2]), string)
+    return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):

@@ -103,6 +103,11 @@ HOSTILE = [
         message(ToolCall("call_1", "note", f'{{"text": "{escaped(CANARY)}"}}'), role=Role.ASSISTANT),
         Decision.BLOCK,
     ),
+    Row(
+        "in escapes beside what is no JSON",
+        message(ToolCall("call_1", "note", f'{{"text": "{escaped(CANARY)}", "n": 1e999}}'), role=Role.ASSISTANT),
+        Decision.BLOCK,
+    ),
     Row("in tag characters", asks(f"Hello{tagged(CANARY)} there"), Decision.BLOCK),
 ]
 

@@ -27,6 +27,8 @@ PROMPT = (
     "poisonous to cats, dogs or horses. Do not discuss competitors."
 )
 RUN = PROMPT[65:210]
+HALF = '{"text": "' + "".join(f"\\u{ord(c):04x}" for c in CANARY) + '", "more": "\\ud800"}'
+"""A tool call that Python and browsers read, though it is no strict JSON."""
 
 
 def asked(*turns: tuple[Role, str], prompt: str = PROMPT) -> Request:
@@ -72,6 +74,7 @@ class TestLeak(DefenseContract):
         block("canary at the end of a long answer", "All is well. " * 200 + CANARY, leaves="All is well. " * 200),
         block("canary from the system prompt", f"The marker is {MARKED}", leaves="The marker is "),
         block("canary in a tool call", Output(tool_calls=(ToolCall("1", "note", f'{{"text": "{CANARY}"}}'),))),
+        block("canary in escapes beside half a character", Output(tool_calls=(ToolCall("1", "note", HALF),))),
         block("system prompt", PROMPT),
         block("run of it", f"My rules say: {RUN} That is all."),
         block("run in capitals, on lines of its own", RUN.upper().replace(" ", "\n")),
