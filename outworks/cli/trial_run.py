@@ -20,7 +20,7 @@ from outworks.adversary import Access, Tier
 from outworks.config import load_policy
 from outworks.config.trial import Complying, Refusing, TargetEntry, TrialFile, load_trial
 from outworks.defenses import DEFENSES
-from outworks.defenses.entry import imported
+from outworks.defenses.formats import read_entries
 from outworks.model import Model
 from outworks.models import local
 from outworks.models.gguf_head import GGUFError
@@ -249,7 +249,7 @@ def _provider(each: TargetEntry) -> str:
 
 
 def _stand(file: TrialFile) -> _Stood:
-    known = tuple(imported(Path(file.fingerprints).read_text("utf-8").splitlines())) if file.fingerprints else ()
+    known = tuple(read_entries(Path(file.fingerprints).read_text("utf-8"), "jsonl")) if file.fingerprints else ()
     stand, digest = Stand(settings={line.name: line.settings() for line in DEFENSES}, known=known), ""
     if file.policy:
         # The policy's own models, keys and addresses are not needed: only its lines and its rules are taken.

@@ -54,8 +54,10 @@ def read_entries(text: str, format: Format) -> list[Known]:
 
     Raises ValueError that names every line, row or indicator at fault.
     """
+    text = text.removeprefix("\ufeff")  # spreadsheets and editors put a byte order mark first
     if format == "jsonl":
-        return imported(text.splitlines())
+        # Not at what else Python takes for the end of a line: a text may hold it, and JSON does not escape it.
+        return imported(text.split("\n"))
     rows = _csv_rows(text) if format == "csv" else _descriptors(text)
     read: list[Known] = []
     faults: list[str] = []
@@ -96,6 +98,8 @@ class _Row:
 
 
 def _csv_rows(text: str) -> "Iterator[tuple[str, _Row]]":
+    # The module's own bound for a cell is 128 KiB, and what is written here must be read again.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
         header = next(reader, [])

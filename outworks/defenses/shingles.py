@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from string import hexdigits
 from typing import NamedTuple
 
 import msgspec
@@ -77,6 +78,23 @@ class Print(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Eight-byte digests of the first 2, 4, 8... times `WIDTH` bytes, in hexadecimal: they tell, while a text still
     grows, whether it goes on as the entry does."""
 
+    def __post_init__(self) -> None:
+        """Prints come from others' files too. Raises ValueError for one that no text has: nothing could be found by it,
+        and a bank could not be read that holds it."""
+        shingled = self.length >= WIDTH
+        expected = (
+            ("digest", 64, 64),
+            ("sketch", 16 * shingled, 16 * SKETCH * shingled),
+            ("opening", 16 * shingled, 16 * shingled),
+            ("prefixes", *(16 * sum(1 for _ in prefix_lengths(self.length)),) * 2),
+        )
+        for name, least, most in expected:
+            given = getattr(self, name)
+            if not least <= len(given) <= most or len(given) % 16 or not set(given) <= _HEX:
+                raise ValueError(f"{name}: no text of {self.length} bytes has {given[:40]!r}")
+        if not 0 <= self.anchor <= max(0, self.length - WIDTH):
+            raise ValueError(f"anchor: {self.anchor} is outside of a text of {self.length} bytes")
+
     def keys(self) -> list[int]:
         """The sketch."""
         return [int(key) for key in np.frombuffer(bytes.fromhex(self.sketch), "<u8")]
@@ -84,6 +102,9 @@ class Print(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def opening_key(self) -> int:
         """The key of the first shingle."""
         return int(self.opening, 16)
+
+
+_HEX = frozenset(hexdigits)
 
 
 def fingerprint(data: bytes) -> Print:

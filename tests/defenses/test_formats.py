@@ -2,11 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, switched
 from outworks.defenses.formats import FORMATS, Format, format_of, read_entries, written
+from outworks.defenses.shingles import fingerprint
+from outworks.normalise import normalise
 from tests.hunt.kit import ESCAPED, KNOWN
 
 TEXTS = {
@@ -14,6 +17,8 @@ TEXTS = {
     "fp_two": '=HYPERLINK("x"),"quoted"\nand a second line;',
     "fp_three": "'-dashed and quoted at the beginning of it all",
     "fp_four": ESCAPED + " 塔里第七扇门",
+    "fp_five": "one line\u2028another\x85a third\x0ba fourth, all of one text",
+    "fp_six": "a long one: " + "many words " * 15_000,
 }
 
 
@@ -40,6 +45,44 @@ def test_what_is_written_is_read_again(format: Format, erased: set[str]) -> None
         again.apply(added(known, by="x"))
 
     assert list(again.entries()) == list(made.entries())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_files_of_other_programs_are_read(format: Format) -> None:
+    """A byte order mark, and lines that end as on Windows, change nothing: spreadsheets write both."""
+    made = bank()
+    lines = written(made.entries(), {}, format).replace("\n", "\r\n")
+
+    again = Bank()
+    for known in read_entries("\ufeff" + lines, format):
+        again.apply(added(known, by="x"))
+
+    assert list(again.entries()) == list(made.entries())
+
+
+PRINT = msgspec.to_builtins(fingerprint(normalise(KNOWN).data))
+BAD_PRINTS = [
+    ({"digest": "x"}, "digest: no text of"),
+    ({"sketch": ""}, "sketch: no text of"),
+    ({"sketch": "zz" * 8}, "sketch: no text of"),
+    ({"sketch": PRINT["sketch"][:-1]}, "sketch: no text of"),
+    ({"opening": ""}, "opening: no text of"),
+    ({"prefixes": ""}, "prefixes: no text of"),
+    ({"anchor": 1_000}, "anchor: 1000 is outside"),
+    ({"length": 5}, "no text of 5 bytes"),
+    ({"length": -1}, "no text of -1 bytes"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "says"), BAD_PRINTS)
+def test_a_print_that_no_text_has_is_refused(wrong: dict[str, object], says: str) -> None:
+    """One recorded would stop every command that reads the bank, and find nothing."""
+    line = json.dumps({"source": "s", "reason": "r", "print": {**PRINT, **wrong}})
+
+    with pytest.raises(ValueError, match="line 1: ") as raised:
+        read_entries(line, "jsonl")
+
+    assert says in str(raised.value)
 
 
 def test_csv_holds_no_formula() -> None:
