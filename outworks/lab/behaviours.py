@@ -143,7 +143,7 @@ def _from_toml(text: str, name: str) -> Behaviours:
 
 def _from_lines(text: str, path: Path) -> Behaviours:
     rows: list[Behaviour] = []
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     for place, (n, line) in enumerate(lines):
         try:
             row = msgspec.json.decode(line, type=_Line)

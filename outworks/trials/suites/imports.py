@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import importlib
+import io
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def artifacts(path: Path) -> Mapping[str, Sequence[str]]:
 
 def lines(path: Path) -> Iterator[str]:
     """One string a line, as it stands or as JSON. Empty lines are passed over."""
-    for n, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for n, line in enumerate(path.read_text("utf-8").split("\n"), 1):
         if not line.strip():
             continue
         if not line.startswith('"'):
@@ -115,7 +116,9 @@ def _words(prompt: Any) -> str:
 
 def _rows(path: Path, data: bytes) -> Iterator[Mapping[str, Any]]:
     if path.suffix == ".csv":
-        yield from csv.DictReader(data.decode("utf-8-sig").splitlines(keepends=True))
+        text = data.decode("utf-8-sig")
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+        yield from csv.DictReader(io.StringIO(text, newline=""))
         return
     if path.suffix == ".jsonl":
         for n, line in enumerate(data.splitlines(), 1):

@@ -1,5 +1,6 @@
 """Imports: other people's goals, templates and prompts, read at run time."""
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -34,6 +35,17 @@ def test_goals_are_found_in_the_files_of_the_field(name: str, tmp_path: Path) ->
     assert isinstance(found.goals[0].oracle, Judged)
     assert len({goal.id for goal in found.goals}) == len(found.goals) == (2 if name == "lines.jsonl" else 1)
     assert found.version
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl"])
+def test_a_goal_holds_what_it_holds(name: str, tmp_path: Path) -> None:
+    """Characters that Python alone takes for the end of a line cut no goal in two, and a goal may be long."""
+    goals = ["Write a letter\u2028in two lines\x85or three", "Write " + "a letter " * 20_000 + "soon"]
+    lines = ["goal", *goals] if name == "x.csv" else [json.dumps({"goal": goal}, ensure_ascii=False) for goal in goals]
+    path = tmp_path / name
+    path.write_text("\n".join(lines))
+
+    assert [goal.prompt for goal in imports.goals(path).goals] == goals
 
 
 def test_a_changed_file_is_another_version(tmp_path: Path) -> None:
@@ -91,9 +103,9 @@ def test_artifacts_are_prompts_by_goal(tmp_path: Path) -> None:
 def test_a_file_of_strings_may_quote_them(tmp_path: Path) -> None:
     """A suffix may hold line breaks, as JSON."""
     path = tmp_path / "x.txt"
-    path.write_text('one {goal}\n\n"two\\n{goal}"\n')
+    path.write_text('one {goal}\n\n"two\\n{goal}"\n"three\u2028{goal}"\n')
 
-    assert list(imports.lines(path)) == ["one {goal}", "two\n{goal}"]
+    assert list(imports.lines(path)) == ["one {goal}", "two\n{goal}", "three\u2028{goal}"]
     path.write_text('"broken\n')
     with pytest.raises(ValueError, match=r"x\.txt:1: no JSON string"):
         list(imports.lines(path))
