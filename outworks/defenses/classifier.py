@@ -12,7 +12,7 @@ from outworks.defenses.scored import Judge, Passage, Thresholds, passages
 from outworks.detectors import Category, Side
 from outworks.detectors.looking import Looking, Stage
 from outworks.label import Source
-from outworks.message import Output, Request
+from outworks.message import Output, Request, ToolCall
 from outworks.verdict import ALLOW, Finding, Notice, Span, Verdict
 
 Rate = Annotated[float, msgspec.Meta(gt=0, le=0.1)]
@@ -113,7 +113,13 @@ def _in_piece(finding: Finding, begin: int, start: int, end: int) -> Finding:
 
 def _called(output: Output) -> Iterator[Passage]:
     for call in output.tool_calls:
-        yield Passage.of("\n".join([*call.said.values, *call.said.names]) or call.arguments)
+        yield Passage.of(told(call))
+
+
+def told(call: ToolCall) -> str:
+    """What a tool call says: the strings in its arguments, read as one."""
+    said = call.said
+    return "\n".join([*said.values, *said.names]) or call.arguments
 
 
 _NOTICE = Notice(

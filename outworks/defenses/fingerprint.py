@@ -66,16 +66,7 @@ class Fingerprint(defense.Defense):
         bank = self._bank
         if not (bank.has_exact or bank.has_near):
             return ALLOW
-        said = _said(request)
-        found = [_Place(hit, said.span(hit.start, hit.end)) for hit in bank.find(said.data, near=self._settings.near)]
-        if request.tools or request.parameters:
-            beside = [normalise(text).data for text in request.beside()]
-            found += [_Place(h, None) for h in bank.find(_SEPARATOR.join(beside), near=self._settings.near)]
-            found += [_Place(h, None) for each in beside for h in bank.whole(each)]
-        if bank.longest_whole:
-            for piece in said.pieces:
-                hits = bank.whole(said.data[piece.start : piece.end])
-                found += [_Place(hit, said.span(piece.start, piece.end)) for hit in hits]
+        found = found_in(request, bank, near=self._settings.near)
         return self._verdict(found) if found else ALLOW
 
     @override
@@ -96,7 +87,7 @@ class Fingerprint(defense.Defense):
             # The match that ends first decides: it is the first to be seen, however the text is cut into chunks.
             return self._verdict([place for place in places if place.end <= stops[0].end], covered=stops[0].start)
         if output.tool_calls:
-            places += [_Place(hit, None) for hit in self._calls(output)]
+            places += [Place(hit, None) for hit in self._calls(output)]
         verdict = self._verdict(places) if places else ALLOW
         covered = len(output.text) if output.done else min(exact.settled, pieces.settled)
         if covered == len(output.text) and verdict.decision < Decision.ESCALATE:
@@ -110,16 +101,14 @@ class Fingerprint(defense.Defense):
             return _Passage((), len(output.text))
         form = normalise(output.text[begin:])
         if bank.longest_whole and not begin and len(form.data) <= bank.longest_whole:
-            whole = (
-                tuple(_Place(hit, Span(0, len(output.text))) for hit in bank.whole(form.data)) if output.done else ()
-            )
+            whole = tuple(Place(hit, Span(0, len(output.text))) for hit in bank.whole(form.data)) if output.done else ()
             return _Passage(whole, 0)
         reading = bank.read(form.data)
         if not reading.hits and (output.done or reading.settled == len(form.data)):
             return _Passage((), len(output.text))
         offsets = form.offsets()
         return _Passage(
-            tuple(_Place(hit, _stretch(offsets, hit.start, hit.end, begin)) for hit in reading.hits),
+            tuple(Place(hit, _stretch(offsets, hit.start, hit.end, begin)) for hit in reading.hits),
             begin + int(offsets[reading.settled]),
         )
 
@@ -127,24 +116,24 @@ class Fingerprint(defense.Defense):
         """Near-duplicates, looked for at the end of each piece: pieces lie where they lie, however the text arrives."""
         size = len(output.text)
         settled = size if output.done else size - size % _PIECE
-        places: list[_Place] = []
+        places: list[Place] = []
         for start in range(output.released - output.released % _PIECE, settled, _PIECE):
             end = min(start + _PIECE, settled)
             window = normalise(output.text[max(0, end - _WINDOW) : end]).data
             hits = self._bank.find(window, near=self._settings.near, reach=_WINDOW)
-            places += [_Place(hit, Span(start, end)) for hit in hits if hit.score < 1]
+            places += [Place(hit, Span(start, end)) for hit in hits if hit.score < 1]
         return _Passage(tuple(places), settled)
 
     def _calls(self, output: Output) -> list[Hit]:
         near = self._settings.near if self._settings.outputs == "near" else None
-        data = [normalise(text).data for call in output.tool_calls for text in _spelled(call)]
+        data = [normalise(text).data for call in output.tool_calls for text in spelled(call)]
         hits = self._bank.find(_SEPARATOR.join(data), near=near)
         return hits + [hit for each in data for hit in self._bank.whole(each)]
 
     def _decision(self, hit: Hit) -> Decision:
         return _DECISIONS[self._settings.actions.get(hit.entry.category, self._settings.action)]
 
-    def _verdict(self, places: "list[_Place]", covered: int | None = None) -> Verdict:
+    def _verdict(self, places: "list[Place]", covered: int | None = None) -> Verdict:
         findings = [Finding(p.hit.entry.category, round(p.hit.score, 3), p.span, p.hit.entry.id) for p in places]
         worst = max(places, key=lambda place: (self._decision(place.hit), place.hit.score)).hit
         kind = "contains" if worst.score == 1 else "is much like"
@@ -156,7 +145,22 @@ class Fingerprint(defense.Defense):
         )
 
 
-class _Place(msgspec.Struct, frozen=True):
+def found_in(request: Request, bank: Bank, *, near: float) -> "list[Place]":
+    """What a bank finds in a request, in no particular order."""
+    said = _said(request)
+    found = [Place(hit, said.span(hit.start, hit.end)) for hit in bank.find(said.data, near=near)]
+    if request.tools or request.parameters:
+        beside = [normalise(text).data for text in request.beside()]
+        found += [Place(hit, None) for hit in bank.find(_SEPARATOR.join(beside), near=near)]
+        found += [Place(hit, None) for each in beside for hit in bank.whole(each)]
+    if bank.longest_whole:
+        for piece in said.pieces:
+            hits = bank.whole(said.data[piece.start : piece.end])
+            found += [Place(hit, said.span(piece.start, piece.end)) for hit in hits]
+    return found
+
+
+class Place(msgspec.Struct, frozen=True):
     """A hit, and where it lies in the text that was checked."""
 
     hit: Hit
@@ -174,7 +178,7 @@ class _Place(msgspec.Struct, frozen=True):
 class _Passage(msgspec.Struct, frozen=True):
     """What was found in an output so far, and up to which character nothing more can be."""
 
-    places: tuple[_Place, ...]
+    places: tuple[Place, ...]
     settled: int
 
 
@@ -223,7 +227,7 @@ def _said(request: Request) -> _Said:
         if not place.text.isascii() and (secret := smuggled(place.text)):
             hidden.append(_Hidden(place, secret))
         if isinstance(request.messages[message].parts[place.part], ToolCall):
-            hidden += [_Hidden(place, text) for text in _spelled(ToolCall("", "", place.text))[1:]]
+            hidden += [_Hidden(place, text) for text in spelled(ToolCall("", "", place.text))[1:]]
     for each in hidden:
         form = normalise(each.text)
         pieces.append(_Piece(at + 1, at + 1 + len(form.data), each.place, form))
@@ -237,7 +241,7 @@ class _Hidden(msgspec.Struct, frozen=True):
     text: str
 
 
-def _spelled(call: ToolCall) -> list[str]:
+def spelled(call: ToolCall) -> list[str]:
     """A tool call's arguments as they stand, then every string in them."""
     said = call.said
     return [call.arguments, *said.values, *said.names]

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from outworks.hunt.answers import Answers, Row
 from outworks.hunt.found import Found, Hunter, Looked, Unit
-from outworks.ledger.reader import Content
 
 _FILES = 64
 """Files of a unit: they are looked through at once, as far as the machines go, and noted together."""
-_COLUMNS = ("seq", "at", "kind", "account", "exchange", "content")
+_COLUMNS = ("seq", "at", "kind", "account", "exchange", "body", "content")
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -54,28 +54,53 @@ class DaftLook:
         def look(*columns: Any) -> list[bytes | None]:
             return _look(hunter, *(column.to_pylist() for column in columns))
 
+        @daft.func.batch(return_dtype=daft.DataType.binary())  # type: ignore[untyped-decorator]
+        def look_at_answers(*columns: Any) -> list[bytes | None]:
+            return _look_at_answers(hunter, *(column.to_pylist() for column in columns))
+
         table = daft.read_parquet(list(unit.accounts))
         missing = [name for name in _COLUMNS if name not in table.column_names]
         if missing:
             raise ValueError(f"{unit.accounts[0]} is no exported ledger: it has no {', '.join(missing)}")
-        said = table.where(daft.col("kind").is_in(["received", "released"]) & daft.col("content").not_null())
-        parts = said.select(look(*(daft.col(name) for name in _COLUMNS)).alias("part"))
-        rows = parts.where(daft.col("part").not_null()).to_pydict()["part"]
+        asked = table.where((daft.col("kind") == "received") & daft.col("content").not_null())
+        left = table.where(daft.col("kind") == "released").groupby("exchange")
+        answers = left.agg(*(daft.col(name).list_agg() for name in _COLUMNS if name != "exchange"))
+        parts = (
+            asked.select(look(*(daft.col(name) for name in _COLUMNS)).alias("part")),
+            answers.select(look_at_answers(*(daft.col(name) for name in _COLUMNS)).alias("part")),
+        )
+        rows = [row for part in parts for row in part.where(daft.col("part").not_null()).to_pydict()["part"]]
         looked = [msgspec.json.decode(row, type=_Part) for row in rows]
         found = sorted((one for part in looked for one in part.found), key=lambda one: one.seq)
         return Looked(unit=unit, found=tuple(found), bytes=sum(part.bytes for part in looked))
 
 
 def _look(hunter: Hunter, *columns: list[Any]) -> list[bytes | None]:
-    """What a batch of rows comes to, in the place of its first row."""
-    contents = [
-        Content(seq, at, kind, account, exchange, content.encode("utf-8", "surrogatepass"))
-        for seq, at, kind, account, exchange, content in zip(*columns, strict=True)
-    ]
-    if not contents:
+    """What a batch of requests comes to, in the place of its first row."""
+    return _part(hunter, [_row(*fields) for fields in zip(*columns, strict=True)], len(columns[0]))
+
+
+def _look_at_answers(hunter: Hunter, *columns: list[Any]) -> list[bytes | None]:
+    """The same of exchanges, of each the pieces that left."""
+    rows = []
+    for seqs, ats, kinds, accounts, exchange, bodies, contents in zip(*columns, strict=True):
+        pieces = zip(seqs, ats, kinds, accounts, [exchange] * len(seqs), bodies, contents, strict=True)
+        rows += sorted((_row(*fields) for fields in pieces), key=lambda row: row.seq)
+    return _part(hunter, rows, len(columns[0]))
+
+
+def _part(hunter: Hunter, rows: list[Row], count: int) -> list[bytes | None]:
+    if not count:
         return []
+    answers = Answers(whole=False)
+    contents = [content for row in rows for content in answers.take(row)] + list(answers.rest())
     part = _Part(tuple(hunter.look(contents)), sum(len(content.text) for content in contents))
-    return [msgspec.json.encode(part), *[None] * (len(contents) - 1)]
+    return [msgspec.json.encode(part), *[None] * (count - 1)]
+
+
+def _row(seq: int, at: float, kind: str, account: str, exchange: str, body: str, content: str | None) -> Row:
+    text = None if content is None else content.encode("utf-8", "surrogatepass")
+    return Row(seq, at, kind, account, exchange, body, text)
 
 
 def _daft() -> Any:

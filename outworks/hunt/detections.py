@@ -5,10 +5,14 @@ from functools import cached_property, lru_cache
 
 from typing_extensions import override
 
-from outworks.detectors import BLOCKING, CATEGORIES, Category, Detector, Side
+from outworks.defenses.classifier import told
+from outworks.defenses.scored import passages
+from outworks.detectors import BLOCKING, CATEGORIES, MODERATION, Category, Detector, Side
 from outworks.hunt.found import Found, Hunter
-from outworks.hunt.said import texts_of, turns_of
+from outworks.hunt.said import request_of
+from outworks.label import Source
 from outworks.ledger.reader import Content
+from outworks.message import ToolCall
 from outworks.nearest import did_you_mean
 
 
@@ -46,9 +50,10 @@ class Detections(Hunter):
     @override
     def look(self, contents: Sequence[Content]) -> list[Found]:
         found = []
+        topics = self._category in MODERATION
         for side, limits in self._limits.items():
             those = [(content, text) for content in contents for text in _texts(content, side) if text.strip()]
-            scored = self._detector.score_all([text for _, text in those], side) if those else []
+            scored = self._detector.score_all([text for _, text in those], side, topics=topics) if those else []
             best: dict[tuple[int, str], tuple[float, Content]] = {}
             for (content, _), scores in zip(those, scored, strict=True):
                 for category, limit in limits.items():
@@ -76,12 +81,17 @@ def _made(category: str, rate: float) -> Detections:
 
 
 def _texts(content: Content, side: Side) -> list[str]:
-    """The texts of that side. Of a request the account's last turn: the earlier ones came with earlier requests."""
-    if (content.kind == "released") != (side is Side.OUTPUT):
+    """The texts of that side. Of a request what the account said last, however many messages that is: the earlier ones
+    came with earlier requests."""
+    if (content.kind == "received") == (side is Side.OUTPUT):
         return []
     if side is Side.OUTPUT:
-        return texts_of(content.text, json=False)
-    turns = turns_of(content.text)
+        said = content.text.decode("utf-8", "replace")
+        return [told(ToolCall("", "", said)) if content.kind == "called" else said]
+    request = request_of(content.text)
     if side is Side.CONTENT:
-        return [turn.text for turn in turns if turn.role == "tool"]
-    return [turn.text for turn in turns if turn.role == "user"][-1:]
+        return [passage.text for passage in passages(request, Source.TOOL)]
+    asked = list(passages(request, Source.USER))
+    before = request.messages[: asked[-1].pieces[0].message] if asked else ()
+    answered = max((n for n, message in enumerate(before) if Source.ASSISTANT in message.label.sources), default=-1)
+    return [passage.text for passage in asked if passage.pieces[0].message > answered]

@@ -1,6 +1,6 @@
 """The hunt for fingerprints: exactly what the bank would have found in what was asked and answered, only sooner."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -8,10 +8,12 @@ from typing_extensions import override
 
 from outworks.defenses.bank import NEAR, Bank, Hit
 from outworks.defenses.entry import Known, added
+from outworks.defenses.fingerprint import found_in, spelled
 from outworks.hunt.found import Found, Hunter
-from outworks.hunt.said import texts_of
+from outworks.hunt.said import request_of
 from outworks.hunt.screen import Screen
 from outworks.ledger.reader import Content
+from outworks.message import ToolCall
 
 _BATCH = 1 << 20
 """Bytes that are screened at once: enough that a call to numpy costs little, few enough to stay in the cache."""
@@ -36,19 +38,21 @@ class Fingerprints(Hunter):
     def look(self, contents: Sequence[Content]) -> list[Found]:
         found: list[Found] = []
         for kind in ("received", "released"):
-            # What was asked is kept as JSON, what left as it was said, unless it had tool calls.
+            # What was asked is kept as JSON, what left as it was said.
             those = [c for c in contents if c.kind == kind]
             for some in _batches(those):
                 for row in self._screen.candidates([c.text for c in some], json=kind == "received"):
                     found += self._judge(some[row])
+        for content in contents:
+            if content.kind == "called":
+                found += self._judge(content)
         return found
 
     def _judge(self, content: Content) -> list[Found]:
         best: dict[str, Hit] = {}
-        for text in texts_of(content.text, json=content.kind == "received"):
-            for hit in self._bank.match(text, near=self._near):
-                if hit.entry.id not in best or hit.score > best[hit.entry.id].score:
-                    best[hit.entry.id] = hit
+        for hit in self._hits(content):
+            if hit.entry.id not in best or hit.score > best[hit.entry.id].score:
+                best[hit.entry.id] = hit
         return [
             Found(
                 account=content.account,
@@ -61,6 +65,14 @@ class Fingerprints(Hunter):
             )
             for name, hit in best.items()
         ]
+
+    def _hits(self, content: Content) -> Iterator[Hit]:
+        if content.kind == "received":
+            yield from (place.hit for place in found_in(request_of(content.text), self._bank, near=self._near))
+            return
+        said = content.text.decode("utf-8", "replace")
+        for text in spelled(ToolCall("", "", said)) if content.kind == "called" else [said]:
+            yield from self._bank.match(text, near=self._near)
 
 
 @lru_cache(maxsize=1)

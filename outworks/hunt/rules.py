@@ -1,6 +1,7 @@
 """The hunt with a rule: whom it would have met, over the ledger or over exported files, by the evaluator used live."""
 
 from collections.abc import Iterator, Sequence
+from glob import escape
 from itertools import groupby
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class RuleOverFiles:
             'SELECT account, seq, "at", exchange, product, conversation, body, '  # noqa: S608
             "CASE WHEN kind = 'received' THEN content END FROM read_parquet($paths) "
             f"WHERE kind IN {_KINDS} AND account <> '' AND hash(account) % {_PARTS} = $part ORDER BY account, seq",
-            {"paths": list(self._paths), "part": part},
+            {"paths": [escape(path) for path in self._paths], "part": part},
         )
         while rows := cursor.fetchmany(2_000):
             yield from (_Row(*row) for row in rows)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from outworks.defenses.bank import NEAR
 from outworks.defenses.entry import CONTAINED_FROM, Entry
 from outworks.defenses.shingles import WIDTH, Keys, Sieve, digest, keys, let_through, mixed, unmixed
-from outworks.hunt.said import texts_of
+from outworks.hunt.said import is_plain, request_of
 from outworks.normalise import fold_ascii, normalise
 
 _CHUNK = 1 << 15
@@ -60,8 +60,10 @@ class Screen:
 
     def candidates(self, texts: Sequence[bytes], *, json: bool) -> list[int]:
         """The texts that may hold an entry. With `json` each is a request's content as the ledger keeps it: JSON, whose
-        strings are the texts; else it is the words themselves."""
+        strings are the texts; else it is the words themselves. A request of which that is not all is let through."""
         rows = set(self._with_shingles(_form(_BOUNDARY.join(texts), json=json)))
+        if json:
+            rows.update(n for n, text in enumerate(texts) if not is_plain(text))
         if self._short:
             rows.update(n for n, text in enumerate(texts) if self._has_short(text, json=json))
         return sorted(rows)
@@ -108,7 +110,7 @@ class Screen:
 
     def _has_short(self, text: bytes, *, json: bool) -> bool:
         """Whether a part is, as a whole, a short entry: what has no shingles of its own cannot be screened for."""
-        forms = (normalise(part).data for part in texts_of(text, json=json))
+        forms = (normalise(part).data for part in _texts(text, json=json))
         return any(len(form) <= self._longest_short and digest(form) in self._short for form in forms)
 
 
@@ -148,6 +150,15 @@ class _Anchor(msgspec.Struct, frozen=True):
 class _Met(msgspec.Struct, frozen=True):
     places: NDArray[np.int64]
     numbers: NDArray[np.int64]
+
+
+def _texts(text: bytes, *, json: bool) -> Iterator[str]:
+    if not json:
+        yield text.decode("utf-8", "replace")
+        return
+    request = request_of(text)
+    yield from (located.text for located in request.texts())
+    yield from request.beside()
 
 
 _CONTROL = re.compile(rb"\\(?:u00[01][0-9a-f]|[trbf])")

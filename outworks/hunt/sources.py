@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from glob import escape
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 from typing_extensions import override
 
+from outworks.event import Released
+from outworks.hunt.answers import Answers, Row
 from outworks.hunt.found import Unit
-from outworks.ledger.reader import Content, Reader
+from outworks.ledger.chain import kind_of
+from outworks.ledger.reader import Content, Reader, Recorded
 
 EVENTS = 50_000
 """Events in a unit: seconds of work, so that a hunt that is stopped loses little."""
 _ROWS = 2_000
+_LONGEST_S = 86_400.0
+"""No exchange lasts longer: after so long nothing more of it is looked for in a file."""
 COLUMNS = ("seq", "at", "kind", "account", "product", "exchange", "conversation", "body", "content")
 
 
@@ -44,9 +51,27 @@ class LedgerSource(Source):
 
     @override
     def contents(self, unit: Unit) -> Iterator[Sequence[Content]]:
+        return _some(self._said(unit))
+
+    def _said(self, unit: Unit) -> Iterator[Content]:
         reader = _reader(Path(unit.source))
-        for after in range(unit.first - 1, unit.last, _ROWS):
-            yield reader.contents(after, min(after + _ROWS, unit.last))
+        answers = Answers(whole=True)
+        for recorded in reader.events(unit.first - 1, kinds=("received", "released"), with_content=True):
+            if recorded.seq > unit.last:
+                break
+            yield from answers.take(_row(recorded))
+        # What another unit goes on with is read here, where it begins.
+        for exchange in answers.open:
+            for recorded in reader.events(unit.last, exchange=exchange, kinds=("released",), with_content=True):
+                yield from answers.take(_row(recorded), begins=False)
+        yield from answers.rest()
+
+
+def _row(recorded: Recorded) -> Row:
+    event, body = recorded.event, recorded.event.body
+    text = None if event.content is None else event.content.encode("utf-8", "surrogatepass")
+    said = body if isinstance(body, Released) else None
+    return Row(recorded.seq, event.at, kind_of(type(body)), event.account, event.exchange, said, text)
 
 
 @lru_cache(maxsize=1)
@@ -67,13 +92,44 @@ class ParquetSource(Source):
 
     @override
     def contents(self, unit: Unit) -> Iterator[Sequence[Content]]:
-        cursor = database().execute(
-            'SELECT seq, "at", kind, account, exchange, encode(content) FROM read_parquet($path) '
-            "WHERE seq BETWEEN $first AND $last AND kind IN ('received', 'released') AND content IS NOT NULL",
-            {"path": unit.source, "first": unit.first, "last": unit.last},
-        )
-        while rows := cursor.fetchmany(_ROWS):
-            yield [Content(*row) for row in rows]
+        return _some(self._said(unit))
+
+    def _said(self, unit: Unit) -> Iterator[Content]:
+        con, path = database(), escape(unit.source)
+        (begun,) = con.execute("SELECT min(seq) FROM read_parquet($path)", {"path": path}).fetchone()
+        answers = Answers(whole=begun is not None and begun < unit.first)
+        at = 0.0
+        for row in _rows(
+            con,
+            "seq BETWEEN $first AND $last AND kind IN ('received', 'released')",
+            {"path": path, "first": unit.first, "last": unit.last},
+        ):
+            at = max(at, row.at)
+            yield from answers.take(row)
+        if answers.open:
+            # What another unit goes on with is read here, where it begins.
+            for row in _rows(
+                con,
+                "seq > $last AND \"at\" <= $until AND kind = 'released' AND list_contains($open, exchange)",
+                {"path": path, "last": unit.last, "until": at + _LONGEST_S, "open": sorted(answers.open)},
+            ):
+                yield from answers.take(row, begins=False)
+        yield from answers.rest()
+
+
+def _rows(con: Any, where: str, values: dict[str, Any]) -> Iterator[Row]:
+    cursor = con.execute(
+        "SELECT seq, \"at\", kind, account, exchange, CASE kind WHEN 'released' THEN body END, encode(content) "  # noqa: S608
+        f"FROM read_parquet($path) WHERE {where}",
+        values,
+    )
+    while rows := cursor.fetchmany(_ROWS):
+        yield from (Row(*row) for row in rows)
+
+
+def _some(contents: Iterator[Content]) -> Iterator[Sequence[Content]]:
+    while some := list(islice(contents, _ROWS)):
+        yield some
 
 
 def database(threads: int = 1) -> Any:
@@ -100,7 +156,9 @@ def _units(path: Path) -> Iterator[Unit]:
         raise FileNotFoundError(f"there is no file {path}; expected Parquet as `outworks ledger export` writes it")
     con = database()
     try:
-        names = [row[0] for row in con.execute("SELECT name FROM parquet_schema($p)", {"p": str(path)}).fetchall()]
+        names = [
+            row[0] for row in con.execute("SELECT name FROM parquet_schema($p)", {"p": escape(str(path))}).fetchall()
+        ]
     except Exception as error:
         raise ValueError(f"{path} is not Parquet: {str(error).splitlines()[0]}") from error
     missing = [name for name in COLUMNS if name not in names]
@@ -109,7 +167,7 @@ def _units(path: Path) -> Iterator[Unit]:
     rows = con.execute(
         "SELECT CAST(stats_min_value AS BIGINT), CAST(stats_max_value AS BIGINT), row_group_num_rows "
         "FROM parquet_metadata($p) WHERE path_in_schema = 'seq' ORDER BY row_group_id",
-        {"p": str(path)},
+        {"p": escape(str(path))},
     ).fetchall()
     if any(None in row for row in rows):
         yield Unit(source=str(path), first=0, last=(1 << 63) - 1)
