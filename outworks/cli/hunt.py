@@ -5,6 +5,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from glob import glob
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -78,6 +79,7 @@ def fingerprint(
         entries += _of_the_bank(policy, entry)
     if not entries:
         raise ValueError("look for what? expected a TEXT, --file or --entry")
+    check_writable(out, read=[] if file is None else [file])
     what = msgspec.json.encode(entries).decode()
     _hunt(Fingerprints(entries), what, over, out, jobs, engine, ray, policy)
 
@@ -110,12 +112,10 @@ def rule_(
 ) -> None:
     """Try a rule on every account: whom it would have met. `outworks rules backtest` says more of one ledger."""
     tried = rule_called(rule, policy)
-    look = (
-        RuleOverFiles([Path(path) for path in over], tried)
-        if over
-        else RuleOverLedger(policy_at(policy).ledger_path, tried)
-    )
-    _run(look, look.units, f"rule {msgspec.json.encode(tried).decode()} {over}", out, jobs, policy)
+    read = _here(over)
+    check_writable(out, policy=policy, read=[*read, Path(rule)])
+    look = RuleOverFiles(read, tried) if read else RuleOverLedger(policy_at(policy).ledger_path, tried)
+    _run(look, look.units, f"rule {msgspec.json.encode(tried).decode()} {read}", out, jobs, policy, said=False)
 
 
 def rule_called(name: str, policy: Path) -> Rule:
@@ -160,15 +160,33 @@ def _hunt(
     if engine == "daft":
         if not over:
             raise ValueError("daft reads Parquet: say which with --over; `outworks ledger export` writes it")
+        check_writable(out, read=[Path(path) for each in over for path in (each, *glob(each))])
         daft = DaftLook(hunter, over, ray=ray)
         _run(daft, daft.units, f"{what} {over}", out, 1, policy)
         return
-    source = ParquetSource([Path(path) for path in over]) if over else LedgerSource(policy_at(policy).ledger_path)
-    _run(LookFor(hunter, source), source.units, f"{what} {over}", out, jobs, policy)
+    read = _here(over)
+    check_writable(out, read=read)
+    source = ParquetSource(read) if read else LedgerSource(policy_at(policy).ledger_path)
+    _run(LookFor(hunter, source), source.units, f"{what} {read}", out, jobs, policy)
 
 
-def _run(look: Look, units: Callable[[], Sequence[Unit]], what: str, out: Path, jobs: int, policy: Path) -> None:
-    check_writable(out, policy=policy)
+def _here(over: list[str] | None) -> list[Path]:
+    """The files, wherever the same command is given again from; each once."""
+    return list(dict.fromkeys(Path(path).absolute() for path in over or ()))
+
+
+def _run(
+    look: Look,
+    units: Callable[[], Sequence[Unit]],
+    what: str,
+    out: Path,
+    jobs: int,
+    policy: Path,
+    *,
+    said: bool = True,
+) -> None:
+    """With `said` the hunt is for words, and finds nobody where there are none."""
+    check_writable(out, policy=policy, whole=True)
     job = f"{what} {policy.absolute()}"
     stderr = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -187,6 +205,8 @@ def _run(look: Look, units: Callable[[], Sequence[Unit]], what: str, out: Path, 
             )
         write(found, out)
         checkpoint.finish()
+        if said and not any(looked.bytes for looked in checkpoint.done.values()):
+            stderr.print("Nothing was said there: it was erased, or exported with --no-content.")
     people = by_account(found)
     if people:
         table = Table("account", "exchanges", "first", "last", "score", "what", "events to read", box=None)

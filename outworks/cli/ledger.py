@@ -102,7 +102,7 @@ def export_(
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Write events to a file for other tools: JSON lines, or Parquet (extra: outworks[parquet])."""
-    check_writable(file, policy=policy)
+    check_writable(file, policy=policy, whole=True)
     written = export(
         reading(policy),
         file,

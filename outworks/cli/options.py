@@ -3,6 +3,7 @@
 import getpass
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -62,9 +63,12 @@ def utf8(file: Path) -> str:
         raise ValueError(f"{file}:{line}: the byte {data[error.start]:#04x} is not UTF-8") from None
 
 
-def check_writable(*files: Path | None, policy: Path | None = None) -> None:
+def check_writable(
+    *files: Path | None, policy: Path | None = None, read: Sequence[Path] = (), whole: bool = False
+) -> None:
     """Raise OSError where one of these files could not be written: before the work whose outcome they are to hold.
-    Raise ValueError where one is a ledger, or the policy: it would be gone."""
+    Raise ValueError where one is a ledger, the policy, or among those that are `read`: it would be gone; and, of files
+    that appear when they are `whole`, where one is a pipe or a device: a file would take its place."""
     for file in files:
         if file is None:
             continue
@@ -77,6 +81,10 @@ def check_writable(*files: Path | None, policy: Path | None = None) -> None:
             raise PermissionError(f"{file} cannot be written: you may not write to {there}")
         if policy is not None and file.exists() and policy.exists() and file.samefile(policy):
             raise ValueError(f"{file} is the policy, and would be lost; expected another file to write to")
+        if whole and file.exists() and not file.is_file():
+            raise ValueError(f"{file} is a pipe or a device; expected the name of a file")
+        if file.exists() and any(each.exists() and file.samefile(each) for each in read):
+            raise ValueError(f"{file} is read here, and would be lost; expected another file to write to")
         if _is_database(file):
             raise ValueError(
                 f"{file} is a database, as ledgers are, and would be lost; expected another file to write to"

@@ -1,5 +1,6 @@
 """A hunt: every unit of the past looked through once, noted when it is done, and gone on with after any stop."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,35 +50,52 @@ class _Job(msgspec.Struct, frozen=True):
     units: tuple[Unit, ...]
 
 
+_HEADER = b'{"job":"'
+
+
 class Checkpoint:
     """A file beside the results in which each unit stands when it is done. It goes when the hunt is over."""
 
     def __init__(self, path: Path, job: str, units: Callable[[], Sequence[Unit]]) -> None:
-        """`job` says what is hunted where: a file that was left by another one is not gone on with, and ValueError says
-        so. `units` is asked only for a hunt that begins."""
+        """`job` says what is hunted where. `units` is asked only for a hunt that begins. Raises ValueError where the
+        file was left by another hunt, or by none, and BlockingIOError where one is at it."""
         self.path = path
         self.done: dict[Unit, Looked] = {}
-        lines = _lines(path)
-        digest = hashlib.sha256(job.encode()).hexdigest()
-        header = next(lines, None)
-        if header is None:
-            self.units: tuple[Unit, ...] = tuple(units())
-            with path.open("wb") as file:
-                os.chmod(path, 0o600)
-                _write(file.fileno(), _Job(digest, self.units))
-        else:
-            begun = msgspec.json.decode(header, type=_Job)
-            if begun.job != digest:
-                raise ValueError(
-                    f"{path} was left by another hunt, which was not finished: finish that one with its own command, "
-                    "remove the file, or give another --out"
-                )
-            self.units = begun.units
-            for line in lines:
-                looked = msgspec.json.decode(line, type=Looked)
-                self.done[looked.unit] = looked
-            _cut(path, [_encode(begun), *map(_encode, self.done.values())])
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self.units: tuple[Unit, ...] = ()
+        self._file = _opened(path)
+        try:
+            self._go_on(hashlib.sha256(job.encode()).hexdigest(), units)
+        except BaseException:
+            if not os.fstat(self._file).st_size:
+                path.unlink()
+            os.close(self._file)
+            raise
+
+    def _go_on(self, digest: str, units: Callable[[], Sequence[Unit]]) -> None:
+        data = self.path.read_bytes()
+        # The last line may have been cut by what stopped the hunt.
+        lines = [line for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
+        if not lines and _HEADER.startswith(data[: len(_HEADER)]):
+            self.units = tuple(units())
+            os.ftruncate(self._file, 0)
+            _write(self._file, _Job(digest, self.units))
+            return
+        try:
+            begun = msgspec.json.decode(lines[0] if lines else data, type=_Job)
+            looked = [msgspec.json.decode(line, type=Looked) for line in lines[1:]]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise ValueError(
+                f"{self.path} is no checkpoint of a hunt: move it elsewhere, or give another --out"
+            ) from None
+        if begun.job != digest:
+            raise ValueError(
+                f"{self.path} was left by another hunt, which was not finished: finish that one with its own command, "
+                "remove the file, or give another --out"
+            )
+        # What is appended would be torn with a torn line.
+        os.ftruncate(self._file, sum(map(len, lines)))
+        self.units = begun.units
+        self.done = {one.unit: one for one in looked}
 
     def note(self, looked: Looked) -> None:
         """A unit is done."""
@@ -109,16 +127,18 @@ def hunt(look: Look, checkpoint: Checkpoint, *, jobs: int = 1, progress: Progres
         size += looked.bytes
         if progress is not None:
             progress(len(checkpoint.done), len(checkpoint.units), size)
-    return [found for unit in checkpoint.units for found in checkpoint.done[unit].found]
+    # Exports may overlap: what two of them hold was found once.
+    return list(dict.fromkeys(found for unit in checkpoint.units for found in checkpoint.done[unit].found))
 
 
 def write(found: Iterable[Found], path: Path) -> None:
     """Write what was found as JSON lines, for its owner alone; the file appears when it is whole."""
-    unfinished = path.with_name(f"{path.name}.part")
+    whole = path.resolve()  # a link goes on leading where it led
+    unfinished = whole.with_name(f"{whole.name}.part")
     with open(os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
         for one in found:
             file.write(_encode(one))
-    os.replace(unfinished, path)
+    os.replace(unfinished, whole)
 
 
 def _looks(look: Look, units: Sequence[Unit], jobs: int) -> Iterator[Looked]:
@@ -141,21 +161,24 @@ def _encode(one: object) -> bytes:
 
 
 def _write(descriptor: int, one: object) -> None:
-    os.write(descriptor, _encode(one))
+    line = memoryview(_encode(one))
+    while line:
+        line = line[os.write(descriptor, line) :]
     os.fsync(descriptor)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, none where there is none; the last may have been cut by what stopped the hunt."""
-    if path.exists():
-        for line in path.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                yield line
-
-
-def _cut(path: Path, lines: Sequence[bytes]) -> None:
-    """The file without a torn last line, or what is appended would be torn with it."""
-    unfinished = path.with_name(f"{path.name}.part")
-    with open(os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        file.writelines(lines)
-    os.replace(unfinished, path)
+def _opened(path: Path) -> int:
+    """The file, for this hunt alone: two at once would each do all the work, and undo each other's file."""
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BlockingIOError(f"another hunt is writing {path}: wait for it, or give another --out") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # another hunt ended meanwhile, and removed it

@@ -81,16 +81,23 @@ class RuleOverFiles:
 
     def _rows(self, part: int) -> Iterator["_Row"]:
         cursor = database().execute(
-            'SELECT account, seq, "at", exchange, product, conversation, body, '  # noqa: S608
+            'SELECT hash, account, seq, "at", exchange, product, conversation, body, '  # noqa: S608
             "CASE WHEN kind = 'received' THEN content END FROM read_parquet($paths) "
-            f"WHERE kind IN {_KINDS} AND account <> '' AND hash(account) % {_PARTS} = $part ORDER BY account, seq",
+            f"WHERE kind IN {_KINDS} AND account <> '' AND hash(account) % {_PARTS} = $part "
+            "ORDER BY account, seq, hash",
             {"paths": [escape(path) for path in self._paths], "part": part},
         )
+        last = ""
         while rows := cursor.fetchmany(2_000):
-            yield from (_Row(*row) for row in rows)
+            for row in (_Row(*each) for each in rows):
+                # Exports may overlap: an event that two of them hold counts once.
+                if row.hash != last:
+                    yield row
+                last = row.hash
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
+    hash: str
     account: str
     seq: int
     at: float

@@ -22,7 +22,7 @@ EVENTS = 50_000
 _ROWS = 2_000
 _LONGEST_S = 86_400.0
 """No exchange lasts longer: after so long nothing more of it is looked for in a file."""
-COLUMNS = ("seq", "at", "kind", "account", "product", "exchange", "conversation", "body", "content")
+COLUMNS = ("seq", "at", "kind", "account", "product", "exchange", "conversation", "body", "content", "hash")
 
 
 class Source(Protocol):

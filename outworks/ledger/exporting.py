@@ -80,12 +80,14 @@ def export(
     if format not in ("jsonl", "parquet"):
         raise ValueError(f"a ledger is exported as 'jsonl' or 'parquet', not as {format!r}")
     events = ledger.events(after, with_content=with_content)
-    unfinished = path.with_name(path.name + ".part")
+    # A link goes on leading where it led.
+    whole = path.resolve()
+    unfinished = whole.with_name(whole.name + ".part")
     # What people said is for the owner alone, wherever it is written.
     os.close(os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
     try:
         count = _write_jsonl(events, unfinished) if format == "jsonl" else _write_parquet(events, unfinished)
-        os.replace(unfinished, path)
+        os.replace(unfinished, whole)
     finally:
         unfinished.unlink(missing_ok=True)
     return Exported(path, count)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -131,6 +132,53 @@ def test_a_detector_is_hunted_with(outworks: Call) -> None:
     assert "everything is in found.jsonl" in told.out
     assert unknown.status == 1
     assert "did you mean 'jailbreak'" in unknown.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("hunt", "fingerprint", "x", "--over", "ledger.parquet", "--out", "ledger.parquet"),
+        ("hunt", "fingerprint", "x", "--over", "*.parquet", "--engine", "daft", "--out", "ledger.parquet"),
+        ("hunt", "fingerprint", "--file", "feed.csv", "--out", "feed.csv"),
+        ("hunt", "rule", "repeat", "--over", "link.parquet", "--out", "ledger.parquet"),
+        ("hunt", "rule", "rule.toml", "--out", "rule.toml"),
+    ],
+)
+def test_what_is_read_is_not_written_over(outworks: Call, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """An archive, a feed or a rule is not lost to what was found in it."""
+    exported(tmp_path / "ledger.db")
+    (tmp_path / "link.parquet").symlink_to("ledger.parquet")
+    (tmp_path / "feed.csv").write_text(f'text,source,reason\n"{KNOWN}",test,test\n')
+    (tmp_path / "rule.toml").write_text(POLICY.split("\n\n")[-1])
+    before = (tmp_path / arguments[-1]).read_bytes()
+
+    told = outworks(*arguments)
+
+    assert told.status == 1
+    assert "is read here, and would be lost" in told.err
+    assert (tmp_path / arguments[-1]).read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [("hunt", "fingerprint", "x", "--out", "pipe"), ("ledger", "export", "pipe")])
+def test_no_file_takes_the_place_of_a_pipe(outworks: Call, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """What appears when it is whole cannot appear in a pipe, nor on a device."""
+    os.mkfifo(tmp_path / "pipe")
+
+    told = outworks(*arguments)
+
+    assert told.status == 1
+    assert "is a pipe or a device" in told.err
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_an_export_without_content_is_told(outworks: Call) -> None:
+    """Nobody takes it for a past in which nobody said such a thing."""
+    assert outworks("ledger", "export", "bare.parquet", "--no-content").status == 0
+
+    told = outworks("hunt", "fingerprint", KNOWN, "--over", "bare.parquet")
+
+    assert "0 accounts" in told.out
+    assert "Nothing was said there" in told.err
 
 
 BAD = [

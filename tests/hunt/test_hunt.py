@@ -19,7 +19,7 @@ from outworks.hunt.found import Found, Looked, Unit, by_account
 from outworks.hunt.hunt import Checkpoint, Look, LookFor, hunt, write
 from outworks.hunt.rules import RuleOverFiles, RuleOverLedger
 from outworks.hunt.sources import LedgerSource, ParquetSource
-from outworks.ledger import Ledger
+from outworks.ledger import Ledger, export
 from tests.enforcement.kit import NOW, exchange, rule
 from tests.enforcement.texts import blocked, said
 from tests.hunt.kit import ENTRY, ESCAPED, KNOWN, exported, ledger_at, past
@@ -150,6 +150,58 @@ def test_another_hunt_s_checkpoint_is_refused(tmp_path: Path) -> None:
         Checkpoint(tmp_path / "c", "two", list)
 
 
+def test_two_hunts_do_not_share_a_checkpoint(tmp_path: Path) -> None:
+    """The same command at the same time is refused; a hunt that ended, or died, holds up nobody."""
+    with (
+        Checkpoint(tmp_path / "c", "one", list),
+        pytest.raises(BlockingIOError, match="another hunt is writing"),
+    ):
+        Checkpoint(tmp_path / "c", "one", list)
+
+    with Checkpoint(tmp_path / "c", "one", list) as again:
+        again.finish()
+
+
+@pytest.mark.parametrize("text", ["my notes", "my notes\n", '{"jobs": []}\n', '{"job":"x","units":[]}\nmy notes\n'])
+def test_what_is_no_checkpoint_is_left_alone(tmp_path: Path, text: str) -> None:
+    """A file of somebody's own is neither read as one nor written over."""
+    path = tmp_path / "c"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        Checkpoint(path, "one", list)
+
+    assert path.read_text() == text
+
+
+def test_a_hunt_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
+    """Where its units cannot be told there is no checkpoint either."""
+
+    def units() -> list[Unit]:
+        raise FileNotFoundError("gone")
+
+    with pytest.raises(FileNotFoundError):
+        Checkpoint(tmp_path / "c", "one", units)
+
+    assert not (tmp_path / "c").exists()
+
+
+def test_overlapping_exports_count_once(path: Path) -> None:
+    """What two files hold was found once, and done once: of a rule, too."""
+    whole = exported(path)
+    with Ledger.open(path, read_only=True) as ledger:
+        part = export(ledger, path.with_name("part.parquet"), "parquet", after=2).path
+    source, one = ParquetSource([whole, part]), rule('requests("1h") >= 3')
+    over_files = RuleOverFiles([whole, part], one)
+
+    found = hunted(LookFor(Fingerprints([ENTRY]), source), source.units(), path.parent)
+    met = hunted(over_files, over_files.units(), path.parent)
+
+    check(found)
+    assert len(found) == 4
+    assert met == []
+
+
 def test_bad_files_are_refused(tmp_path: Path) -> None:
     """What is not there, no Parquet, or no exported ledger is refused with what was expected."""
     import pyarrow as pa
@@ -206,6 +258,10 @@ def test_what_is_found_is_written_for_its_owner(tmp_path: Path) -> None:
     write([Found(account="a", seq=1, exchange="x", at=0.0, what="w")], tmp_path / "found.jsonl")
 
     path = tmp_path / "found.jsonl"
+    (tmp_path / "link").symlink_to(path)
+    write([Found(account="a", seq=1, exchange="x", at=0.0, what="w")], tmp_path / "link")
+
+    assert (tmp_path / "link").is_symlink()
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["account"] == "a"
 
