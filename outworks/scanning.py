@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from time import perf_counter_ns
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -68,7 +68,12 @@ class Scanner:
         second_stage: Stage = "never",
         topics: bool = True,
     ) -> None:
-        """`topics` adds the moderation categories. Raises ValueError for a rate finer than the calibration can tell."""
+        """`topics` adds the moderation categories. Raises ValueError for a rate finer than the calibration can tell, or
+        an unknown stage."""
+        stages = get_args(Stage)
+        if second_stage not in stages:
+            hint = did_you_mean(second_stage, stages, f"known: {', '.join(stages)}")
+            raise ValueError(f"second_stage: {second_stage!r} is not known{hint}")
         self._topics = topics
         self._looking = looking
         self._stage = second_stage
@@ -141,8 +146,8 @@ def scan(
     `role` is whose words they are: `user`, `tool` or `assistant`; an `Item` has its own. `false_positive_rate` is the
     share of ordinary texts that may be over a threshold. `second_stage` says when a small transformer looks too; it
     needs `outworks[classifier]`. Without `topics` the moderation categories are left out, which takes half the time.
-    Raises ValueError for an unknown role or a rate finer than the calibration can tell, and TypeError for what is no
-    text.
+    Raises ValueError for an unknown role or stage or a rate finer than the calibration can tell, and TypeError for what
+    is no text.
     """
     side_of(role)
     looking = shipped(second=second_stage != "never")

@@ -74,6 +74,12 @@ def test_an_unknown_role_is_an_error() -> None:
         outworks.scan(["a"], role="usr")
 
 
+def test_an_unknown_stage_is_an_error() -> None:
+    """Nobody believes that the second stage looked because its name was nearly right."""
+    with pytest.raises(ValueError, match=r"second_stage: 'unsured' is not known; did you mean 'unsure'\?"):
+        Scanner(Looking(Scripted()), second_stage="unsured")  # type: ignore[arg-type]
+
+
 def test_texts_are_taken_as_they_are_needed() -> None:
     """An endless source is scanned as far as results are asked for."""
 
@@ -142,6 +148,14 @@ def test_bad_lines_are_told_by_number() -> None:
         assert f"line {number}: " in result.stderr
     assert "did you mean 'user'" in result.stderr
     assert "8 lines were passed over" in result.stderr
+
+
+def test_a_byte_order_mark_is_no_part_of_a_line() -> None:
+    """Editors put one before the first line, which is judged like the others."""
+    result = CliRunner().invoke(app, ["scan"], input=b'\xef\xbb\xbf{"text": "Hello"}\n{"text": "Bye"}\n')
+
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [1, 2]
 
 
 def test_a_misspelt_text_is_told_with_what_was_given() -> None:

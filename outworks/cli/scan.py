@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,8 @@ def _batches(source: BinaryIO) -> Iterator[_Batch]:
     size = 0
     for number, data in enumerate(_lines(source), 1):
         size += len(data)
+        if number == 1:
+            data = data.removeprefix(BOM_UTF8)
         if len(data) > LONGEST or data.strip():
             lines.append(_Line(number, data if len(data) <= LONGEST else b""))
         if size >= AT_ONCE or len(lines) >= TOGETHER:
