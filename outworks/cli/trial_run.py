@@ -22,8 +22,9 @@ from outworks.config.trial import Complying, Refusing, TargetEntry, TrialFile, l
 from outworks.defenses import DEFENSES
 from outworks.defenses.formats import read_entries
 from outworks.model import Model
-from outworks.models import local
+from outworks.models import local, scripted
 from outworks.models.gguf_head import GGUFError
+from outworks.models.http import HttpSettings
 from outworks.nearest import did_you_mean
 from outworks.trials.adversaries import Given, absent, adversaries, of_tiers
 from outworks.trials.innocent import budgeted
@@ -164,7 +165,15 @@ def campaign_of(file: TrialFile) -> "Campaign":
         samples=file.samples,
         false_positive_rate=file.false_positive_rate,
         absent=absent(given, file.tiers),
+        brought=_brought(file),
     )
+
+
+def _brought(file: TrialFile) -> dict[str, str]:
+    """What of the user's own the attacks are made with, told by its content."""
+    names = ("fingerprints", "templates", "suffixes", "artifacts")
+    files = {name: _digested(getattr(file, name)) for name in names if getattr(file, name)}
+    return files | ({"attacker": file.attacker} if file.attacker else {})
 
 
 def _start(campaign: "Campaign") -> None:
@@ -213,7 +222,7 @@ def _entry(each: TargetEntry, model: Model, stood: _Stood) -> "Entry":
         connections=each.connections,
         block_messages=each.block_messages,
         provider=_provider(each),
-        weights=_weights(each.model) if isinstance(each.model, local.Settings) else "",
+        weights=_weights(each.model, each.name),
         policy=stood.digest,
     )
 
@@ -229,8 +238,14 @@ def _model(each: TargetEntry, goals: Suite) -> Model:
         raise ValueError(f"the target {each.name!r}: {error}") from None
 
 
-def _weights(settings: local.Settings) -> str:
-    """Which they are: a run is not gone on with under other ones."""
+def _weights(settings: object, name: str) -> str:
+    """Which they are, as far as it can be told from here: a run is not gone on with under other ones."""
+    if isinstance(settings, HttpSettings):
+        return f"{settings.model or name} at {settings.base_url}"
+    if isinstance(settings, scripted.Settings):
+        return f"scripted ({hashlib.sha256(msgspec.json.encode(settings, order='sorted')).hexdigest()[:12]})"
+    if not isinstance(settings, local.Settings):
+        return ""
     model = _digested(settings.path) if settings.path else "embedded"
     adapter = f" + {settings.adapter_scale:g} x {_digested(settings.adapter)}" if settings.adapter else ""
     prompt = "" if settings.system_prompt is None else f", system prompt {settings.system_prompt!r}"

@@ -84,7 +84,7 @@ class TargetManifest(msgspec.Struct, frozen=True, kw_only=True):
     """The target whose model stands for this one's without alignment."""
     provider: str = ""
     model: str = ""
-    """Which weights, where they are on this machine."""
+    """Which weights, where they are on this machine; else which model where."""
     policy: str = ""
     """The policy's digest."""
 
@@ -110,6 +110,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     outworks: str = ""
     command: str = ""
     parameters: dict[str, object] = {}
+    brought: dict[str, str] = {}
+    """The user's own files that lines and adversaries were given, by what they are for, told by their content."""
     tasks: tuple[str, ...] = ()
     """Every Inspect task of the run; one without a log that says success is not done."""
     innocent: Innocent | None = None

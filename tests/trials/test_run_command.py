@@ -79,6 +79,50 @@ def test_a_trial_of_a_file_prints_the_table_and_goes_on_where_it_was(file: Path,
     assert "<svg" in page.read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (("trial.toml", "I can't help", "I won't help"), "another targets"),
+        (("outworks.toml", "{4}", "{5}"), "another targets"),
+        (("templates.txt", "Story", "Tale"), "another brought"),
+        (("bank.jsonl", "a text", "b text"), "another brought"),
+    ],
+)
+def test_a_run_is_not_gone_on_with_when_something_changed(
+    changed: tuple[str, str, str],
+    says: str,
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Answers of another model, and attacks with other files, are never counted with those that are there."""
+    (tmp_path / "templates.txt").write_text("Story: {goal}\n")
+    (tmp_path / "bank.jsonl").write_text('{"text": "a text that is known", "source": "s", "reason": "r"}\n')
+    file.write_text('templates = "templates.txt"\nfingerprints = "bank.jsonl"\n' + FILE)
+    command = ["--config", str(file), "--out", str(tmp_path / "out"), "--budget", "1", "--against", "model"]
+    first = CliRunner().invoke(app, ["trial", "run", *command])
+    name, before, after = changed
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace(before, after))
+
+    told = said(monkeypatch, capsys, "run", *command)
+
+    assert first.exit_code == 0, first.output
+    assert f"holds a run with {says}" in told
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_which_model_it_was_is_noted(provider: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another model, or the same name at another address, is another target."""
+    monkeypatch.setenv("A_KEY", "k")
+    model = f'provider = "{provider}", model = "one", base_url = "http://127.0.0.1:9", api_key_env = "A_KEY"'
+    (tmp_path / "t.toml").write_text(f'[[targets]]\nname = "t"\nmodel = {{ {model} }}\n')
+
+    (entry,) = campaign_of(load_trial(tmp_path / "t.toml")).entries
+
+    assert entry.weights == "one at http://127.0.0.1:9"
+
+
 def test_the_policys_lines_stand_without_its_keys(file: Path) -> None:
     """Whoever measures a product need not hold its provider's secrets."""
     campaign = campaign_of(load_trial(file))

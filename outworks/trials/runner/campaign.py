@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     block_messages: tuple[str, ...] = ()
     provider: str = ""
     weights: str = ""
-    """Which weights, where they are on this machine."""
+    """Which weights, where they are on this machine; else which model where."""
     policy: str = ""
 
 
@@ -74,6 +74,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     """The budget that the entries' lines were given, in place of their own."""
     absent: tuple[str, ...] = ()
     """Adversaries that are not among these, and why."""
+    brought: Mapping[str, str] = {}
+    """The user's own files that lines and adversaries were given, by what they are for, told by their content."""
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -303,6 +305,7 @@ def _manifest(campaign: Campaign, left_out: tuple[str, ...], command: str) -> Ma
         outworks=__version__,
         command=command,
         parameters=dict(campaign.parameters),
+        brought=dict(campaign.brought),
         left_out=left_out,
     )
 

@@ -1,5 +1,6 @@
 """Loading: a run from its folder; the logs in it are Inspect's own, so `inspect view` opens them too."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -26,10 +27,13 @@ def save(manifest: Manifest, folder: Path) -> None:
                 "with the same settings"
             )
         return
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    # It appears when it is whole: a folder with half of one could be neither gone on with nor reported.
+    fresh = path.with_name(f"{path.name}.part")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    os.replace(fresh, path)
 
 
-_SAME = ("suite", "version", "digest", "targets", "tiers", "against", "budget", "seed", "pace", "parameters")
+_SAME = ("suite", "version", "digest", "targets", "tiers", "against", "budget", "seed", "pace", "parameters", "brought")
 
 
 def load(folder: Path) -> Run:
