@@ -65,7 +65,9 @@ class RuleOverFiles:
 
     def units(self) -> list[Unit]:
         """Parts of the accounts, over all files."""
-        ParquetSource([Path(path) for path in self._paths]).units()  # which says what is wrong with a file
+        ParquetSource(
+            [Path(path) for path in self._paths], ordered=False
+        ).units()  # which says what is wrong with a file
         return [Unit(source="\n".join(self._paths), first=part, last=part) for part in range(_PARTS)]
 
     def __call__(self, unit: Unit) -> Looked:

@@ -82,13 +82,16 @@ def _reader(path: Path) -> Reader:
 class ParquetSource(Source):
     """Files as `outworks ledger export` writes them, read by DuckDB: of them only what is wanted."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], *, ordered: bool = True) -> None:
+        """With `ordered` a file whose events are not in the order of their ledger is refused: parts of it would be
+        passed over."""
         self._paths = tuple(paths)
+        self._ordered = ordered
 
     @override
     def units(self) -> list[Unit]:
         """Raises ValueError for a file that is no exported ledger, FileNotFoundError where there is none."""
-        return [unit for path in self._paths for unit in _units(path)]
+        return [unit for path in self._paths for unit in _units(path, ordered=self._ordered)]
 
     @override
     def contents(self, unit: Unit) -> Iterator[Sequence[Content]]:
@@ -151,7 +154,7 @@ class _Group(msgspec.Struct, frozen=True):
     rows: int
 
 
-def _units(path: Path) -> Iterator[Unit]:
+def _units(path: Path, *, ordered: bool) -> Iterator[Unit]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; expected Parquet as `outworks ledger export` writes it")
     con = database()
@@ -174,6 +177,11 @@ def _units(path: Path) -> Iterator[Unit]:
         return
     first, last, count = None, 0, 0
     for group in (_Group(*row) for row in rows):
+        if ordered and group.low <= last:
+            raise ValueError(
+                f"{path} is not in the order in which `outworks ledger export` writes it: sort it by seq, and keep the "
+                "events of each ledger in files of their own"
+            )
         first = group.low if first is None else first
         last, count = group.high, count + group.rows
         if count >= EVENTS:

@@ -140,6 +140,20 @@ def test_a_file_that_begins_within_an_answer_is_read_from_there(tmp_path: Path) 
     assert one.seq == 6
 
 
+def test_a_file_in_another_order_is_refused(tmp_path: Path) -> None:
+    """Two exports that were put into one file, the later first: nothing of it may be passed over unsaid."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(exported(ledger_at(tmp_path / "ledger.db", PAST)))
+    turned = pa.concat_tables([table.slice(10), table.slice(0, 10)])
+    pq.write_table(turned, tmp_path / "turned.parquet", row_group_size=len(table) - 10)
+
+    with pytest.raises(ValueError, match="sort it by seq"):
+        ParquetSource([tmp_path / "turned.parquet"]).units()
+    assert ParquetSource([tmp_path / "turned.parquet"], ordered=False).units()
+
+
 def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     """Brackets and asterisks are part of a name: no other file is read in its place."""
     found = exported(ledger_at(tmp_path / "one.db", PAST))
