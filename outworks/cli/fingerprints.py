@@ -1,5 +1,6 @@
 """`outworks fingerprints`: the bank of known bad texts."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -78,7 +79,9 @@ def export(
         sys.stdout.write(lines)
     else:
         check_writable(file, policy=policy)
-        file.write_text(lines, "utf-8")
+        # Texts in the bank come from people's conversations, too: the file is for its owner alone.
+        with open(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as written_to:
+            written_to.write(lines)
         print(f"{len(bank)} entries are in {file}.")
 
 

@@ -84,6 +84,7 @@ def test_fingerprints_come_and_go(used: Gateway, tmp_path: Path) -> None:
     file = tmp_path / "bank.jsonl"
     assert used.cli("fingerprints", "export", str(file)).returncode == 0
     assert json.loads(file.read_text().splitlines()[0])["text"] == KNOWN_BAD
+    assert file.stat().st_mode & 0o777 == 0o600
     assert used.cli("fingerprints", "disable", id, "--reason", "too broad").returncode == 0
     assert used.cli("fingerprints", "match", KNOWN_BAD).returncode == 1
     assert used.cli("fingerprints", "enable", id, "--reason", "not so").returncode == 0
