@@ -168,15 +168,6 @@ class Reader:
         )
         return int(rows[0][0])
 
-    def contents(self, after: int, until: int) -> list[Content]:
-        """What was asked and what left, in the events after `after` up to `until`, where it is not erased."""
-        rows = self._rows(
-            "SELECT seq, at, kind, account, exchange, CAST(content AS BLOB) FROM event "
-            "WHERE seq > ? AND seq <= ? AND kind IN ('received', 'released') AND content IS NOT NULL ORDER BY seq",
-            (after, until),
-        )
-        return [Content(*row) for row in rows]
-
     def tally(self, after: int, until: int) -> list[Tally]:
         """How many events there are of each kind on each day, after `after` and up to `until`."""
         rows = self._rows(
