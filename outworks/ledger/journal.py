@@ -1,7 +1,6 @@
 """The journal: the connection that appends sealed events, one transaction a group, beside others that do the same."""
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,15 @@ from typing import TypeVar
 
 from outworks.event import RecordError
 from outworks.ledger.chain import GENESIS, Sealed, link
-from outworks.ledger.schema import EVENT_COLUMNS, SIGNAL_COLUMNS, Synchronous, connect, open_ledger, signal_row
+from outworks.ledger.schema import (
+    EVENT_COLUMNS,
+    SIGNAL_COLUMNS,
+    Synchronous,
+    connect,
+    identity,
+    open_ledger,
+    signal_row,
+)
 
 T = TypeVar("T")
 
@@ -46,7 +53,7 @@ class Journal:
         self._connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._connection.execute("PRAGMA cache_size = -16000")
         self._head: tuple[int, bytes] | None = None
-        self._file = _identity(path)
+        self._file = identity(path)
         self._looked = time.monotonic()
         self._mover: sqlite3.Connection | None = None
         self.unmoved = 0
@@ -194,7 +201,7 @@ class Journal:
         now = time.monotonic()
         if now - self._looked < 1.0:
             return
-        if _identity(self.path) != self._file:
+        if identity(self.path) != self._file:
             raise RecordError(f"the ledger {self.path} was removed or replaced while it was in use")
         self._looked = now
 
@@ -213,11 +220,3 @@ def is_busy(error: BaseException) -> bool:
 def is_damaged(error: BaseException) -> bool:
     """Whether the file itself was in the way: its bytes are not what SQLite wrote."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return (found.st_dev, found.st_ino)

@@ -244,6 +244,15 @@ def set_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> str:
             time.sleep(0.01)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path: SQLite goes on with one that was deleted or replaced. None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino)
+
+
 def _check_writable(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("BEGIN IMMEDIATE")

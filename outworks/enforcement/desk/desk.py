@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from outworks.enforcement.desk.fold import KINDS, fold
@@ -15,7 +14,7 @@ from outworks.event import Event
 from outworks.ledger.journal import is_damaged
 from outworks.ledger.ledger import Ledger
 from outworks.ledger.reader import Recorded
-from outworks.ledger.schema import LedgerError
+from outworks.ledger.schema import LedgerError, identity
 
 _STEP = 1000
 """Events passed over before how far the index has come is noted again."""
@@ -170,7 +169,7 @@ class Desk:
 
     def _begin_anew(self) -> None:
         """In the place of a damaged index, unless another process has done so."""
-        if _identity(self.path) == self._file:
+        if identity(self.path) == self._file:
             remove(self.path)
         self._reopen()
 
@@ -180,19 +179,11 @@ class Desk:
             db = open_index(self.path)
         except sqlite3.OperationalError as error:
             raise LedgerError(f"the index {self.path} can't be opened: {error}") from error
-        self._file = _identity(self.path)
+        self._file = identity(self.path)
         return db
 
     def _reopen(self) -> None:
         """SQLite goes on with a file that was removed; its lock would then keep nobody out."""
-        if _identity(self.path) != self._file:
+        if identity(self.path) != self._file:
             self._db.close()
             self._db = self._open()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return (found.st_dev, found.st_ino)

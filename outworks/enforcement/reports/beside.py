@@ -11,7 +11,7 @@ from typing import Any
 
 from outworks.ledger.journal import is_damaged
 from outworks.ledger.reader import Reader
-from outworks.ledger.schema import LedgerError, set_wal
+from outworks.ledger.schema import LedgerError, identity, set_wal
 
 _BUSY_S = 10.0
 
@@ -125,7 +125,7 @@ class Beside(ABC):
             db.execute("PRAGMA synchronous = NORMAL")
             # What is taken out because its content was erased is overwritten.
             db.execute("PRAGMA secure_delete = ON")
-            self._db, self._file = db, _identity(self.path)
+            self._db, self._file = db, identity(self.path)
             with self._transaction():
                 if db.execute("PRAGMA user_version").fetchone()[0] != self.version:
                     self._clear()
@@ -138,7 +138,7 @@ class Beside(ABC):
         """A damaged file is taken away at once, unless another process has done so; who follows next makes it anew."""
         if is_damaged(error):
             self._damaged = True
-            if _identity(self.path) == self._file:
+            if identity(self.path) == self._file:
                 self._remove()
 
     def _begin_anew(self) -> None:
@@ -158,11 +158,3 @@ class Beside(ABC):
     def _remove(self) -> None:
         for name in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm")):
             name.unlink(missing_ok=True)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return (found.st_dev, found.st_ino)
