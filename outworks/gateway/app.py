@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outworks.gateway import moderations
-from outworks.gateway.exchange import Doorway, Exchange
+from outworks.gateway.exchange import Doorway, Exchange, model_named
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import WIRES, Wire
 
@@ -33,10 +33,14 @@ def application(
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def models(request: Request) -> Response:
+        """All of them, or the one that the path names."""
         wire = _wire_of(request)
         door = doorway.door
+        name = request.path_params.get("model")
         try:
             exchange.product(door, dict(request.headers))
+            if name is not None:
+                model_named(door, name)
         except Problem as problem:
             # Whoever tries keys here is seen as at any other door.
             id = doorway.ids.take()
@@ -44,7 +48,8 @@ def application(
             told.request_id = id
             headers = {"x-request-id": id, **told.headers()}
             return Response(wire.problem(told), told.status, headers, "application/json")
-        return Response(wire.models(sorted(door.models), began), media_type="application/json")
+        body = wire.models(sorted(door.models), began) if name is None else wire.model(name, began)
+        return Response(body, media_type="application/json")
 
     async def unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
@@ -63,6 +68,7 @@ def application(
         *(Route(wire.path, each, methods=["POST"]) for wire, each in zip(WIRES, exchanges, strict=True)),
         Route(moderations.PATH, moderate, methods=["POST"]),
         Route("/v1/models", models),
+        Route("/v1/models/{model:path}", models),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),

@@ -110,7 +110,7 @@ class Exchange:
         asked = self._wire.read(body)
         who.account = self.account(door, scope, headers, who.product, asked.user)
         reply.headers = told(door.standings.of(who.account, time.time()), self._doorway.appeal_url)
-        model = _model(door, asked.model)
+        model = model_named(door, asked.model)
         request = _request(reply.id, asked, self._wire.name, who, headers, door.blind)
         self._doorway.enter(who, door.limits)
         who.entered = True
@@ -272,7 +272,8 @@ def _generator(model: Model, request: Request) -> AsyncGenerator[Delta, None]:
     return cast(AsyncGenerator[Delta, None], model.generate(request))
 
 
-def _model(door: Door, name: str) -> Model:
+def model_named(door: Door, name: str) -> Model:
+    """The model that the policy gives that name. Raises `Problem` with the nearest name."""
     model = door.models.get(name)
     if model is None:
         hint = did_you_mean(name, door.models, f"known: {', '.join(sorted(door.models))}")

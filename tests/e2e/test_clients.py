@@ -159,6 +159,12 @@ def test_models_are_listed(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> N
 
     assert [model.id for model in gpt.models.list()] == names
     assert [model.id for model in claude.models.list()] == names
+    assert gpt.models.retrieve("fake").id == "fake"
+    assert claude.models.retrieve("fake").id == "fake"
+    with pytest.raises(openai.NotFoundError, match="no model 'fakes/x'"):
+        gpt.models.retrieve("fakes/x")
+    with pytest.raises(anthropic.NotFoundError, match="did you mean 'fake'"):
+        claude.models.retrieve("faked")
 
 
 def test_a_refused_parameter_is_a_bad_request(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:

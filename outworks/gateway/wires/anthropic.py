@@ -69,13 +69,17 @@ class Anthropic(Wire):
 
     @override
     def models(self, names: Sequence[str], created: int) -> bytes:
-        at = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
-        data = [
-            {"type": "model", "id": name, "display_name": name, "created_at": at, "lifecycle": "active"}
-            for name in names
-        ]
         ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
-        return _encode({"data": data, "has_more": False, **ends})
+        return _encode({"data": [_model(name, created) for name in names], "has_more": False, **ends})
+
+    @override
+    def model(self, name: str, created: int) -> bytes:
+        return _encode(_model(name, created))
+
+
+def _model(name: str, created: int) -> dict[str, Any]:
+    at = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
+    return {"type": "model", "id": name, "display_name": name, "created_at": at, "lifecycle": "active"}
 
 
 class _Events(StreamWriter):

@@ -65,8 +65,15 @@ class OpenAI(Wire):
 
     @override
     def models(self, names: Sequence[str], created: int) -> bytes:
-        data = [{"id": name, "object": "model", "created": created, "owned_by": "outworks"} for name in names]
-        return _encode({"object": "list", "data": data})
+        return _encode({"object": "list", "data": [_model(name, created) for name in names]})
+
+    @override
+    def model(self, name: str, created: int) -> bytes:
+        return _encode(_model(name, created))
+
+
+def _model(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "outworks"}
 
 
 class _Chunks(StreamWriter):

@@ -96,6 +96,10 @@ class Wire(Protocol):
         """The body of `GET /v1/models`."""
         ...
 
+    def model(self, name: str, created: int) -> bytes:
+        """The body of `GET /v1/models/NAME`."""
+        ...
+
 
 def bearer(headers: Mapping[str, str]) -> str:
     """The token of `Authorization: Bearer TOKEN`, or nothing."""

@@ -96,6 +96,10 @@ class WireContract(ABC):
     def listed(self, data: bytes) -> list[str]:
         """The names that the vendor's official client finds in a list of models."""
 
+    @abstractmethod
+    def told(self, data: bytes) -> str:
+        """The name that the vendor's official client finds in a model."""
+
     def read(self, body: Any) -> Asked:
         """Decode a body given as bytes or as what becomes JSON."""
         return self.wire.read(body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -400,6 +404,10 @@ class WireContract(ABC):
         """The official client lists the policy's models."""
         assert self.listed(self.wire.models(["large", "small"], CREATED)) == ["large", "small"]
         assert self.listed(self.wire.models([], CREATED)) == []
+
+    def test_a_model_is_told(self) -> None:
+        """The official client reads one of them as its list does."""
+        assert self.told(self.wire.model("small", CREATED)) == "small"
 
 
 def _answer(*outputs: Output) -> Answer:

@@ -432,6 +432,10 @@ class TestAnthropic(WireContract):
     def listed(self, data: bytes) -> list[str]:
         return [model.id for model in client(200, data, "application/json").models.list()]
 
+    @override
+    def told(self, data: bytes) -> str:
+        return client(200, data, "application/json").models.retrieve("small").id
+
     def test_errors_fit_the_vendors_type(self) -> None:
         """An error body is the vendor's error response, with the vendor's type for each status."""
         kinds = {

@@ -364,6 +364,10 @@ class TestOpenAI(WireContract):
     def listed(self, data: bytes) -> list[str]:
         return [model.id for model in client(200, data, "application/json").models.list()]
 
+    @override
+    def told(self, data: bytes) -> str:
+        return client(200, data, "application/json").models.retrieve("small").id
+
     def test_errors_fit_the_vendors_type(self) -> None:
         """An error body is the vendor's error object, with the vendor's type for each status."""
         for status, kind in {400: "invalid_request_error", 401: "authentication_error", 500: "api_error"}.items():
