@@ -24,6 +24,8 @@ Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 FromNought: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
+_LONGEST_WAIT_S = 86_400.0
+"""What a server may ask to wait: whoever says more counts in another unit, or none."""
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
 
 
@@ -243,9 +245,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         with suppress(ValueError):
             seconds = float(text) * unit
             if 0 <= seconds < float("inf"):
-                return seconds
+                return min(seconds, _LONGEST_WAIT_S)
     with suppress(ValueError, OverflowError):
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+        seconds = parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time()
+        return min(max(0.0, seconds), _LONGEST_WAIT_S)
     return None
 
 

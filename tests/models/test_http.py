@@ -367,6 +367,8 @@ async def test_retries_stay_within_the_total_time() -> None:
         ({"retry-after": " 0.5 "}, 0.5),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": formatdate(0, usegmt=True)}, 0.0),
+        ({"retry-after": "9" * 300}, 86_400.0),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400.0),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "nan"}, None),
