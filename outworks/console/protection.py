@@ -55,8 +55,9 @@ class Protected:
                     headers[name] = value
                 if self._secure:
                     headers["strict-transport-security"] = "max-age=31536000"
-                # What reviewers read must not stay in a browser that the next person uses.
-                headers["cache-control"] = "public, max-age=3600" if kept else "no-store"
+                # What reviewers read must not stay in a browser that the next person uses. Scripts may, but of another
+                # version they would not fit its pages: the browser asks whether they are the same.
+                headers["cache-control"] = "public, no-cache" if kept else "no-store"
             await send(message)
 
         host = Headers(scope=scope).get("host", "")

@@ -46,6 +46,20 @@ def _outcome(somebody: Somebody, case: str, outcome: str, **fields: Any) -> Any:
     return somebody.post(f"/cases/{case}/decide", {"outcome": outcome, "policy": "1", **fields})
 
 
+def test_what_a_case_decided_is_not_taken_back_apart(console: Console) -> None:
+    """The page of an account offers only what would be done."""
+    eva, lea = Somebody(console, "eva"), Somebody(console, "lena.lead")
+    case = _case(console)
+    eva.post(f"/cases/{case}/claim")
+    _outcome(eva, case, "warn", reason="x", lasts="1d")
+    made = by_rule(console.desk, account="shop:ann", case="")
+
+    page = lea.get("/account?name=shop:ann").text
+
+    assert page.count("decided in a case") == 1
+    assert re.findall(r"/actions/(\w+)/undo", page) == [made.id]
+
+
 def test_the_page_gives_no_content_away(console: Console) -> None:
     """What was said is nowhere in the page of a case, an account, an exchange or an event until it is asked for."""
     case = _case(console)

@@ -198,7 +198,16 @@ def test_every_answer_is_protected(populated: Console, path: str) -> None:
     assert "unsafe" not in POLICY
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
-    assert ("no-store" in headers["cache-control"]) == (not path.startswith("/static/"))
+    assert headers["cache-control"] == ("public, no-cache" if path.startswith("/static/") else "no-store")
+
+
+def test_scripts_are_asked_for_again_only_where_they_changed(populated: Console) -> None:
+    """After an upgrade no page runs with the scripts of before."""
+    somebody = Somebody(populated, "ada.admin")
+    tag = somebody.get("/static/console.js").headers["etag"]
+
+    assert somebody.get("/static/console.js", if_none_match=tag).status_code == 304
+    assert somebody.get("/static/console.js", if_none_match='"before"').status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8601", "127.0.0.1.evil.example", "", "[::2]:8601"])

@@ -87,6 +87,7 @@ def show(ask: Ask) -> Response:
         listed=_listed(ask, account, [(row.exchange, row.at) for row in rows]),
         last=rows[-1].at if len(rows) == _PAGE else None,
         cases=lookup.cases(console.desk, account=account, limit=20),
+        in_cases={each.id for each in lookup.actions(console.desk, account) if each.decision},
         decided=lookup.decisions(console.desk, account=account, limit=20),
         notices=lookup.notices(console.desk, account=account, limit=20),
         appeals=lookup.appeals(console.desk, account=account, limit=20),
