@@ -5,25 +5,10 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from outworks.event import Released
-from outworks.ledger.reader import Content
+from outworks.ledger.reader import Content, Spoken
 from outworks.message import ToolCall
 
 _decode = msgspec.json.Decoder(Released).decode
-
-
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """An event in which something was said, as a source has it."""
-
-    seq: int
-    at: float
-    kind: str
-    """`received` or `released`."""
-    account: str
-    exchange: str
-    body: bytes | str | Released | None
-    """Of what left, what the event says of it."""
-    text: bytes | None
-    """None where it was erased, or not exported."""
 
 
 class Answers:
@@ -42,14 +27,14 @@ class Answers:
         """The exchanges of which more may follow."""
         return {choice.exchange for choice in self._open}
 
-    def take(self, row: Row, *, begins: bool = True) -> Iterator[Content]:
+    def take(self, row: Spoken, *, begins: bool = True) -> Iterator[Content]:
         """What is complete with this row: a request, or an answer and each of its tool calls (kind `called`, the text
         is the arguments). Without `begins` only what has begun goes on."""
         if row.kind != "released":
             if row.text is not None:
                 yield Content(row.seq, row.at, row.kind, row.account, row.exchange, row.text)
             return
-        released = row.body if isinstance(row.body, Released) else _decode(row.body or b"")
+        released = _decode(row.body or b"")
         if released.start == 0 and released.finish and begins:
             yield from _joined([_piece(row, calls=released.tool_calls > 0)])
             return
@@ -73,7 +58,7 @@ class _Choice(msgspec.Struct, frozen=True):
 
 
 class _Piece(msgspec.Struct, frozen=True):
-    row: Row
+    row: Spoken
     text: bytes
     calls: tuple[ToolCall, ...]
 
@@ -83,7 +68,7 @@ class _Called(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...]
 
 
-def _piece(row: Row, *, calls: bool) -> _Piece:
+def _piece(row: Spoken, *, calls: bool) -> _Piece:
     if not calls or not row.text:
         return _Piece(row, row.text or b"", ())
     called = msgspec.json.decode(row.text, type=_Called)

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from outworks.hunt.answers import Answers, Row
+from outworks.hunt.answers import Answers
 from outworks.hunt.found import Found, Hunter, Looked, Unit
+from outworks.ledger.reader import Spoken
 
 _FILES = 64
 """Files of a unit: they are looked through at once, as far as the machines go, and noted together."""
@@ -89,7 +90,7 @@ def _look_at_answers(hunter: Hunter, *columns: list[Any]) -> list[bytes | None]:
     return _part(hunter, rows, len(columns[0]))
 
 
-def _part(hunter: Hunter, rows: list[Row], count: int) -> list[bytes | None]:
+def _part(hunter: Hunter, rows: list[Spoken], count: int) -> list[bytes | None]:
     if not count:
         return []
     answers = Answers(whole=False)
@@ -98,9 +99,9 @@ def _part(hunter: Hunter, rows: list[Row], count: int) -> list[bytes | None]:
     return [msgspec.json.encode(part), *[None] * (count - 1)]
 
 
-def _row(seq: int, at: float, kind: str, account: str, exchange: str, body: str, content: str | None) -> Row:
+def _row(seq: int, at: float, kind: str, account: str, exchange: str, body: str, content: str | None) -> Spoken:
     text = None if content is None else content.encode("utf-8", "surrogatepass")
-    return Row(seq, at, kind, account, exchange, body, text)
+    return Spoken(seq, at, kind, account, exchange, body, text)
 
 
 def _daft() -> Any:

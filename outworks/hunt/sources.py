@@ -11,15 +11,14 @@ from typing import Any, Protocol
 import msgspec
 from typing_extensions import override
 
-from outworks.event import Released
-from outworks.hunt.answers import Answers, Row
+from outworks.hunt.answers import Answers
 from outworks.hunt.found import Unit
-from outworks.ledger.chain import kind_of
-from outworks.ledger.reader import Content, Reader, Recorded
+from outworks.ledger.reader import Content, Reader, Spoken
 
 EVENTS = 50_000
 """Events in a unit: seconds of work, so that a hunt that is stopped loses little."""
 _ROWS = 2_000
+_END = (1 << 63) - 1
 _LONGEST_S = 86_400.0
 """No exchange lasts longer: after so long nothing more of it is looked for in a file."""
 COLUMNS = ("seq", "at", "kind", "account", "product", "exchange", "conversation", "body", "content", "hash")
@@ -56,22 +55,14 @@ class LedgerSource(Source):
     def _said(self, unit: Unit) -> Iterator[Content]:
         reader = _reader(Path(unit.source))
         answers = Answers(whole=True)
-        for recorded in reader.events(unit.first - 1, kinds=("received", "released"), with_content=True):
-            if recorded.seq > unit.last:
-                break
-            yield from answers.take(_row(recorded))
+        for after in range(unit.first - 1, unit.last, _ROWS):
+            for row in reader.spoken(after, min(after + _ROWS, unit.last)):
+                yield from answers.take(row)
         # What another unit goes on with is read here, where it begins.
         for exchange in answers.open:
-            for recorded in reader.events(unit.last, exchange=exchange, kinds=("released",), with_content=True):
-                yield from answers.take(_row(recorded), begins=False)
+            for row in reader.spoken(unit.last, _END, exchange=exchange):
+                yield from answers.take(row, begins=False)
         yield from answers.rest()
-
-
-def _row(recorded: Recorded) -> Row:
-    event, body = recorded.event, recorded.event.body
-    text = None if event.content is None else event.content.encode("utf-8", "surrogatepass")
-    said = body if isinstance(body, Released) else None
-    return Row(recorded.seq, event.at, kind_of(type(body)), event.account, event.exchange, said, text)
 
 
 @lru_cache(maxsize=1)
@@ -120,14 +111,14 @@ class ParquetSource(Source):
         yield from answers.rest()
 
 
-def _rows(con: Any, where: str, values: dict[str, Any]) -> Iterator[Row]:
+def _rows(con: Any, where: str, values: dict[str, Any]) -> Iterator[Spoken]:
     cursor = con.execute(
         "SELECT seq, \"at\", kind, account, exchange, CASE kind WHEN 'released' THEN body END, encode(content) "  # noqa: S608
         f"FROM read_parquet($path) WHERE {where}",
         values,
     )
     while rows := cursor.fetchmany(_ROWS):
-        yield from (Row(*row) for row in rows)
+        yield from (Spoken(*row) for row in rows)
 
 
 def _some(contents: Iterator[Content]) -> Iterator[Sequence[Content]]:
@@ -173,7 +164,7 @@ def _units(path: Path, *, ordered: bool) -> Iterator[Unit]:
         {"p": escape(str(path))},
     ).fetchall()
     if any(None in row for row in rows):
-        yield Unit(source=str(path), first=0, last=(1 << 63) - 1)
+        yield Unit(source=str(path), first=0, last=_END)
         return
     first, last, count = None, 0, 0
     for group in (_Group(*row) for row in rows):

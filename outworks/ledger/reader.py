@@ -54,6 +54,21 @@ class Content(msgspec.Struct, frozen=True, gc=False):
     text: bytes
 
 
+class Spoken(msgspec.Struct, frozen=True, gc=False):
+    """An event in which something was asked, or left, as it lies in the file."""
+
+    seq: int
+    at: float
+    kind: str
+    """`received` or `released`."""
+    account: str
+    exchange: str
+    body: str | bytes | None
+    """Of what left, the event's body."""
+    text: bytes | None
+    """None where it was erased, or is not there."""
+
+
 class Tally(msgspec.Struct, frozen=True, gc=False):
     """How many events of a kind there were on a day."""
 
@@ -167,6 +182,17 @@ class Reader:
             (account, since),
         )
         return int(rows[0][0])
+
+    def spoken(self, after: int, until: int, *, exchange: str = "") -> list[Spoken]:
+        """What was asked and what left, in the events after `after` up to `until`; of one exchange, where it is
+        named."""
+        where, values = (" AND exchange = ?", (exchange,)) if exchange else ("", ())
+        rows = self._rows(
+            "SELECT seq, at, kind, account, exchange, CASE kind WHEN 'released' THEN body END, CAST(content AS BLOB) "  # noqa: S608
+            f"FROM event WHERE seq > ? AND seq <= ? AND kind IN ('received', 'released'){where} ORDER BY seq",
+            (after, until, *values),
+        )
+        return [Spoken(*row) for row in rows]
 
     def tally(self, after: int, until: int) -> list[Tally]:
         """How many events there are of each kind on each day, after `after` and up to `until`."""
