@@ -1,6 +1,9 @@
 """The HTTP protocol of the listening socket: Uvicorn's, with bounds on request heads, and with less work a request."""
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -64,6 +67,7 @@ class Guarded(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._beside_bytes = 0
         self._disarm()
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._declined = self._without_upgrade()
@@ -199,7 +203,7 @@ class Guarded(HttpToolsProtocol):
     @override
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._unread is not None:
+        if self._unread is not None and not self.transport.is_closing():
             self._unread.cancel()
 
     def _watch_unread(self, waiting: float = float("inf")) -> None:
@@ -210,7 +214,7 @@ class Guarded(HttpToolsProtocol):
     def _look_unread(self, waiting: float) -> None:
         """Cut off whoever reads nothing: neither a response that waits for such a client nor a connection that is to
         close behind it has another end."""
-        left = self.transport.get_write_buffer_size()
+        left = self.transport.get_write_buffer_size() + _untaken(self.transport)
         if left < waiting:
             self._watch_unread(left)
         else:
@@ -325,6 +329,16 @@ class _Together:
         self._transport.close()
         if self._transport.get_write_buffer_size():
             self._unread()
+
+
+def _untaken(transport: asyncio.BaseTransport) -> int:
+    """Bytes of a connection that wait in the kernel, where it tells: it asks for more only once much of them is gone,
+    and a client that reads slowly takes long for that."""
+    try:
+        waiting = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(waiting, sys.byteorder)
 
 
 _NO_TRAILERS: Any = deque(maxlen=0)

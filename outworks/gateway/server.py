@@ -205,6 +205,9 @@ class _Supervisor:
         self._leaving = False
         self._alive = os.pipe()
         """Nobody writes to it. Its other end is closed when this process ends, however it ends."""
+        self._started = os.pipe()
+        """Each worker that has started says so."""
+        os.set_blocking(self._started[0], False)
 
     def run(self, early: Hangups) -> int:
         """Supervise until told to leave; 0, or 1 where no worker could start."""
@@ -228,7 +231,7 @@ class _Supervisor:
             lived = time.monotonic() - self._born.pop(pid)
             if os.waitstatus_to_exitcode(status) == _UNSTARTED and pid in first:
                 first.remove(pid)
-                if not first and not self._leaving:
+                if not (first or self._leaving or self._has_started()):
                     # What kept all of them from starting will not pass by itself, and nobody would be answered.
                     print("outworks: no worker could start", file=sys.stderr, flush=True)
                     result = 1
@@ -251,6 +254,7 @@ class _Supervisor:
         def started() -> None:
             nonlocal status
             status = 1
+            os.write(self._started[1], b".")
 
         try:
             for signum in (signal.SIGTERM, signal.SIGINT):
@@ -265,6 +269,13 @@ class _Supervisor:
             print(f"outworks: worker {os.getpid()}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         finally:
             os._exit(status)
+
+    def _has_started(self) -> bool:
+        """Whether any worker ever has: one that took a dead one's place, too."""
+        try:
+            return bool(os.read(self._started[0], 1))
+        except BlockingIOError:
+            return False
 
     def _leave(self) -> None:
         self._leaving = True

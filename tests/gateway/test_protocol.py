@@ -290,9 +290,10 @@ class Narrow(Guarded):
     """The kernel takes little of a response, so that the rest waits here; `lost` notes each connection's end."""
 
     lost: list[Exception | None] = []
+    taken = 4096
 
     def connection_made(self, transport: Any) -> None:
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.taken)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -348,3 +349,47 @@ async def test_a_client_that_reads_slowly_is_not_cut_off() -> None:
             await asyncio.sleep(0.03)
 
     assert got > 180_000
+
+
+async def test_a_client_that_takes_what_the_kernel_holds_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel asks for more only once much of what it holds is gone: till then only it knows that somebody reads."""
+    monkeypatch.setattr(Narrow, "taken", 400_000)
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(200))
+        for _ in range(100):
+            await send(body(b"x" * 30_000, more=True))
+        await send(body(b""))
+
+    async with reading_little(long, 0.4) as reader:
+        for _ in range(20):
+            assert await asyncio.wait_for(reader.read(3_000), 5)
+            await asyncio.sleep(0.1)
+        assert Narrow.lost == []
+
+        async with asyncio.timeout(5):
+            while not Narrow.lost:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("cut", [20, 50_000])
+@pytest.mark.parametrize("size", [protocol.HEAD_BYTES - 1_000, protocol.HEAD_BYTES + 5_000])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_a_head_holds_is_no_part_of_what_comes_beside_a_body(method: str, size: int, cut: int) -> None:
+    """A head of one read more than is meant is answered, whether a body comes or not, or comes later."""
+    head = f"{method} /x HTTP/1.1\r\nhost: a\r\nx-long: {'x' * size}\r\n".encode()
+    rest = b"content-length: 2\r\n\r\nhi" if method == "POST" else b"\r\n"
+
+    async def answered(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.05)
+        await app(start(200), body(b""))(scope, receive, send)
+
+    async with serving(answered) as (reader, writer):
+        writer.write(head[:cut])
+        await asyncio.sleep(0.05)
+        writer.write(head[cut:] + rest[:-2])
+        await asyncio.sleep(0.05)
+        writer.write(rest[-2:])
+        answer = await asyncio.wait_for(reader.read(12), 5)
+
+    assert answer == b"HTTP/1.1 200"
