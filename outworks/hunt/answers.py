@@ -31,14 +31,14 @@ class Answers:
         """What is complete with this row: a request, or an answer and each of its tool calls (kind `called`, the text
         is the arguments). Without `begins` only what has begun goes on."""
         if row.kind != "released":
-            if row.text is not None:
+            if begins and row.text is not None:
                 yield Content(row.seq, row.at, row.kind, row.account, row.exchange, row.text)
             return
         released = _decode(row.body or b"")
-        if released.start == 0 and released.finish and begins:
+        choice = _Choice(row.exchange or str(row.seq), released.choice)
+        if released.start == 0 and released.finish and begins and choice not in self._open:
             yield from _joined([_piece(row, calls=released.tool_calls > 0)])
             return
-        choice = _Choice(row.exchange or str(row.seq), released.choice)
         if choice not in self._open and not (begins and (released.start == 0 or not self._whole)):
             return
         self._open.setdefault(choice, []).append(_piece(row, calls=released.tool_calls > 0))

@@ -12,7 +12,7 @@ from outworks.ledger.reader import Spoken
 
 _FILES = 64
 """Files of a unit: they are looked through at once, as far as the machines go, and noted together."""
-_COLUMNS = ("seq", "at", "kind", "account", "exchange", "body", "content")
+_COLUMNS = ("seq", "at", "kind", "account", "exchange", "body", "content", "hash")
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -84,9 +84,10 @@ def _look(hunter: Hunter, *columns: list[Any]) -> list[bytes | None]:
 def _look_at_answers(hunter: Hunter, *columns: list[Any]) -> list[bytes | None]:
     """The same of exchanges, of each the pieces that left."""
     rows = []
-    for seqs, ats, kinds, accounts, exchange, bodies, contents in zip(*columns, strict=True):
-        pieces = zip(seqs, ats, kinds, accounts, [exchange] * len(seqs), bodies, contents, strict=True)
-        rows += sorted((_row(*fields) for fields in pieces), key=lambda row: row.seq)
+    for seqs, ats, kinds, accounts, exchange, bodies, contents, hashes in zip(*columns, strict=True):
+        pieces = zip(seqs, ats, kinds, accounts, [exchange] * len(seqs), bodies, contents, hashes, strict=True)
+        # Exports may overlap: a piece that stands in two of them left once.
+        rows += sorted({fields[-1]: _row(*fields) for fields in pieces}.values(), key=lambda row: row.seq)
     return _part(hunter, rows, len(columns[0]))
 
 
@@ -99,7 +100,7 @@ def _part(hunter: Hunter, rows: list[Spoken], count: int) -> list[bytes | None]:
     return [msgspec.json.encode(part), *[None] * (count - 1)]
 
 
-def _row(seq: int, at: float, kind: str, account: str, exchange: str, body: str, content: str | None) -> Spoken:
+def _row(seq: int, at: float, kind: str, account: str, exchange: str, body: str, content: str | None, _: str) -> Spoken:
     text = None if content is None else content.encode("utf-8", "surrogatepass")
     return Spoken(seq, at, kind, account, exchange, body, text)
 

@@ -114,7 +114,7 @@ class ParquetSource(Source):
 def _rows(con: Any, where: str, values: dict[str, Any]) -> Iterator[Spoken]:
     cursor = con.execute(
         "SELECT seq, \"at\", kind, account, exchange, CASE kind WHEN 'released' THEN body END, encode(content) "  # noqa: S608
-        f"FROM read_parquet($path) WHERE {where}",
+        f"FROM read_parquet($path) WHERE {where} ORDER BY seq",
         values,
     )
     while rows := cursor.fetchmany(_ROWS):

@@ -9,19 +9,22 @@ import pytest
 
 from outworks.event import Event, Received, Released
 from outworks.hunt import sources
-from outworks.hunt.cluster import DaftLook
+from outworks.hunt.answers import Answers
+from outworks.hunt.cluster import DaftLook, _look_at_answers
 from outworks.hunt.detections import Detections
 from outworks.hunt.fingerprints import Fingerprints
 from outworks.hunt.found import Found, Hunter
 from outworks.hunt.hunt import LookFor
 from outworks.hunt.sources import LedgerSource, ParquetSource
 from outworks.ledger import Ledger, export, exporting
+from outworks.ledger.reader import Spoken
 from outworks.message import ToolCall
 from tests.enforcement.kit import NOW
 from tests.enforcement.texts import content
 from tests.hunt.kit import ENTRY, KNOWN, exported, ledger_at
 
-pytest.importorskip("pyarrow", reason="Parquet needs outworks[parquet]")
+pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs outworks[parquet]")
+pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("duckdb", reason="hunts over Parquet need outworks[hunt]")
 
 OTHER = "Nothing of the kind: the tide comes in at nine and goes out again at three, and so it did all year."
@@ -165,3 +168,49 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     hits = [one for unit in source.units() for one in LookFor(Fingerprints([ENTRY]), source)(unit).found]
 
     assert {(one.exchange, one.score, one.side) for one in hits} == FOUND
+
+
+def test_the_order_in_a_file_is_none_of_an_answer(tmp_path: Path) -> None:
+    """Other tools write rows as they like."""
+    whole = exported(ledger_at(tmp_path / "ledger.db", PAST))
+    table = pyarrow.parquet.read_table(whole)
+    turned = tmp_path / "turned.parquet"
+    pyarrow.parquet.write_table(table.take(list(reversed(range(len(table))))), turned)
+    source = ParquetSource([turned])
+
+    found = [one for unit in source.units() for one in LookFor(Fingerprints([ENTRY]), source)(unit).found]
+
+    assert {(one.exchange, one.score, one.side) for one in found} == FOUND
+
+
+def test_pieces_that_stand_in_two_files_left_once(tmp_path: Path) -> None:
+    """Exports overlap; then each piece of an answer comes as often as there are files with it."""
+    whole = pyarrow.parquet.read_table(exported(ledger_at(tmp_path / "ledger.db", PAST)))
+    columns: dict[str, list[list[object]]] = {}
+    for name in ("seq", "at", "kind", "account", "exchange", "body", "content", "hash"):
+        rows = zip(whole["kind"].to_pylist(), whole["exchange"].to_pylist(), whole[name].to_pylist(), strict=True)
+        columns[name] = [[value for kind, exchange, value in rows if (kind, exchange) == ("released", "ex_ann")] * 2]
+
+    (answer,) = _look_at_answers(Fingerprints([ENTRY]), *({**columns, "exchange": ["ex_ann"]}.values()))
+
+    assert answer is not None
+    (one,) = msgspec.json.decode(answer)["found"]
+    assert one["score"] == 1.0
+
+
+def test_an_answer_that_began_with_a_call_is_left_once() -> None:
+    """What says nothing yet has begun it all the same."""
+    call = msgspec.json.encode({"text": "", "tool_calls": [ToolCall("c", "note", "{}")]})
+    pieces = [
+        (Released(choice=0, start=0, end=0, tool_calls=1), call),
+        (Released(choice=0, start=0, end=9, finish="stop"), b"All done."),
+    ]
+    answers = Answers(whole=True)
+
+    rows = [
+        Spoken(n, NOW, "released", "shop:ann", "ex_ann", msgspec.json.encode(body), text)
+        for n, (body, text) in enumerate(pieces)
+    ]
+
+    assert [one.text for row in rows for one in answers.take(row)] == [b"All done.", b"{}"]
+    assert not answers.open
