@@ -258,6 +258,9 @@ def test_a_case_is_decided_with_single_keys(chromium: Any, console: ConsoleProce
     watched.go(_case(console, "attacks", watched))
     first = watched.page.url
     _take_and_show(watched)
+    # Whoever has just looked the keys up presses one at once.
+    watched.page.keyboard.press("?")
+    watched.page.get_by_role("button", name="Close").click()
     watched.page.keyboard.press("w")
     watched.page.wait_for_url(lambda url: url != first)
     assert "warn" in watched.page.inner_text(".notice")

@@ -103,7 +103,7 @@ document.addEventListener("change", (event) => {
 // What must be confirmed says so; and what is under way is not sent a second time.
 let sent = -Infinity;
 document.addEventListener("submit", (event) => {
-  if (event.defaultPrevented) return;
+  if (event.defaultPrevented || event.target.method === "dialog") return;
   const asks = event.submitter && event.submitter.dataset.asks;
   if (performance.now() - sent < 5000 || (asks && !window.confirm(asks))) event.preventDefault();
   else sent = performance.now();
