@@ -51,9 +51,9 @@ _SINCE = {
     "suspended": "This account was suspended. That holds no longer.",
     "banned": "This account was banned. That holds no longer.",
     "lifted": "A decision on this account was taken back. It holds again since.",
-    "restored": "A decision on this account that was taken back held again. It holds no longer.",
+    "restored": "A decision on this account that was taken back was to hold again. It does not hold now.",
     "upheld": "A person who had no part in the decision let it stay when you appealed. It was taken back since.",
-    "overturned": "A person who had no part in the decision took it back when you appealed. It holds again since.",
+    "overturned": "A person who had no part in it took it back when you appealed. That answer was undone since.",
 }
 """The same, of what is no longer so when it is told: many notices take a while, and are owed all the same."""
 

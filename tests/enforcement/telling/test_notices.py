@@ -230,7 +230,7 @@ PAST: dict[str, tuple[Do, int, str]] = {
     "what held again until it ended": (
         lambda d: _flipped_after_notice(d, lambda d: _later(d, 86_400)),
         -1,
-        "held again. It holds no longer.",
+        "was to hold again. It does not hold now.",
     ),
     "an answer that let it stay": (
         _lifted_after_all,
@@ -240,7 +240,7 @@ PAST: dict[str, tuple[Do, int, str]] = {
     "an answer that took it back": (
         lambda d: decisions.undo(d, BEN, _answered(d, Outcome.OVERTURN).id, reason="A slip."),
         1,
-        "took it back when you appealed. It holds again since.",
+        "took it back when you appealed. That answer was undone since.",
     ),
 }
 
