@@ -54,7 +54,7 @@ async def test_an_exchange_that_cannot_be_watched_is_not_left_in_flight(
         raise RuntimeError("another loop's exchanges are under way")
 
     monkeypatch.setattr(exchange, "Watch", refuse)
-    monkeypatch.setattr(exchange, "_model", lambda door, name: None)
+    monkeypatch.setattr(exchange, "model_named", lambda door, name: None)
     asked = {"model": "m", "user": "ann", "messages": [{"role": "user", "content": "hello"}]}
     async with serving(tmp_path) as public:
         many = 2 * Limits().in_flight_per_account
@@ -74,7 +74,7 @@ async def test_refusals_leave_what_runs_counted(tmp_path: Path, monkeypatch: pyt
         await asyncio.wait_for(ends.wait(), 10)
 
     monkeypatch.setattr(exchange.Exchange, "_whole", takes_long)
-    monkeypatch.setattr(exchange, "_model", lambda door, name: None)
+    monkeypatch.setattr(exchange, "model_named", lambda door, name: None)
     asked = {"model": "m", "user": "ann", "messages": [{"role": "user", "content": "hello"}]}
     async with serving(tmp_path) as public:
 
