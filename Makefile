@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 POLICY ?= examples/quickstart/outworks.toml
+WORKERS ?= 2
 KERNELS := $(wildcard outworks/kernels/*.[ch])
 
 .DEFAULT_GOAL := help
@@ -29,8 +30,8 @@ $(VENV)/develops: $(VENV)/python pyproject.toml constraints.txt $(KERNELS)
 run: $(VENV)/runs  ## install, fetch the embedded model, serve the quickstart on 127.0.0.1:8600
 	$(BIN)/outworks serve $(POLICY)
 
-test: $(VENV)/develops  ## the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/develops  ## the whole test suite, in WORKERS processes (2)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: format lint types layers docs test sanitize  ## format, lint, types, layers, docs, tests, and the compiled parts under sanitizers
 
