@@ -88,7 +88,10 @@ class Exchange:
             why = "the exchange could not be recorded, so nothing was released"
             await reply.problem(self._wire, Problem(503, "ledger_unavailable", why, retry_after=5.0))
         except Problem as problem:
-            await self._reject(door, reply, problem, who)
+            if who.entered:
+                await reply.problem(self._wire, problem)  # the exchange has its own events
+            else:
+                await self._reject(door, reply, problem, who)
         except asyncio.CancelledError:
             # Only the end of the process gets here. It is recorded where it happened; whoever waits is told as well.
             why = "the gateway is being shut down"
@@ -99,7 +102,7 @@ class Exchange:
             _log.error("%s: %s in %s:%d", id, type(error).__name__, where.filename, where.lineno or 0)
             ours = Problem(500, "internal_error", "the gateway is at fault")
             if who.entered:
-                await reply.problem(self._wire, ours)  # the exchange has its own events
+                await reply.problem(self._wire, ours)
             else:
                 await self._reject(door, reply, ours, who)
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from outworks.action import GOOD, Action
-from outworks.event import Ended
+from outworks.event import Ended, Rejected
 from outworks.gateway import exchange
 from outworks.gateway.exchange import Asking, Door, Doorway, Exchange, Ids, Who
 from outworks.gateway.http import Limits
@@ -140,6 +140,7 @@ async def test_an_exchange_that_is_ended_while_its_client_is_written_to_says_why
         await task
 
     assert [end.why for end in late.bodies(Ended)] == ["timed_out"]
+    assert not late.bodies(Rejected), "it was not turned away, so nothing of the kind counts against its account"
     assert doorway.in_flight == 0
     assert [end.why for end in cut.bodies(Ended)] == ["shut_down"]
 
