@@ -34,7 +34,13 @@ class Answers:
             if begins and row.text is not None:
                 yield Content(row.seq, row.at, row.kind, row.account, row.exchange, row.text)
             return
-        released = _decode(row.body or b"")
+        try:
+            released = _decode(row.body or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Another version's, or damaged: read by itself, its words are found all the same.
+            if begins and row.text:
+                yield Content(row.seq, row.at, row.kind, row.account, row.exchange, row.text)
+            return
         choice = _Choice(row.exchange or str(row.seq), released.choice)
         if released.start == 0 and released.finish and begins and choice not in self._open:
             yield from _joined([_piece(row, calls=released.tool_calls > 0)])
@@ -71,7 +77,10 @@ class _Called(msgspec.Struct, frozen=True):
 def _piece(row: Spoken, *, calls: bool) -> _Piece:
     if not calls or not row.text:
         return _Piece(row, row.text or b"", ())
-    called = msgspec.json.decode(row.text, type=_Called)
+    try:
+        called = msgspec.json.decode(row.text, type=_Called)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Piece(row, row.text, ())
     return _Piece(row, called.text.encode("utf-8", "surrogatepass"), called.tool_calls)
 
 

@@ -111,8 +111,14 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 
 
 def _step(row: _Row) -> Step:
+    try:
+        body = _decode(row.body)
+    except msgspec.DecodeError as error:
+        raise ValueError(
+            f"event {row.seq} of {row.account} is none that this version of Outworks reads: {error}"
+        ) from error
     event = Event(
-        body=_decode(row.body),
+        body=body,
         at=row.at,
         exchange=row.exchange,
         account=row.account,

@@ -214,3 +214,31 @@ def test_an_answer_that_began_with_a_call_is_left_once() -> None:
 
     assert [one.text for row in rows for one in answers.take(row)] == [b"All done.", b"{}"]
     assert not answers.open
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"{", b"the tide"),
+        (b'{"kind":"released","choice":"?"}', b"the tide"),
+        (b"\xff", b"the tide"),
+        (None, b"the tide"),
+    ],
+)
+def test_what_cannot_be_read_as_an_answer_is_read_as_words(body: bytes | None, text: bytes) -> None:
+    """Another version's event, or a damaged one, ends no hunt, and nothing passes for being odd."""
+    answers = Answers(whole=True)
+
+    said = [*answers.take(Spoken(1, NOW, "released", "shop:ann", "ex_ann", body, text)), *answers.rest()]
+
+    assert [one.text for one in said] == [text]
+
+
+@pytest.mark.parametrize("text", [b"the tide", b'{"text": "the tide"}', b'{"text":"the tide","tool_calls":[{"id":1}]}'])
+def test_calls_that_cannot_be_read_are_words(text: bytes) -> None:
+    """The same of what should hold tool calls."""
+    body = msgspec.json.encode(Released(choice=0, start=0, end=0, tool_calls=1, finish="stop"))
+
+    said = Answers(whole=True).take(Spoken(1, NOW, "released", "shop:ann", "ex_ann", body, text))
+
+    assert [one.text for one in said] == [text]

@@ -25,7 +25,7 @@ from tests.enforcement.texts import blocked, said
 from tests.hunt.kit import ENTRY, ESCAPED, KNOWN, exported, ledger_at, past
 
 pytest.importorskip("pyarrow", reason="Parquet needs outworks[parquet]")
-pytest.importorskip("duckdb", reason="hunts over Parquet need outworks[hunt]")
+duckdb = pytest.importorskip("duckdb", reason="hunts over Parquet need outworks[hunt]")
 
 EXPECTED = {
     "shop:ann": (2, 1.0, {"request"}),
@@ -243,6 +243,17 @@ def test_a_rule_is_hunted_with_as_it_is_tried(tmp_path: Path, when: str) -> None
     assert hits
     for each in found:
         assert sorted((one.account, one.seq, one.evidence) for one in each) == sorted(hits)
+
+
+def test_an_event_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Files may come from elsewhere: it is said which event of whom ends the hunt, and why."""
+    path = ledger_at(tmp_path / "ledger.db", blocked(KNOWN))
+    odd = tmp_path / "odd.parquet"
+    duckdb.execute(f"COPY (SELECT * REPLACE ('{{}}' AS body) FROM read_parquet('{exported(path)}')) TO '{odd}'")
+    look = RuleOverFiles([odd], rule(RULES[0]))
+
+    with pytest.raises(ValueError, match=r"^event 1 of shop:ann is none that this version of Outworks reads: "):
+        hunted(look, look.units(), tmp_path)
 
 
 def test_rules_that_cannot_be_hunted_with_are_refused(path: Path) -> None:
