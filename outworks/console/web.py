@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,17 @@ _log = logging.getLogger(__name__)
 
 FORM_BYTES = 2_000_000
 """The largest form; a bank of fingerprints is imported in one."""
+
+WRITTEN = {
+    "text": "Text",
+    "note": "Note",
+    "reason": "Reason",
+    "why": "Why",
+    "description": "Why it is there",
+    "when": "When",
+    "accounts": "Accounts",
+}
+"""Fields in which people write at length: a page that refuses a form gives their words back."""
 
 
 class Refused(Exception):
@@ -182,7 +194,8 @@ def _endpoint(page: Page, console: "Console") -> Callable[[Request], Any]:
         try:
             return await _answer(page, console, request)
         except Refused as refused:
-            ask = Ask(console, request, *await run_in_threadpool(_signed_in, console, request), FormData())
+            form = getattr(request.state, "form", FormData())
+            ask = Ask(console, request, *await run_in_threadpool(_signed_in, console, request), form)
             response = _refusal(ask, refused.status, refused.message)
             response.headers.update(refused.headers)
             return response
@@ -197,6 +210,10 @@ async def _answer(page: Page, console: "Console", request: Request) -> Response:
     if not page.open and who is None:
         if page.method == "GET" and "hx-request" not in request.headers:
             return RedirectResponse("/signin", 303)
+        if page.method == "POST":
+            with suppress(Refused):
+                _check_origin(console, request)
+                await _form(request)  # so that the words in it are given back
         raise Refused(401, "You are signed out. Sign in again, then repeat what you did.")
     if page.needs is not None and (who is None or not may(who, page.needs)):
         role = who.role.value if who is not None else "nobody"
@@ -257,11 +274,13 @@ async def _form(request: Request) -> FormData:
         raise Refused(415, "Send a form (application/x-www-form-urlencoded or multipart/form-data).")
     try:
         # Starlette turns what cannot be parsed into a 400 only for its own endpoints.
-        return await request.form(max_files=1, max_fields=3000, max_part_size=FORM_BYTES)
+        form = await request.form(max_files=1, max_fields=3000, max_part_size=FORM_BYTES)
     except HTTPException as error:
         raise Refused(error.status_code, str(error.detail)) from None
     except (UnicodeDecodeError, ValueError):
         raise Refused(400, "The form cannot be read.") from None
+    request.state.form = form
+    return form
 
 
 def _converted(data: dict[str, Any], kind: type[T]) -> T:
@@ -273,7 +292,8 @@ def _converted(data: dict[str, Any], kind: type[T]) -> T:
 
 def _refusal(ask: Ask, status: int, message: str) -> Response:
     template = "part/refused.html" if ask.partial else "refused.html"
-    return HTMLResponse(ask.console.render(template, ask=ask, status=status, message=message), status)
+    wrote = [(label, said) for name, label in WRITTEN.items() if isinstance(said := ask.form.get(name), str) and said]
+    return HTMLResponse(ask.console.render(template, ask=ask, status=status, message=message, wrote=wrote), status)
 
 
 def refuse_unknown(console: "Console") -> Callable[[Request, Exception], Any]:

@@ -1,5 +1,6 @@
 """Forms: those of another site, of another session, too large, malformed; and what every answer carries."""
 
+import html
 import random
 import re
 from pathlib import Path
@@ -103,6 +104,37 @@ def test_the_sign_in_form_of_another_site_is_refused(console: Console) -> None:
     answer = Somebody(console).post("/signin", {"name": "x", "password": "y"}, origin="https://evil.example")
 
     assert answer.status_code == 403
+
+
+WORDS = "Three of these are <b>the same</b> text.\nI looked at each."
+
+
+@pytest.mark.parametrize("why", ["no case", "another session", "signed out"])
+def test_words_of_a_refused_form_are_given_back(console: Console, why: str) -> None:
+    """Whatever refuses it, what somebody wrote is on the page that says so."""
+    ada = Somebody(console, "ada.admin")
+    if why == "signed out":
+        console.sessions.end(ada.client.cookies[console.cookie])
+
+    answer = ada.post("/cases/none/note", {"text": WORDS}, csrf="" if why == "another session" else None)
+
+    assert answer.status_code == {"no case": 404, "another session": 403, "signed out": 401}[why]
+    assert f"readonly>{html.escape(WORDS)}</textarea>" in answer.text
+
+
+def test_nothing_of_another_site_is_given_back(console: Console) -> None:
+    """Nobody else puts words on a page of the console, nor is a password put there."""
+    ada = Somebody(console, "ada.admin")
+    stranger = Somebody(console)
+
+    answers = [
+        each.post("/cases/none/note", {"text": WORDS}, origin="https://evil.example") for each in (ada, stranger)
+    ]
+    secret = ada.post("/settings/password", {"old": "correct horse", "new": "battery staple", "again": "other words"})
+
+    assert all("<textarea" not in answer.text for answer in answers)
+    assert secret.status_code == 422
+    assert not re.search("horse|staple|other words", secret.text)
 
 
 @pytest.mark.parametrize("page", _FORMS, ids=_IDS)
