@@ -32,17 +32,18 @@ class StandingTable(Standings):
         """How far the ledger has been read."""
         return self._seq
 
-    def refresh(self) -> int:
-        """Take in what was recorded since; returns how many events that was."""
+    def refresh(self, *, most: int | None = None) -> int:
+        """Take in what was recorded since, at most so many events; returns how many that was."""
         head = self._ledger.head().seq
         if head == self._seq:
             return 0
         count = 0
-        for recorded in self._ledger.events(self._seq, kinds=STANDING_KINDS):
+        for recorded in self._ledger.events(self._seq, kinds=STANDING_KINDS, limit=most):
             self.apply(recorded.seq, recorded.event)
             count += 1
-        # The ledger's index of changes holds fingerprints, too: they would be passed over anew each time.
-        self._seq = max(self._seq, head)
+        if count != most:
+            # The ledger's index of changes holds fingerprints, too: they would be passed over anew each time.
+            self._seq = max(self._seq, head)
         return count
 
     def apply(self, seq: int, event: Event) -> None:

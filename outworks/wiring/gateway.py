@@ -219,10 +219,11 @@ class Gateway:
         trying."""
         while True:
             try:
-                self._standings.refresh()
+                # In slices: a bulk action or a long import must not stall the exchanges.
+                while self._standings.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
                 if self._written.refresh():
                     self._enforcer.replace_rules(self._rules(self._policy))
-                # In slices, for a long import must not stall the exchanges.
                 while self._changes.refresh(most=_SLICE) == _SLICE:  # noqa: ASYNC110
                     await asyncio.sleep(0)
                 self._doorway.fault = ""

@@ -140,6 +140,25 @@ def test_a_refresh_reads_only_what_is_new(ledger: Ledger) -> None:
     assert made.of(ANN, NOW).standing is Standing.BANNED
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 7])
+def test_a_refresh_in_slices_reads_everything_once(ledger: Ledger, most: int) -> None:
+    """A bulk action is taken in bit by bit, whatever else was recorded between, and nothing of it twice."""
+    made = StandingTable(ledger)
+    bans = [action(Standing.BANNED, account=f"shop:{n}") for n in range(6)]
+    for ban in bans:
+        ledger.append_now([acted(ban), received()])
+
+    slices = [made.refresh(most=most)]
+    while slices[-1] == most:
+        slices.append(made.refresh(most=most))
+
+    assert sum(slices) == len(bans)
+    assert max(slices) <= most
+    assert [made.of(ban.account, NOW) for ban in bans] == bans
+    assert made.refresh(most=most) == 0
+    assert made.seq == ledger.head().seq
+
+
 def test_an_undone_that_names_no_action_is_passed_over(ledger: Ledger) -> None:
     """An `undone` for an id that is not there changes nothing."""
     assert table(ledger, undone(action(Standing.BANNED))).of(ANN, NOW) is GOOD

@@ -148,12 +148,14 @@ class Beside(ABC):
             self._damaged = False
 
     def _clear(self) -> None:
-        for (name,) in self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
-            self._db.execute(f'DROP TABLE "{name}"')
-        for statement in ("CREATE TABLE place (seq INTEGER NOT NULL, hash TEXT NOT NULL)", *self.tables):
-            self._db.execute(statement)
-        self._db.execute("INSERT INTO place VALUES (0, '')")
-        self._db.execute(f"PRAGMA user_version = {self.version}")
+        # The connection is shared: whoever reads would meet tables that are not there.
+        with self._reading:
+            for (name,) in self._rows("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+                self._db.execute(f'DROP TABLE "{name}"')
+            for statement in ("CREATE TABLE place (seq INTEGER NOT NULL, hash TEXT NOT NULL)", *self.tables):
+                self._db.execute(statement)
+            self._db.execute("INSERT INTO place VALUES (0, '')")
+            self._db.execute(f"PRAGMA user_version = {self.version}")
 
     def _remove(self) -> None:
         for name in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm")):

@@ -1,6 +1,7 @@
 """Beside: files derived from a ledger are followed and read from many threads, and closed under them."""
 
 import contextlib
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -86,6 +87,36 @@ def test_threads_that_follow_at_once_count_once(tmp_path: Path) -> None:
 
         assert failed == []
         assert dict(numbers.totals("exchanges", 0, NOW + 86_400)) == {"": 300}
+        numbers.close()
+
+
+def test_a_page_meets_no_file_that_is_half_made(tmp_path: Path) -> None:
+    """Another ledger lies at the path, so everything is read anew: who asks meanwhile is answered."""
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        ledger.append_now([received() for _ in range(5)])
+        numbers = Numbers(ledger)
+        numbers.follow()
+        failed: list[BaseException] = []
+        over = threading.Event()
+
+        def look() -> None:
+            try:
+                while not over.is_set():
+                    numbers.totals("exchanges", 0, NOW + 86_400)
+            except BaseException as error:
+                failed.append(error)
+
+        reader = threading.Thread(target=look)
+        reader.start()
+        for _ in range(150):
+            with contextlib.closing(sqlite3.connect(numbers.path, timeout=10)) as other, other:
+                other.execute("UPDATE place SET hash = 'of another ledger'")
+            numbers.follow()
+        over.set()
+        reader.join(20)
+
+        assert failed == []
+        assert dict(numbers.totals("exchanges", 0, NOW + 86_400)) == {"": 5}
         numbers.close()
 
 
