@@ -153,6 +153,31 @@ def test_anthropic_tools_go_round(claude: anthropic.Anthropic, stream: bool) -> 
     assert answer.content[0].text == "Sun all day."  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_anthropics_tool_runner_needs_no_settings(claude: anthropic.Anthropic, stream: bool) -> None:
+    """The runner asks the server to keep the conversation; told that none is kept here, it sends every turn itself."""
+
+    @anthropic.beta_tool
+    def weather(place: str) -> str:
+        """Tells the weather."""
+        return f"[says] Sun in {place}."
+
+    runner = claude.beta.messages.tool_runner(
+        model="fake", max_tokens=100, messages=user("[tool] What's the weather?"), tools=[weather], stream=stream
+    )
+    message = runner.until_done()
+
+    assert message.content[0].text == "Sun in Paris."  # type: ignore[union-attr]
+
+
+def test_a_thread_is_refused_by_name(claude: anthropic.Anthropic) -> None:
+    """Whoever insists on a conversation that the server keeps is told so, under the vendor's own code."""
+    with pytest.raises(anthropic.BadRequestError, match="conversations are not kept here") as told:
+        claude.beta.messages.thread(model="fake", max_tokens=9).send({"role": "user", "content": "hi"})
+
+    assert told.value.error_code == "thread_unsupported_request"
+
+
 def test_models_are_listed(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
     """Both clients list the policy's models."""
     names = ["down", "fake", "patient", "scripted"]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from outworks import label
+from outworks.gateway.problem import Problem
 from outworks.gateway.wires import reading
 from outworks.gateway.wires.reading import Fields, Id, Name, Voiced
 from outworks.gateway.wires.wire import Asked
@@ -241,6 +242,7 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 def read(body: bytes) -> Asked:
     """Decode a request body. Raises `Problem` 400."""
     fields = reading.read_object(body)
+    _refuse_thread(fields.get("thread"))
     _refuse_server_tools(fields.get("tools"))
     given = reading.convert(fields, _Body, _HINTS)
     parameters = {name: value for name, value in fields.items() if value is not None and name not in _SHAPED}
@@ -293,6 +295,14 @@ def _choose(parameters: dict[str, Any], choice: _Choice, tools: tuple[Tool, ...]
     if choice.disable_parallel_tool_use is not None:
         parallel = not choice.disable_parallel_tool_use
         reading.set_once(parameters, "parallel_tool_calls", parallel, "tool_choice.disable_parallel_tool_use")
+
+
+def _refuse_thread(thread: Any) -> None:
+    """A conversation that the vendor's server keeps cannot be judged here. The official client's tool runner asks for
+    one by default; told so in the vendor's own code, it goes on with every turn in the request."""
+    if thread is not None:
+        why = "thread: conversations are not kept here; send every turn in `messages`, without `thread`"
+        raise Problem(400, "thread_unsupported_request", why, param="thread")
 
 
 def _refuse_server_tools(tools: Any) -> None:

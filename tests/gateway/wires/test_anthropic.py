@@ -367,6 +367,7 @@ class TestAnthropic(WireContract):
             "tools[1].type",
             ["'web_search_20250305'", "client"],
         ),
+        Refused("a thread", asking(USER, thread={"type": "create"}), "thread", ["every turn", "`messages`"]),
         Refused(
             "a choice of no tool",
             asking(USER, tools=[WEATHER], tool_choice={"type": "tool", "name": "wether"}),
