@@ -121,6 +121,8 @@ def _turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
         role = "assistant" if message.role is Role.ASSISTANT else "user"
         # The API refuses an empty text.
         blocks = [_block(part, role) for part in message.parts if not (isinstance(part, Text) and not part.text)]
+        if not blocks and role == "assistant":
+            continue  # it refuses such a turn too; models say nothing at times, and clients send that back
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from outworks.label import SYSTEM, TOOL
+from outworks.label import ASSISTANT, SYSTEM, TOOL
 from outworks.message import Delta, Finish, Message, Opaque, Output, Request, Role, Text, ToolCall, Usage
 from outworks.model import Joined, UpstreamError, join
 from outworks.models import anthropic
@@ -233,6 +233,16 @@ def test_results_come_before_words() -> None:
     turn = sent(ask("?", assistant("", ToolCall("c", "weather", "{}")), "well", result("c", "sun")))["messages"][2]
 
     assert [block["type"] for block in turn["content"]] == ["tool_result", "text"]
+
+
+@pytest.mark.parametrize(
+    "said", [assistant(""), Message(Role.ASSISTANT, (Text(""),), ASSISTANT)], ids=["none", "empty"]
+)
+def test_an_answer_without_words_is_no_turn(said: Message) -> None:
+    """The API refuses an empty turn of the model's before the last; a conversation goes on after an empty answer."""
+    turns = sent(ask("hello", said, "are you there?"))["messages"]
+
+    assert turns == [{"role": "user", "content": [{"type": "text", "text": t} for t in ("hello", "are you there?")]}]
 
 
 def test_system_turns_wherever_they_stand() -> None:
