@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outworks.gateway import moderations
 from outworks.gateway.exchange import Doorway, Exchange, model_named
+from outworks.gateway.http import named
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import WIRES, Wire
 
@@ -46,7 +47,7 @@ def application(
             id = doorway.ids.take()
             told = await exchange.rejected(door, id, wire, problem)
             told.request_id = id
-            headers = {"x-request-id": id, **told.headers()}
+            headers = {name.decode(): value.decode() for name, value in named(id)} | told.headers()
             return Response(wire.problem(told), told.status, headers, "application/json")
         body = wire.models(sorted(door.models), began) if name is None else wire.model(name, began)
         return Response(body, media_type="application/json")

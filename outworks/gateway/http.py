@@ -46,7 +46,7 @@ class Reply:
 
     async def start(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         self.started = True
-        own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *_named(self.id)]
+        own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *named(self.id)]
         await self._send(
             {"type": "http.response.start", "status": status, "headers": own + self.headers + (headers or [])}
         )
@@ -85,7 +85,7 @@ def told(action: Action, appeal_url: Callable[[str], str] = lambda action: "") -
     ]
 
 
-def _named(id: str) -> list[tuple[bytes, bytes]]:
+def named(id: str) -> list[tuple[bytes, bytes]]:
     """The exchange's id, where OpenAI's clients look for it and where Anthropic's do."""
     return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
 

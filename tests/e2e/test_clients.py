@@ -308,13 +308,15 @@ def test_a_missing_key_is_told(shared: Gateway, path: str) -> None:
 
 
 def test_keys_that_are_tried_on_the_list_of_models_are_seen(shared: Gateway) -> None:
-    """Whoever guesses keys leaves a trace at every door, and gets an id to ask about."""
-    with pytest.raises(openai.AuthenticationError) as told:
+    """Whoever guesses keys leaves a trace at every door, and gets an id to ask about where his client looks for it."""
+    with pytest.raises(openai.AuthenticationError) as first:
         openai.OpenAI(base_url=f"{shared.url}/v1", api_key="ow_guessed", max_retries=0).models.list()
+    with pytest.raises(anthropic.AuthenticationError) as second:
+        anthropic.Anthropic(base_url=shared.url, api_key="ow_guessed", max_retries=0).models.list()
 
-    id = told.value.request_id
-    assert id
-    assert [event.body.status for event in shared.events(id) if isinstance(event.body, Rejected)] == [401]
+    for id in (first.value.request_id, second.value.request_id):
+        assert id
+        assert [event.body.status for event in shared.events(id) if isinstance(event.body, Rejected)] == [401]
 
 
 def test_too_large_a_body_is_refused(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
