@@ -228,14 +228,17 @@ def _released(
 
 
 def _deltas(choice: int, release: Release, calls: tuple[ToolCall, ...]) -> Iterator[Delta]:
-    """What leaves, in deltas: text, then whole tool calls, then the end."""
+    """What leaves, in deltas: text, then whole tool calls, then the end, which comes with the last call: whether that
+    one was cut off is told by how the output ended."""
     if release.text:
         yield Delta(choice=choice, text=release.text, as_refusal=release.as_refusal)
-    for index, call in enumerate(calls):
-        yield Delta(choice=choice, tool_call=ToolCallPiece(index, call.id, call.name, call.arguments))
+    pieces = [ToolCallPiece(index, call.id, call.name, call.arguments) for index, call in enumerate(calls)]
+    for piece in pieces[:-1]:
+        yield Delta(choice=choice, tool_call=piece)
     if release.finish is not None:
         yield Delta(
             choice=choice,
+            tool_call=pieces[-1] if pieces else None,
             as_refusal=release.as_refusal,
             finish=release.finish,
             stop_string=release.stop_string,

@@ -280,7 +280,7 @@ async def test_a_verdict_that_breaks_the_contract_blocks(verdict: Verdict) -> No
 
 
 async def test_a_tool_call_is_whole_or_not_at_all() -> None:
-    """A streamed tool call leaves in one piece, under an id of the gateway's own, recorded."""
+    """A streamed tool call leaves in one piece, under an id of the gateway's own, recorded; the last with the end."""
     model = Says(
         Delta(tool_call=ToolCallPiece(0, "theirs", "look_up", '{"pla')),
         Delta(tool_call=ToolCallPiece(0, "", "", 'ce":"Paris"}')),
@@ -295,6 +295,7 @@ async def test_a_tool_call_is_whole_or_not_at_all() -> None:
     assert [(piece.name, piece.arguments) for piece in pieces] == [("look_up", '{"place":"Paris"}')]
     assert pieces[0].id.startswith("call_")
     assert pieces[0].id in tape.released
+    assert [delta.finish for delta in deltas if delta.tool_call] == [Finish.TOOL_CALLS]
 
 
 async def test_a_function_that_was_not_offered_is_blocked() -> None:

@@ -106,6 +106,8 @@ def _behaviour(question: str) -> Behaviour:
             return lambda call: _say(call, words, finish="content_filter")
         case "tool":
             return _call_tool
+        case "cut tool":
+            return _cut_tool
         case "hang":
             return faults.hang
         case "hang up":
@@ -166,6 +168,16 @@ async def _call_tool(call: Call) -> None:
     more = {"index": 0, "function": {"arguments": 'ce": "Paris"}'}}
     pieces = _piece(0, {"tool_calls": [begun]}), _piece(0, {"tool_calls": [more]}), _piece(0, {}, "tool_calls")
     await faults.stream(sse(*pieces, {"choices": [], "usage": USAGE}, b"[DONE]"))(call)
+
+
+async def _cut_tool(call: Call) -> None:
+    """Meet the limit of tokens within a call."""
+    begun = {"index": 0, "id": "theirs", "type": "function", "function": {"name": "weather", "arguments": '{"pla'}}
+    said = {"content": "Let me see.", "tool_calls": [begun]}
+    if call.json.get("stream"):
+        await faults.stream(sse(_piece(0, said), _piece(0, {}, "length"), b"[DONE]"))(call)
+        return
+    await answer({"choices": [{"index": 0, "message": said, "finish_reason": "length"}], "usage": USAGE})(call)
 
 
 async def _endless(call: Call) -> None:

@@ -154,6 +154,20 @@ def test_anthropic_tools_go_round(claude: anthropic.Anthropic, stream: bool) -> 
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_anthropic_is_told_that_the_limit_cut_a_call_off(claude: anthropic.Anthropic, stream: bool) -> None:
+    """Half a call is none: what came before it arrives, with the limit as the reason."""
+    asked = {"model": "fake", "max_tokens": 9, "messages": user("[cut tool] Weather?"), "tools": CLAUDE_TOOLS}
+    if stream:
+        with claude.messages.stream(**asked) as events:
+            message = events.get_final_message()
+    else:
+        message = claude.messages.create(**asked)
+
+    assert message.stop_reason == "max_tokens"
+    assert [block.text for block in message.content] == ["Let me see."]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_anthropics_tool_runner_needs_no_settings(claude: anthropic.Anthropic, stream: bool) -> None:
     """The runner asks the server to keep the conversation; told that none is kept here, it sends every turn itself."""
 

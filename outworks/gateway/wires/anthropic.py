@@ -100,7 +100,7 @@ class _Events(StreamWriter):
         events: list[bytes] = []
         if delta.text:
             self._text(delta.text, events)
-        if delta.tool_call is not None:
+        if delta.tool_call is not None and not _cut_off(delta.tool_call.arguments, delta.finish):
             self._call(delta.tool_call, events)
         if delta.finish is not None:
             self._close_text(events)
@@ -175,7 +175,10 @@ def _message(id: str, model: str, usage: Usage | None) -> dict[str, Any]:
 
 def _content(output: Output) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = [{"type": "text", "text": output.text}] if output.text else []
-    for call in output.tool_calls:
+    calls = output.tool_calls
+    if calls and _cut_off(calls[-1].arguments, output.finish):
+        calls = calls[:-1]
+    for call in calls:
         _check_arguments(call.name, call.arguments)
         # The model's own characters, not a new encoding of what they mean: these were judged.
         arguments = msgspec.Raw(call.arguments.encode() if call.arguments.strip() else b"{}")
@@ -186,13 +189,24 @@ def _content(output: Output) -> list[dict[str, Any]]:
 def _check_arguments(name: str, arguments: str) -> None:
     """On this wire arguments are an object. Others are refused whole, as to mend them would release what nobody judged;
     none at all is how some models call a function without arguments."""
+    if not _is_object(arguments):
+        why = f"the model called {name[:100]!r} with arguments that are no JSON object, so the call was not passed on"
+        raise Problem(502, "upstream_garbage", why)
+
+
+def _cut_off(arguments: str, finish: Finish | None) -> bool:
+    """Whether the output ended within this call, its last: it is left out, and why is told by the stop reason."""
+    return finish in (Finish.LENGTH, Finish.CONTENT_FILTER) and not _is_object(arguments)
+
+
+def _is_object(arguments: str) -> bool:
     if not arguments.strip():
-        return
+        return True
     try:
         _decode_object(arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        why = f"the model called {name[:100]!r} with arguments that are no JSON object, so the call was not passed on"
-        raise Problem(502, "upstream_garbage", why) from None
+        return False
+    return True
 
 
 def _stop(finish: Finish | None, notice: str, stop_string: str, *, called: bool) -> dict[str, Any]:

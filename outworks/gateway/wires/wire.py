@@ -52,7 +52,8 @@ class StreamWriter(Protocol):
     def delta(self, delta: Delta) -> bytes:
         """The events for one delta; empty where it adds nothing that this wire shows.
 
-        A tool call comes whole, in one piece. Raises `Problem` 502 where it cannot be said on this wire.
+        A tool call comes whole, in one piece, and the last one with the choice's finish. Raises `Problem` 502 where it
+        cannot be said on this wire.
         """
         ...
 

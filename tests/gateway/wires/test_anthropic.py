@@ -494,6 +494,27 @@ class TestAnthropic(WireContract):
             writer.delta(Delta(tool_call=ToolCallPiece(0, "c", "f", arguments)))
         assert (whole.value.status, streamed.value.status) == (502, 502)
 
+    @pytest.mark.parametrize(("end", "reason"), [(Finish.LENGTH, "max_tokens"), (Finish.CONTENT_FILTER, "refusal")])
+    def test_a_call_that_the_end_cut_off_is_left_out(self, end: Finish, reason: str) -> None:
+        """What came before it arrives, and the stop reason tells why no more did; a call before it must be whole."""
+        first, last = ToolCall("c", "f", "{}"), ToolCall("d", "g", '{"a": "b')
+        output = Output(text="a", tool_calls=(first, last), finish=end, done=True)
+        head = Head(id=ID, model=MODEL, created=CREATED)
+        whole = self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(output,)))
+        writer = self.wire.stream(head)
+        deltas = [
+            Delta(text="a"),
+            Delta(tool_call=ToolCallPiece(0, "c", "f", "{}")),
+            Delta(tool_call=ToolCallPiece(1, "d", "g", last.arguments), finish=end),
+        ]
+        streamed = b"".join(map(writer.delta, deltas)) + writer.end(Usage(1, 2))
+
+        for seen in (self.ask(200, whole, {}), self.ask_streamed(streamed)):
+            assert (seen.text, seen.calls, seen.finish) == ("a", (first,), reason)
+        with pytest.raises(Problem, match="no JSON object"):
+            cut = Output(tool_calls=(last, first), finish=end, done=True)
+            self.wire.whole(Answer(id=ID, model=MODEL, created=CREATED, outputs=(cut,)))
+
     @pytest.mark.parametrize("arguments", ["", " \n"])
     def test_no_arguments_are_an_empty_object(self, arguments: str) -> None:
         """A call without arguments is a call of nothing, streamed or not."""
