@@ -343,4 +343,6 @@ def _blocked(stop: Blocked, appeal_url: Callable[[str], str]) -> Problem:
 
 def _upstream(error: UpstreamError) -> Problem:
     code = f"upstream_{error.kind}"
-    return Problem(error.status, code, error.message, param=error.param, retry_after=error.retry_after)
+    # A wrong key or model of the set-up is told as 502, which clients try again: each try would be rejected alike.
+    lasting = error.kind == "rejected"
+    return Problem(error.status, code, error.message, param=error.param, retry_after=error.retry_after, lasting=lasting)

@@ -20,10 +20,11 @@ class Problem(Exception):
         appeal: str = "",
         appeal_url: str = "",
         request_id: str = "",
+        lasting: bool = False,
     ) -> None:
         """`code` is ours and stable; the vendor's error type follows from `status`. `param` is the path of the field at
         fault, `retry_after` is in seconds, `appeal` is the reference to quote in an appeal, `appeal_url` where to make
-        it."""
+        it, `lasting` that the same request would meet it again."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -33,13 +34,12 @@ class Problem(Exception):
         self.appeal = appeal
         self.appeal_url = appeal_url
         self.request_id = request_id
+        self.lasting = lasting
 
     def headers(self) -> dict[str, str]:
         """The HTTP headers that go with it: `retry-after` in whole seconds, and whether a client's own retries help."""
-        if self.retry_after is None:
-            return {}
-        headers = {"retry-after": str(max(0, math.ceil(self.retry_after)))}
-        if self.retry_after > _LONG_WAIT:
+        headers = {} if self.retry_after is None else {"retry-after": str(max(0, math.ceil(self.retry_after)))}
+        if self.lasting or (self.retry_after or 0.0) > _LONG_WAIT:
             # The official clients retry by themselves, and some sleep for as long as they are told: a caller would hang
             # for an hour and never learn why. Older ones ignore so long a wait and come back within seconds.
             headers["x-should-retry"] = "false"

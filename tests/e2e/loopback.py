@@ -124,6 +124,8 @@ def _behaviour(question: str) -> Behaviour:
             return faults.stream(b"data: {{{\n\n")
         case "not http":
             return faults.raw(b"SSH-2.0-OpenSSH\r\n", close=True)
+        case "401":
+            return answer({"error": {"code": "invalid_api_key", "message": "sk-secret"}}, 401)
         case "429":
             return answer({"error": {"code": "rate_limit_exceeded", "message": "sk-secret"}}, 429, retry_after="20")
         case "500":

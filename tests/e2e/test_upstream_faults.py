@@ -10,6 +10,7 @@ import pytest
 
 from outworks.event import Released, UpstreamFailed
 from tests.e2e.kit import OPENAI, PATHS, Answer, Gateway, question, said
+from tests.e2e.loopback import Loopback
 
 FORMS = [(path, stream) for path in PATHS for stream in (False, True)]
 
@@ -34,6 +35,7 @@ def ask_every_way(gateway: Gateway, text: str, model: str, forms: Sequence[tuple
         ("[garbage]", "fake", 502, "upstream_garbage"),
         ("[garbage json]", "fake", 502, "upstream_garbage"),
         ("[not http]", "fake", 502, "upstream_garbage"),
+        ("[401]", "fake", 502, "upstream_rejected"),
         ("[429]", "fake", 429, "upstream_rate_limited"),
         ("[500]", "fake", 502, "upstream_broken"),
         ("[policy]", "fake", 400, "upstream_policy"),
@@ -51,6 +53,20 @@ def test_an_upstream_that_fails_is_told(shared: Gateway, text: str, model: str, 
         if code == "upstream_rate_limited":
             assert answer.headers["retry-after"] == "20"
     assert time.monotonic() - began < 8
+
+
+def test_what_the_upstream_rejects_is_not_tried_again(shared: Gateway, upstream: Loopback) -> None:
+    """Both clients try a 502 twice more by themselves; one that lasts, such as for a wrong key, they raise at once."""
+    asked = [{"role": "user", "content": "[401] once"}]
+    gpt = openai.OpenAI(base_url=f"{shared.url}/v1", api_key=shared.key)
+    claude = anthropic.Anthropic(base_url=shared.url, api_key=shared.key)
+
+    with pytest.raises(openai.InternalServerError, match="key, account or model"):
+        gpt.chat.completions.create(model="fake", messages=asked)
+    with pytest.raises(anthropic.InternalServerError, match="key, account or model"):
+        claude.messages.create(model="fake", max_tokens=9, messages=asked)
+
+    assert len([call for call in upstream.calls if call.json["messages"] == asked]) == 2
 
 
 @pytest.mark.parametrize(

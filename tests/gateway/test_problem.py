@@ -16,6 +16,11 @@ def test_a_long_wait_tells_clients_not_to_retry() -> None:
     assert headers == {"retry-after": "3600", "x-should-retry": "false"}
 
 
+def test_what_lasts_is_not_to_be_tried_again() -> None:
+    """Where the same request would meet the same problem, the official clients are told not to send it again."""
+    assert Problem(502, "c", "m", lasting=True).headers() == {"x-should-retry": "false"}
+
+
 def test_only_what_is_known_is_told() -> None:
     """The `outworks` object has no empty fields."""
     assert Problem(400, "c", "m").outworks() == {"code": "c"}
