@@ -20,6 +20,8 @@ _TOO_LONG = re.compile(
 _PLAIN = re.compile(r"[a-z]+(_[a-z]+){0,5}")
 """A code of a few words. Nothing else of the upstream's is repeated: the rest may quote keys, prompts and addresses."""
 _MOST = 65_536
+_CANONICAL = {"max_completion_tokens": "max_tokens"}
+"""Parameters that go upstream under another name."""
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ def error(status: int, told: _Told, parameters: Collection[str], retry_after: fl
     """Our words for it. A fault of the set-up (the key, the model's name) is not the client's: it is told 502."""
     code = next((code for code in told.codes if _PLAIN.fullmatch(code)), "")
     about = f"{status}, {code}" if code else f"{status}"
-    param = told.param if told.param in parameters else ""
+    param = _field(told.param, parameters)
     if any(_POLICY.search(code) for code in told.codes) or _POLICY_WORDS.search(told.words):
         return UpstreamError("The model's provider refused this on its own policy.", kind="policy", status=400)
     if status in (400, 413, 422):
@@ -81,6 +83,14 @@ def error(status: int, told: _Told, parameters: Collection[str], retry_after: fl
     if status < 300:
         return UpstreamError(f"The upstream answered {status} where 200 was expected.", kind="garbage")
     return UpstreamError(f"The upstream failed ({about}).", kind="broken")
+
+
+def _field(path: str, parameters: Collection[str]) -> str:
+    """The field of the request that a path of the upstream's lies in, under its canonical name; nothing that was not
+    sent."""
+    name = path.partition(".")[0].partition("[")[0]
+    name = _CANONICAL.get(name, name)
+    return name if name in parameters or name in ("messages", "tools") else ""
 
 
 def _told(body: Any) -> _Told:

@@ -468,13 +468,20 @@ async def test_an_error_page_tells_nothing() -> None:
 
 
 async def test_the_parameter_at_fault_is_named_only_if_it_was_sent() -> None:
-    """An upstream's `param` is repeated where it is one of ours, never as free text."""
-    for param, named in (("temperature", "temperature"), ("canary text", "")):
+    """An upstream's `param` is repeated where it is one of ours, in our name for it, never as free text."""
+    for param, named in (
+        ("temperature", "temperature"),
+        ("max_completion_tokens", "max_tokens"),
+        ("tools[0].function.canary", "tools"),
+        ("messages.[1].content", "messages"),
+        ("top_p", ""),
+        ("canary text", ""),
+    ):
         error = {"error": {"code": "unsupported_value", "param": param}}
         async with upstream(answer(error, status=400)) as server:
             model = openai.OpenAI("m", openai.Settings(base_url=server.base_url), {})
             with pytest.raises(UpstreamError) as caught:
-                await join(model.generate(ask(parameters={"temperature": 9})))
+                await join(model.generate(ask(parameters={"temperature": 9, "max_tokens": 10**7})))
             await model.aclose()
 
         assert caught.value.param == named
