@@ -202,7 +202,7 @@ def _check(settings: Settings) -> None:
         raise ValueError(f"refuse: {' '.join(faults)}")
     for name, rule in settings.allow.items():
         if rule.min is not None and rule.max is not None and rule.min > rule.max:
-            raise ValueError(f"allow: {name} has a min of {rule.min:g} above its max of {rule.max:g}")
+            raise ValueError(f"allow: {name} has a min of {rule.min:.15g} above its max of {rule.max:.15g}")
 
 
 _KNOWN_REFUSED = frozenset({"logit_bias", "top_logprobs", "top_k", "min_p", "prediction", "thinking"})
@@ -252,6 +252,7 @@ def _brief(value: Any) -> str:
 
 
 def _range(rule: Allowed) -> str:
+    # As many digits as a float holds: six, as by default, would tell a million as 1e+06.
     if rule.min is None:
-        return f"at most {rule.max:g}"
-    return f"at least {rule.min:g}" if rule.max is None else f"{rule.min:g} to {rule.max:g}"
+        return f"at most {rule.max:.15g}"
+    return f"at least {rule.min:.15g}" if rule.max is None else f"{rule.min:.15g} to {rule.max:.15g}"

@@ -45,7 +45,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"top_k": 500}, "top_k", "does not accept"),
     ({"temprature": 1}, "temprature", "did you mean 'temperature'?"),
     ({"max_tokens": 1.5}, "max_tokens", "whole number"),
-    ({"max_tokens": 0}, "max_tokens", "1 to"),
+    ({"max_tokens": 0}, "max_tokens", "1 to 1000000"),
     ({"n": 128}, "n", "1 to 8"),
     ({"stop": ["a"] * 5}, "stop", "at most 4"),
     ({"stop": [1]}, "stop", "list of strings"),
