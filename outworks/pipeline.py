@@ -233,12 +233,13 @@ def _deltas(choice: int, release: Release, calls: tuple[ToolCall, ...]) -> Itera
     if release.text:
         yield Delta(choice=choice, text=release.text, as_refusal=release.as_refusal)
     pieces = [ToolCallPiece(index, call.id, call.name, call.arguments) for index, call in enumerate(calls)]
-    for piece in pieces[:-1]:
+    last = pieces.pop() if pieces and release.finish is not None else None
+    for piece in pieces:
         yield Delta(choice=choice, tool_call=piece)
     if release.finish is not None:
         yield Delta(
             choice=choice,
-            tool_call=pieces[-1] if pieces else None,
+            tool_call=last,
             as_refusal=release.as_refusal,
             finish=release.finish,
             stop_string=release.stop_string,
