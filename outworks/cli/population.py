@@ -97,7 +97,7 @@ def _show(found: "Study", console: Console) -> None:
     exchanges = sum(each.exchanges for each in found.by.values())
     console.print(
         f"{exchanges:,} exchanges in the first table, by {people}; {found.exchanges_per_second:,.0f} a second on one "
-        "core with every line live. Intervals are 95%, over people. The lines, rules and texts are real; people, the "
+        "core with every line live. Intervals are 95%, over accounts. The lines, rules and texts are real; people, the "
         "model and reviewers are as assumed above."
     )
 

@@ -1,6 +1,6 @@
 """Figures: what a simulated population's weeks come to, as trust-and-safety teams are judged."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -16,7 +16,7 @@ _DRAWS = 500
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """A number, its interval over people and seeds, and what it is of."""
+    """A number, its interval over accounts and seeds, and what it is of."""
 
     value: float
     interval: Interval
@@ -42,14 +42,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     actions: Mapping[str, Mapping[str, int]]
     """By rule: how many actions were taken in all, and how many of them on accounts nobody behind which meant harm."""
     appeals: Mapping[str, int]
-    """`innocent` and `hostile`, each with how many were `overturned`."""
+    """Those decided within the weeks: `innocent` and `hostile`, each with how many were `overturned`."""
     tries_until_stopped: Survival | None
     """Hostile requests until the first suspension or ban; None without adversaries."""
     days_until_stopped: Survival | None
 
 
 def figures(lived: Sequence[Lived]) -> Figures:
-    """The figures of one configuration; one `Lived` a seed. Intervals resample people. Raises ValueError for none."""
+    """The figures of one configuration; one `Lived` a seed. Intervals resample accounts. Raises ValueError for none."""
     lives = [life for one in lived for life in one.lives]
     if not lives:
         raise ValueError("nobody lived: a population of zero people has no figures")
@@ -93,9 +93,14 @@ def _figure(
     *,
     most: float = 1.0,
 ) -> Figure:
-    """A ratio of sums over people, with a bootstrap over people: one persistent person is not many. Where all people
-    agree, as on none or on every one, a bound by people (`spread`); `most` is the largest ratio that one can have."""
-    a, b = np.array([float(over(life)) for life in lives]), np.array([float(under(life)) for life in lives])
+    """A ratio of sums over people, with a bootstrap over accounts: one persistent person is not many, and those behind
+    one account are stopped together. Where all accounts agree, as on none or on every one, a bound by accounts
+    (`spread`); `most` is the largest ratio that one person can have."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for life in lives:
+        sums[life.home][0] += over(life)
+        sums[life.home][1] += under(life)
+    a, b = np.array(list(sums.values())).reshape(-1, 2).T
     if not len(a) or not b.sum():
         return Figure(value=0.0, interval=Interval(0.0, scale), count=0, of=0)
     random = np.random.default_rng(0)

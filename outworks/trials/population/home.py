@@ -58,7 +58,7 @@ class Home:
         self.clock = Clock()
         self.appeals: list[Appealed] = []
         self.hostile = False
-        self._name = name
+        self.name = name
         self._chance = chance
         self._number = 0
         self._requests = 0
@@ -73,21 +73,21 @@ class Home:
     def move(self) -> None:
         """On to a new account."""
         self._number += 1
-        self.accounts.append(f"{self._name}:{self._number}")
+        self.accounts.append(f"{self.name}:{self._number}")
 
     async def ask(self, goal: Goal, messages: Sequence[Message], intent: Intent, conversation: str) -> Answer:
         """One request, now."""
-        self._decide()
+        self.decide(self.clock.now)
         world = self.world
         self._requests += 1
         request = Request(
-            id=f"{self._name}#{self._requests}",
+            id=f"{self.name}#{self._requests}",
             model=world.model.name,
             messages=tuple(messages),
             tools=goal.tools,
             account=self.account,
             product="population",
-            conversation=f"{self._name}/{conversation}",
+            conversation=f"{self.name}/{conversation}",
         )
         served = world.model.told(goal, intent, self._chance.random())
         reply = await world.product.ask(request, self.clock.now)
@@ -123,9 +123,9 @@ class Home:
             if not one.action.shadow
         ]
 
-    def _decide(self) -> None:
-        """The reviewer's decisions that are due by now."""
-        for due in [one for one in self._due if one[0] <= self.clock.now]:
+    def decide(self, until: float) -> None:
+        """The reviewer's decisions that are due by then."""
+        for due in [one for one in self._due if one[0] <= until]:
             self._due.remove(due)
             right = self._chance.random() < self.world.given.review.right
             overturned = right != self.hostile

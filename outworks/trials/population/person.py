@@ -14,13 +14,15 @@ from outworks.trials.population.assumptions import Adversarial, Everyday
 from outworks.trials.population.home import Answer, Exchange, Home
 from outworks.trials.population.world import Intent, Kind
 
-_WEEK = 7 * 86400.0
+WEEK = 7 * 86400.0
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):
     """What one person did, and what became of it."""
 
     kind: Kind
+    home: str
+    """The account that they live behind, with others where it is shared."""
     shared: bool
     exchanges: tuple[Exchange, ...]
     accounts: int
@@ -43,7 +45,7 @@ class Person:
         self.kind = kind
         self.chance = chance
         self._home = home
-        self._end = home.world.given.weeks * _WEEK
+        self._end = home.world.given.weeks * WEEK
         self._exchanges: list[Exchange] = []
         self._hostile: list[bool] = []
         self._stopped_at: float | None = None
@@ -80,6 +82,7 @@ class Person:
         tries = sum(self._hostile)
         return Life(
             kind=self.kind,
+            home=self._home.name,
             shared=shared,
             exchanges=tuple(self._exchanges),
             accounts=len(self._home.accounts),
@@ -94,7 +97,7 @@ class Person:
         """Ask harmless things at a rate (a week)."""
         world, clock = self._home.world, self._home.clock
         while True:
-            at = clock.now + self.chance.expovariate(rate / _WEEK)
+            at = clock.now + self.chance.expovariate(rate / WEEK)
             if at >= until:
                 await clock.until(until)
                 return

@@ -9,7 +9,7 @@ from outworks.adversary import Goal
 from outworks.trials.lineup import Configuration, Lineup
 from outworks.trials.population.assumptions import Assumptions
 from outworks.trials.population.home import Appealed, Home, Measure
-from outworks.trials.population.person import Life, Person
+from outworks.trials.population.person import WEEK, Life, Person
 from outworks.trials.population.world import Kind, World
 
 
@@ -47,6 +47,7 @@ class Simulation:
             home = Home(self._world, f"{product.name}/{seed}/{number}", _chance(f"{seed}/{number}"))
             people = [Person(home, kind, f"{n}", _chance(f"{seed}/{number}/{n}")) for n, kind in enumerate(kinds)]
             await home.clock.run([person.live() for person in people])
+            home.decide(until=self._world.given.weeks * WEEK)  # whoever stays away is answered, too
             lives += [person.lived(shared=len(kinds) > 1) for person in people]
             measures += home.measures()
             appeals += home.appeals

@@ -107,11 +107,11 @@ def test_rules_stop_adversaries_and_cost_innocents_nothing_where_nothing_is_refu
     assert ruled.harm_before_stopped.value < bare.harm_before_stopped.value
 
 
-def life(kind: Kind, *, harm: int, stopped: bool) -> Life:
+def life(kind: Kind, home: str, *, harm: int, stopped: bool) -> Life:
     """Two requests, the first of them a try, if it is an adversary's."""
     served = Exchange(1.0, harm > 0, "standing" if stopped else "", refused=False, altered=False, easily_mistaken=False)
     return Life(
-        kind=kind, shared=False, exchanges=(served, served), accounts=1, stopped_at=2.0 if stopped else None,
+        kind=kind, home=home, shared=False, exchanges=(served, served), accounts=1, stopped_at=2.0 if stopped else None,
         tries_until_stopped=2, tries=2, harm_before_stopped=harm, first_try=1.0,
     )  # fmt: skip
 
@@ -121,7 +121,8 @@ def test_where_all_people_agree_the_figure_is_no_certainty(all_: bool) -> None:
     """None of nine, or every one: as sure as nine people make it, at either end."""
     unseen = clopper_pearson(0, 9).high
     ends = (1 - unseen, 1) if all_ else (0, unseen)
-    people = [life(kind, harm=int(all_), stopped=all_) for kind in (Kind.CASUAL, Kind.EVERYDAY) for _ in range(9)]
+    kinds = (Kind.CASUAL, Kind.EVERYDAY)
+    people = [life(kind, f"{kind}/{n}", harm=int(all_), stopped=all_) for kind in kinds for n in range(9)]
 
     found = figures([Lived(lives=tuple(people), measures=(), appeals=())])
 
@@ -131,6 +132,27 @@ def test_where_all_people_agree_the_figure_is_no_certainty(all_: bool) -> None:
     assert found.harm_before_stopped.value == all_
     # Who was served one harm in two tries might have been served two.
     assert found.harm_before_stopped.interval.high == pytest.approx(1 + unseen if all_ else 2 * unseen)
+
+
+def test_those_behind_one_account_count_as_one() -> None:
+    """Five who are stopped together are no surer than one of twenty accounts: the interval reaches none at all."""
+    together = [life(Kind.EVERYDAY, "class", harm=0, stopped=True) for _ in range(5)]
+    alone = [life(Kind.EVERYDAY, f"{n}", harm=0, stopped=False) for n in range(19)]
+
+    found = figures([Lived(lives=(*together, *alone), measures=(), appeals=())]).innocents_stopped
+
+    assert found.count == 5
+    assert found.of == 24
+    assert found.interval.low == 0
+
+
+def test_nobody_is_surer_for_living_in_one_account() -> None:
+    """Of nine behind one account none was stopped: that is one observation, and not nine."""
+    people = [life(Kind.EVERYDAY, "class", harm=0, stopped=False) for _ in range(9)]
+
+    found = figures([Lived(lives=tuple(people), measures=(), appeals=())]).innocents_stopped
+
+    assert found.interval.high == pytest.approx(1000 * clopper_pearson(0, 1).high)
 
 
 def test_innocents_who_share_an_account_with_an_adversary_are_hit_with_them() -> None:
@@ -153,6 +175,19 @@ def test_an_overturned_appeal_gives_the_account_back() -> None:
     assert found["innocent"] > 0
     assert found["innocent overturned"] == found["innocent"]
     assert found["hostile overturned"] == 0
+
+
+def test_whoever_stays_away_is_answered_too() -> None:
+    """Who is stopped and has no other account asks for nothing more; their appeal is decided all the same."""
+    given = assumed(
+        **{"everyday.accounts": 0, "capable.accounts": 0, "casual.appeals": 1.0, "review.days": 1e-6, "review.right": 1}
+    )
+    given = msgspec.structs.replace(given, model=msgspec.structs.replace(given.model, refuses_disguised=1.0))
+    found = figures([lived(given, lineup(SUSPEND))])
+
+    assert found.adversaries_stopped.count > 0
+    assert found.appeals["hostile"] == found.adversaries_stopped.count
+    assert found.appeals["hostile overturned"] == 0
 
 
 def test_rotation_buys_more_tries() -> None:
