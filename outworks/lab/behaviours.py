@@ -135,7 +135,7 @@ def _from_toml(text: str, name: str) -> Behaviours:
     return Behaviours(
         name=name,
         version=file.version,
-        all=tuple(rows),
+        all=_once(rows, name),
         refusals=file.refusals.texts,
         placeholders=file.placeholders.texts,
     )
@@ -156,7 +156,21 @@ def _from_lines(text: str, path: Path) -> Behaviours:
         split = row.split or _split(place, len(lines))
         rows.append(Behaviour(id=f"line-{n}", text=row.text, category=row.category, harmful=row.harmful, split=split))
     own = shipped()
-    return Behaviours(name=str(path), version="", all=tuple(rows), refusals=own.refusals, placeholders=own.placeholders)
+    return Behaviours(
+        name=str(path), version="", all=_once(rows, str(path)), refusals=own.refusals, placeholders=own.placeholders
+    )
+
+
+def _once(rows: Sequence[Behaviour], name: str) -> tuple[Behaviour, ...]:
+    """The first row of every text, letters' case and spaces apart: what is trained on is never what is measured on."""
+    found: dict[str, Behaviour] = {}
+    for row in rows:
+        first = found.setdefault(" ".join(row.text.casefold().split()), row)
+        if first.harmful != row.harmful:
+            raise DataError(
+                f"{name}: {row.id} is the text of {first.id}; expected it harmful or innocent, and not both"
+            )
+    return tuple(found.values())
 
 
 _TABLES = [name for each in (_File, _Category, _Words) for name in each.__struct_fields__]

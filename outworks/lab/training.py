@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import msgspec
@@ -192,11 +193,15 @@ def _keep(state: Path, plan: Plan, weights: Sequence[Any], optimiser: Any, losse
 
 
 def _resume(state: Path | None, plan: Plan, weights: Sequence[Any], optimiser: Any) -> list[float]:
-    """The losses so far. A state of another plan is not taken up: the result would be neither's."""
+    """The losses so far. A state of another plan is not taken up: the result would be neither's. A damaged one says
+    nothing; the same steps come again."""
     if state is None or not state.is_file():
         return []
     torch = load()
-    kept = torch.load(state, weights_only=True)
+    try:
+        kept = torch.load(state, weights_only=True)
+    except (EOFError, RuntimeError, UnpicklingError):
+        return []
     if kept["plan"] != msgspec.to_builtins(plan):
         return []
     with torch.no_grad():

@@ -76,6 +76,21 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(tiny: Path, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("left", [0, 2000])
+def test_a_state_that_was_damaged_is_not_gone_on_from(tiny: Path, tmp_path: Path, left: int):
+    """An empty or cut file says nothing: it begins anew, to the same losses."""
+    losses = go(load_checkpoint(tiny, trainable=True), PLAN, None).losses
+    with pytest.raises(KeyboardInterrupt):
+        go(load_checkpoint(tiny, trainable=True), PLAN, tmp_path, stop=5)
+    (state,) = tmp_path.iterdir()
+    state.write_bytes(state.read_bytes()[:left])
+
+    found = go(load_checkpoint(tiny, trainable=True), PLAN, tmp_path)
+
+    assert found.resumed_at == 0
+    assert found.losses == losses
+
+
 def test_another_plan_does_not_go_on_from_this_ones_state(tiny: Path, tmp_path: Path):
     """A state that was kept under other settings is not mixed with these."""
     with pytest.raises(KeyboardInterrupt):

@@ -13,15 +13,22 @@ from outworks.lab.checkpoint import ADAPTER, EMBEDDED
 
 _LARGE = (".safetensors", ".bin", ".gguf")
 
+
+class _Counted(msgspec.Struct):
+    rows: int | None = None
+    """None in files of before it was kept."""
+
+
 H = TypeVar("H", bound=msgspec.Struct)
 R = TypeVar("R", bound=msgspec.Struct)
 
 
 def keep(folder: Path, name: str, head: msgspec.Struct, rows: Sequence[msgspec.Struct]) -> None:
-    """Write `name.jsonl`, a row a line, then `name.json`: a measurement that has both is whole."""
+    """Write `name.jsonl`, a row a line, then `name.json`, which says how many: a measurement that has both is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / f"{name}.jsonl", b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-    _write(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(head), indent=1) + b"\n")
+    said = {**msgspec.to_builtins(head), "rows": len(rows)}
+    _write(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(said), indent=1) + b"\n")
 
 
 def kept_head(folder: Path, name: str, of: type[H]) -> H | None:
@@ -33,12 +40,14 @@ def kept_head(folder: Path, name: str, of: type[H]) -> H | None:
 
 
 def kept_rows(folder: Path, name: str, of: type[R]) -> tuple[R, ...] | None:
-    """The lines of `name.jsonl`; None where they are not there or cannot be read."""
+    """The lines of `name.jsonl`; None where they are not there or cannot be read, or where some are missing."""
     try:
         lines = (folder / f"{name}.jsonl").read_bytes().splitlines()
-        return tuple(msgspec.json.decode(line, type=of) for line in lines)
+        counted = msgspec.json.decode((folder / f"{name}.json").read_bytes(), type=_Counted).rows
+        found = tuple(msgspec.json.decode(line, type=of) for line in lines)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    return found if counted in (None, len(found)) else None
 
 
 def digest(*parts: object) -> str:

@@ -79,6 +79,19 @@ def test_an_evaluation_that_was_killed_ends_as_if_it_had_not_been(
     assert rows_of(again) == rows_of(whole)
 
 
+@pytest.mark.parametrize("left", [0, 2])
+def test_a_measurement_that_lost_answers_is_taken_again(agreeing: Path, few: Asking, tmp_path: Path, left: int):
+    """Half of the lines, or none, are no smaller measurement."""
+    whole = evaluate(agreeing, tmp_path, wanted=few, attacks=FAST, measures=MEASURES)
+    for kept in tmp_path.rglob("*.jsonl"):
+        kept.write_bytes(b"".join(kept.read_bytes().splitlines(keepends=True)[:left]))
+
+    again = evaluate(agreeing, tmp_path, wanted=few, attacks=FAST, measures=MEASURES)
+
+    assert again.attacks["prefill:tokens=8"].tried == whole.attacks["prefill:tokens=8"].tried
+    assert rows_of(again) == rows_of(whole)
+
+
 def test_other_questions_are_another_measurement(agreeing: Path, few: Asking, tmp_path: Path):
     """Longer answers, or fewer requests, are never read from what was kept."""
     first = evaluate(agreeing, tmp_path, wanted=few, attacks=(), measures=("natural",))
