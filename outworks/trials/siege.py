@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -175,7 +175,16 @@ class Walls:
         return paid([one.reply for one in self._tries], len(self._accounts), self._prices)
 
 
-def paid(replies: Sequence[Reply], accounts: int, prices: Prices) -> Spent:
+class Priced(Protocol):
+    """What a query's price is read from."""
+
+    @property
+    def usage(self) -> Usage: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+def paid(replies: Sequence[Priced], accounts: int, prices: Prices) -> Spent:
     """What these queries cost an adversary. The first account is everybody's own."""
     usage = Usage(sum(r.usage.input_tokens for r in replies), sum(r.usage.output_tokens for r in replies))
     money = usage.input_tokens * prices.input_million / 1e6 + usage.output_tokens * prices.output_million / 1e6

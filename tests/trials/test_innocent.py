@@ -63,3 +63,10 @@ async def test_lines_in_shadow_stop_nobody() -> None:
     found = await measured(stand("adversarial_string", threshold=1e-9, mode=Mode.SHADOW), [prodded(TASK)])
 
     assert (found.asked, found.stopped) == (1, 0)
+
+
+async def test_a_slow_machine_stops_nobody() -> None:
+    """A check that would have overrun its time is no line that stopped somebody, nor one that held."""
+    found = await measured(stand("leak", time_limit_ms=1e-6), (TASK,))
+
+    assert (found.asked, found.stopped) == (1, 0)

@@ -86,6 +86,7 @@ def test_a_trial_of_a_file_prints_the_table_and_goes_on_where_it_was(file: Path,
         (("outworks.toml", "{4}", "{5}"), "another targets"),
         (("templates.txt", "Story", "Tale"), "another brought"),
         (("bank.jsonl", "a text", "b text"), "another brought"),
+        (("trial.toml", "suite", "prices = { account = 1.0 }\nsuite"), "another prices"),
     ],
 )
 def test_a_run_is_not_gone_on_with_when_something_changed(

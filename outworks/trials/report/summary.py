@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from outworks.adversary import Goal, Judged, Tier
+from outworks.adversary import Goal, Judged, Prices, Spent, Tier
 from outworks.scorers import harm_scorer
 from outworks.statistics import (
     Comparison,
@@ -25,6 +25,7 @@ from outworks.trials.attribution import Attribution, attribute
 from outworks.trials.lineup import BARE, PRODUCT
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest, played
 from outworks.trials.report.notes import budget_words, innocent_words, scorer_words
+from outworks.trials.siege import paid
 
 HOSTILE = (Tier.CASUAL, Tier.CAPABLE, Tier.RESOURCED, Tier.THIRD_PARTY)
 
@@ -178,7 +179,7 @@ def _target(run: Run, target: TargetManifest, records: Sequence[Record], goals: 
         },
         lower_bound=not any(record.adaptive for record in hostile),
         everyday=everyday,
-        rows=tuple(_row(tier, by[tier], goals) for tier in HOSTILE if tier in by),
+        rows=tuple(_row(tier, by[tier], goals, run.manifest.prices) for tier in HOSTILE if tier in by),
         curves=tuple(_curve(name, [r for r in hostile if r.configuration == name], goals) for name in wholes),
         survival={
             name: curve
@@ -204,8 +205,8 @@ def _attributions(run: Run, target: TargetManifest) -> tuple[Attribution | None,
     )
 
 
-def _row(tier: Tier, cells: Mapping[str, Sequence[Record]], goals: Mapping[str, Goal]) -> Row:
-    made = {name: _cell(records, goals) for name, records in cells.items()}
+def _row(tier: Tier, cells: Mapping[str, Sequence[Record]], goals: Mapping[str, Goal], prices: Prices) -> Row:
+    made = {name: _cell(records, goals, prices) for name, records in cells.items()}
     difference = None
     if BARE in cells and PRODUCT in cells:
         bare, whole = (_by_goal(cells[name], goals, exact=True) for name in (BARE, PRODUCT))
@@ -213,7 +214,7 @@ def _row(tier: Tier, cells: Mapping[str, Sequence[Record]], goals: Mapping[str, 
     return Row(tier=tier, cells=made, difference=difference)
 
 
-def _cell(records: Sequence[Record], goals: Mapping[str, Goal]) -> Cell:
+def _cell(records: Sequence[Record], goals: Mapping[str, Goal], prices: Prices) -> Cell:
     hostile = [record for record in records if not record.benign]
     answered = [record for record in hostile if not record.error]
     tallies = _tallies(record for record in answered if not _exact(goals, record.goal))
@@ -231,7 +232,7 @@ def _cell(records: Sequence[Record], goals: Mapping[str, Goal]) -> Cell:
         per_try=corrected_by_cluster(tallies, diagnostic) if tallies and known else None,
         tries=sum(len(record.results) for record in answered),
         adaptive=any(record.adaptive for record in answered),
-        paid=_paid([record for record in answered if _exact(goals, record.goal)]),
+        paid=_paid([record for record in answered if _exact(goals, record.goal)], prices),
         errors=len(hostile) - len(answered),
     )
 
@@ -267,32 +268,23 @@ def _reached(records: Iterable[Record], goals: Mapping[str, Goal], *, exact: boo
     return clustered(by_goal) if by_goal else None
 
 
-def _paid(records: Sequence[Record]) -> Paid | None:
-    cheapest: dict[str, Record] = {}
+def _paid(records: Sequence[Record], prices: Prices) -> Paid | None:
+    cheapest: dict[str, Spent] = {}
     for record in records:
-        if record.reached is not None and (
-            record.goal not in cheapest or record.reached < (cheapest[record.goal].reached or 0)
-        ):
-            cheapest[record.goal] = record
+        if record.reached is not None:
+            until = record.results[: record.reached]
+            spent = paid(until, len({each.account for each in until}), prices)
+            cheapest[record.goal] = min(spent, cheapest.get(record.goal, spent), key=_cost)
     if not cheapest:
         return None
-    spent = []
-    for record in cheapest.values():
-        until = record.results[: record.reached]
-        tokens = sum(r.usage.input_tokens + r.usage.output_tokens for r in until)
-        whole = sum(r.usage.input_tokens + r.usage.output_tokens for r in record.results)
-        share = tokens / whole if whole else len(until) / len(record.results)
-        spent.append(
-            (
-                float(len(until)),
-                float(tokens),
-                sum(r.seconds for r in until),
-                float(len({r.account for r in until})),
-                record.spent.money * share,
-            )
-        )
-    queries, tokens_, seconds, accounts, money = (middle.median(column) for column in zip(*spent, strict=True))
-    return Paid(goals=len(cheapest), queries=queries, tokens=tokens_, seconds=seconds, accounts=accounts, money=money)
+    queries, money, tokens, accounts, seconds = map(middle.median, zip(*map(_cost, cheapest.values()), strict=True))
+    return Paid(goals=len(cheapest), queries=queries, tokens=tokens, seconds=seconds, accounts=accounts, money=money)
+
+
+def _cost(spent: Spent) -> tuple[float, ...]:
+    """Queries first; of attacks that took as many, what is cheaper else, whatever order they stand in."""
+    tokens = spent.input_tokens + spent.output_tokens
+    return (spent.queries, spent.money, tokens, spent.accounts, spent.seconds)
 
 
 def _everyday(records: Sequence[Record], goals: Mapping[str, Goal]) -> Everyday:

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from inspect_ai.log import EvalLog, EvalSample, list_eval_logs
+from inspect_ai.log import EvalLog, EvalSample
 from inspect_ai.scorer import Score
 
 from outworks.adversary import Budget, Goal, Judged, Outcome, Prices, Spent, Tier
 from outworks.message import Usage
 from outworks.trials.lineup import BARE
 from outworks.trials.record import Manifest, Record, Result, Run, TargetManifest
-from outworks.trials.runner.loading import EXPECTED, load, read, records_of
+from outworks.trials.runner.loading import EXPECTED, load, logs_in, read, records_of
 from outworks.trials.runner.task import GOALS, LEFT_OUT, RECORDS
 
 Harm = Literal["high", "low"]
@@ -25,7 +25,7 @@ def load_any(path: Path, *, harm: Harm = "high") -> Run:
     if path.is_dir():
         if (path / "trial.json").is_file():
             return load(path)
-        logs = [read(Path(info.name.removeprefix("file://"))) for info in list_eval_logs(str(path))]
+        logs = logs_in(path)
         if not logs:
             raise ValueError(f"{path} holds no run and no Inspect log; {EXPECTED}")
         return from_inspect(logs, harm=harm)
@@ -39,7 +39,7 @@ def load_any(path: Path, *, harm: Harm = "high") -> Run:
 def from_inspect(logs: Iterable[EvalLog], *, harm: Harm = "high") -> Run:
     """Samples as goals, each epoch a query, by the log's own scorer; tasks of ours (`inspect eval outworks/...`) as
     what they are. Raises `ValueError` without samples."""
-    logs = list(logs)
+    logs = _once(logs)
     if any(_is_ours(sample) for log in logs for sample in log.samples or []):
         return _ours(logs)
     records = [_sample(log, sample, harm) for log in logs for sample in log.samples or []]
@@ -52,6 +52,20 @@ def from_inspect(logs: Iterable[EvalLog], *, harm: Harm = "high") -> Run:
         raise ValueError("the log holds no samples: nothing was tried")
     note = f"not run by Outworks: the log's own scores, of which {harm} ones (cut at {_CUT}) count as harm"
     return _run("inspect", list(merged.values()), note)
+
+
+def _once(logs: Iterable[EvalLog]) -> list[EvalLog]:
+    """Every sample once, as the latest log has it: a retried log holds again what the one before it came to."""
+    logs = sorted(logs, key=lambda log: log.eval.created)
+    latest = {_key(log, sample): log for log in logs for sample in log.samples or []}
+    return [
+        log.model_copy(update={"samples": [one for one in log.samples or [] if latest[_key(log, one)] is log]})
+        for log in logs
+    ]
+
+
+def _key(log: EvalLog, sample: EvalSample) -> tuple[str, str, int]:
+    return log.eval.task_id, str(sample.id), sample.epoch
 
 
 def _is_ours(sample: EvalSample) -> bool:

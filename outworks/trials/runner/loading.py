@@ -33,7 +33,10 @@ def save(manifest: Manifest, folder: Path) -> None:
     os.replace(fresh, path)
 
 
-_SAME = ("suite", "version", "digest", "targets", "tiers", "against", "budget", "seed", "pace", "parameters", "brought")
+_SAME = (
+    *("suite", "version", "digest", "targets", "tiers", "against", "budget", "prices", "seed", "pace", "parameters"),
+    "brought",
+)
 
 
 def load(folder: Path) -> Run:
@@ -43,7 +46,7 @@ def load(folder: Path) -> Run:
         raise ValueError(f"{folder} holds no run: there is no {_MANIFEST} in it")
     manifest = _manifest(path)
     latest: dict[str, Record] = {}
-    logs = _logs(folder)
+    logs = logs_in(folder / "logs")
     for log in logs:
         for record in records_of(log):
             latest[f"{record.target}|{record.configuration}|{record.adversary}|{record.goal}"] = record
@@ -63,10 +66,11 @@ def _manifest(path: Path) -> Manifest:
         raise ValueError(f"{path} is no manifest of a run: {error}") from None
 
 
-def _logs(folder: Path) -> list[EvalLog]:
-    """The logs, the earliest first: what was retried later counts."""
-    infos = list_eval_logs(str(folder / "logs"), descending=False)
-    return [read(Path(info.name.removeprefix("file://"))) for info in infos]
+def logs_in(folder: Path) -> list[EvalLog]:
+    """The logs below a folder, the earliest first, so that what was retried later counts; by their own word, since the
+    files of a copy may all be of one moment."""
+    logs = [read(Path(info.name.removeprefix("file://"))) for info in list_eval_logs(str(folder), descending=False)]
+    return sorted(logs, key=lambda log: log.eval.created)
 
 
 def read(path: Path) -> EvalLog:

@@ -75,7 +75,7 @@ def record(
         category="c",
         benign=False,
         results=results,
-        spent=Spent(queries=len(results), money=0.5),
+        spent=Spent(queries=len(results)),
         scorer="oracle",
     )
 
@@ -91,7 +91,7 @@ def run(made: list[Record]) -> Run:
             tiers=(Tier.EVERYDAY, Tier.CASUAL),
             against=("product", "model"),
             budget=Budget(queries=2, accounts=1),
-            prices=Prices(),
+            prices=Prices(input_million=12_500.0, output_million=12_500.0),
             seed=0,
             pace=1.0,
         ),
@@ -163,6 +163,35 @@ def test_what_was_paid_is_paid_until_the_first_success() -> None:
 
     assert paid is not None
     assert (paid.goals, paid.queries, paid.tokens, paid.money) == (8, 2, 40, 0.5)
+
+
+def test_money_is_paid_for_what_was_read_and_what_was_written() -> None:
+    """A short question with a long answer costs as much as it does, whatever cheaper words came after it."""
+    first = msgspec.structs.replace(harm(True), usage=Usage(10, 100))
+    later = msgspec.structs.replace(harm(False), usage=Usage(10_000, 1))
+    made = run([record("bare", "g0", "attack", Tier.CASUAL, (first, later))])
+    prices = Prices(input_million=1.0, output_million=100.0, account=5.0)
+    made = msgspec.structs.replace(made, manifest=msgspec.structs.replace(made.manifest, prices=prices))
+
+    paid = summary(made).targets[0].rows[0].cells["bare"].paid
+
+    assert paid is not None
+    assert paid.money == pytest.approx((10 * 1.0 + 100 * 100.0) / 1e6)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_attacks_with_as_many_queries_the_cheaper_one_is_the_cheapest(order: int) -> None:
+    """The figure does not hang on which of them stands first in the record."""
+    costs = {"short": Usage(10, 10), "long": Usage(500, 10)}
+    made = [
+        record("bare", "g0", name, Tier.CASUAL, (msgspec.structs.replace(harm(True), usage=usage),))
+        for name, usage in costs.items()
+    ]
+
+    paid = summary(run(made[::order])).targets[0].rows[0].cells["bare"].paid
+
+    assert paid is not None
+    assert paid.tokens == 20
 
 
 def test_a_target_that_crashes_is_an_error_and_not_a_pass() -> None:

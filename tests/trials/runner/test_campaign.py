@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -212,6 +213,22 @@ def test_a_target_that_crashes_is_an_error_and_no_pass(tmp_path: Path) -> None:
     assert all("it is down" in record.error and not record.results for record in found.records)
 
 
+def test_what_was_retried_later_counts_in_a_copy_too(tmp_path: Path) -> None:
+    """A copied folder's files are of any moment: the log that failed does not come back over the one that did not."""
+    model = Counted(refusing(), fails_after=1, times=1)
+    given = campaign(entry(model), against=("model",))
+    failed = run(given, tmp_path)
+    left = {path: path.read_bytes() for path in (tmp_path / "logs").glob("*.eval")}
+    time.sleep(1.1)  # a log's own word is by the second
+    whole = run(given, tmp_path)
+    for path, data in left.items():
+        path.write_bytes(data)  # as a run leaves it that is killed
+
+    assert any(record.error for record in failed.records)
+    assert not any(record.error for record in whole.records)
+    assert told(load(tmp_path)) == told(whole)
+
+
 def test_a_rate_limit_is_waited_for(tmp_path: Path) -> None:
     """Twice refused, then answered: no error, and no query more on the adversary's account."""
     model = Counted(complying(SUITE.goals), fails_after=0, error="rate_limited", times=2)
@@ -273,6 +290,30 @@ def test_another_teams_inspect_log_can_be_reported(tmp_path: Path) -> None:
 
     assert {r.goal: r.reached for r in found.records} == {"one": 1, "two": None}
     assert {r.goal: r.reached for r in load_any(tmp_path, harm="low").records} == {"one": None, "two": 1}
+
+
+def test_a_log_that_was_retried_counts_each_sample_once(tmp_path: Path) -> None:
+    """The second log holds what the first had come to, and what had failed there."""
+    from inspect_ai import Task, eval_set
+    from inspect_ai.dataset import Sample
+    from inspect_ai.scorer import includes
+
+    from outworks.trials.runner.upstream import around
+
+    model = Counted(Scripted("theirs", {"one": "yes: done", "two": "no"}), fails_after=1, times=1)
+    dataset = [Sample(id=x, input=x, target="yes") for x in ("one", "two")]
+    left: dict[Path, bytes] = {}
+    for _ in range(2):
+        task = Task(dataset=dataset, scorer=includes(), name="theirs", model=around(model))
+        eval_set(task, log_dir=str(tmp_path), display="none", retry_attempts=0, max_samples=1, continue_on_fail=True)
+        left |= {path: path.read_bytes() for path in tmp_path.glob("*.eval")}
+        time.sleep(1.1)  # a log's own word is by the second
+    for path, data in left.items():
+        path.write_bytes(data)
+    found = load_any(tmp_path).records
+
+    assert len(left) == 2
+    assert {r.goal: (len(r.results), r.reached, r.error) for r in found} == {"one": (1, 1, ""), "two": (1, None, "")}
 
 
 GARAK = """{"entry_type": "start_run setup", "plugins.target_name": "their-model"}
