@@ -21,7 +21,7 @@ from outworks.scorers import harm_scorer
 from outworks.trials.innocent import Innocent, measured
 from outworks.trials.lineup import BARE, PRODUCT, Configuration, Lineup, Stand
 from outworks.trials.record import Manifest, Run, TargetManifest
-from outworks.trials.runner.loading import load, save
+from outworks.trials.runner.loading import check_logs, load, save
 from outworks.trials.runner.task import Pair, Terms, task
 from outworks.trials.runner.upstream import Inspected, around
 from outworks.trials.scoring import Scoring
@@ -87,7 +87,7 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
     """Run it, or go on with it where it stopped: attacks that are done are not done again, and of the others no call
     is paid for twice. Not for use within a running event loop: Inspect brings its own.
 
-    Raises `ValueError` for a folder with another campaign in it.
+    Raises `ValueError` for a folder with another campaign, or a log that cannot be read, in it.
     """
     planned = plan(campaign)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +97,7 @@ def run(campaign: Campaign, folder: Path, *, command: str = "", tell: Callable[[
         innocent=_innocent(campaign),
     )
     save(manifest, folder)
+    check_logs(folder / "logs")
     for line in planned.left_out:
         tell(line)
     # The cache is the run's own: it goes where the run goes, and nothing of another run is ever taken for this one's.

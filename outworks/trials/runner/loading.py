@@ -73,13 +73,19 @@ def logs_in(folder: Path) -> list[EvalLog]:
     return sorted(logs, key=lambda log: log.eval.created)
 
 
-def read(path: Path) -> EvalLog:
+def check_logs(folder: Path) -> None:
+    """Raise `ValueError` for a log that cannot be read, so that it is named before a run is gone on with."""
+    for info in list_eval_logs(str(folder)) if folder.is_dir() else ():
+        read(Path(info.name.removeprefix("file://")), header_only=True)
+
+
+def read(path: Path, *, header_only: bool = False) -> EvalLog:
     """A log. Raises `ValueError` where it is cut off or none at all."""
     if path.suffix not in _LOGS or not path.stat().st_size:
         what = "is no Inspect log" if path.suffix not in _LOGS else "is empty"
         raise ValueError(f"{path} {what}; {EXPECTED}")
     try:
-        return read_eval_log(str(path))
+        return read_eval_log(str(path), header_only=header_only)
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as an Inspect log: {type(error).__name__}: {error}; a log that a crash cut off can "

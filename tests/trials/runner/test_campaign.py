@@ -274,6 +274,18 @@ def test_a_truncated_log_is_named(whole: Path, tmp_path: Path) -> None:
         load_any(cut)
 
 
+@pytest.mark.parametrize(("left", "said"), [(0, "is empty"), (2000, "cannot be read as an Inspect log")])
+def test_a_run_with_a_damaged_log_says_which_it_is(left: int, said: str, tmp_path: Path) -> None:
+    """It is not gone on with in part: whoever has the folder decides what becomes of the file."""
+    given = campaign(entry(refusing()), against=("model",))
+    run(given, tmp_path)
+    (log,) = (tmp_path / "logs").glob("*.eval")
+    log.write_bytes(log.read_bytes()[:left])
+
+    with pytest.raises(ValueError, match=f"{re.escape(log.name)} {said}"):
+        run(given, tmp_path)
+
+
 def test_another_teams_inspect_log_can_be_reported(tmp_path: Path) -> None:
     """Samples are goals; the log's own score says what harm is, and which way round."""
     from inspect_ai import Task
