@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from outworks.cli.options import DEFAULT, me
 from outworks.config import Policy, load_policy
+from outworks.config.checks import check_console_address
 from outworks.console.reviewers import Reviewers, add
 from outworks.console.sessions import Sessions
 from outworks.console.setup import Line, Setup
@@ -40,7 +42,10 @@ def serve_console(
     """Serve the console by itself, until SIGTERM or Ctrl-C: `outworks serve` does so beside the gateway."""
     check_installed()
     loaded = load_policy(policy, environ=None)
-    listener = server.listen(listen or loaded.console.listen)
+    if listen:
+        check_console_address(listen, loaded.console.url)
+        loaded = replace(loaded, console=replace(loaded.console, listen=listen))
+    listener = server.listen(loaded.console.listen)
     url = server.address(listener)
     print(f"The console of {policy} is on {loaded.console.url or url}.", flush=True)
     link = _welcome(loaded, url)

@@ -99,15 +99,10 @@ def checked_console(reading: Reading) -> ConsoleSettings | None:
     console = reading.take(ConsoleSettings, "console")
     if console is None:
         return None
-    if not _is_listenable(console.listen):
-        why = f"{console.listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8601"
-        reading.fault(("console", "listen"), why)
-    elif not is_loopback(console.listen) and not console.url.startswith("https://"):
-        why = (
-            f"{console.listen} can be reached from beyond this machine, where passwords and what people said must not "
-            "travel unprotected: put a proxy with TLS before it and say its https:// address in `url`"
-        )
-        reading.fault(("console", "listen"), why)
+    try:
+        check_console_address(console.listen, console.url)
+    except ValueError as error:
+        reading.fault(("console", "listen"), str(error))
     for key in ("url", "gateway_url"):
         given = getattr(console, key)
         if given and not _is_url(given):
@@ -127,6 +122,17 @@ def checked_console(reading: Reading) -> ConsoleSettings | None:
         why = "no name of an environment variable; the secret itself never stands here"
         reading.fault(("console", "openid", "client_secret_env"), why)
     return console
+
+
+def check_console_address(listen: str, url: str) -> None:
+    """Raises ValueError where the console must not listen there, as long as people reach it at that `url`."""
+    if not _is_listenable(listen):
+        raise ValueError(f"{listen!r} is no address; expected HOST:PORT, such as 127.0.0.1:8601")
+    if not is_loopback(listen) and not url.startswith("https://"):
+        raise ValueError(
+            f"{listen} can be reached from beyond this machine, where passwords and what people said must not "
+            "travel unprotected: put a proxy with TLS before it and say its https:// address in `url`"
+        )
 
 
 def _is_local_url(text: str) -> bool:
