@@ -14,6 +14,7 @@ from outworks.ledger import Ledger
 from outworks.message import Opaque, Text
 from outworks.wiring import Gateway, pseudonym, reloaded, secret
 from outworks.wiring.released import was_released
+from outworks.wiring.reload import waiting_for_a_restart
 from tests.kit import asks
 
 POLICY = """
@@ -93,6 +94,19 @@ def test_what_cannot_change_while_it_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="path"):
         reloaded(write(tmp_path, POLICY.replace("l.db", "other.db")), running)
     assert reloaded(write(tmp_path, POLICY.replace('"says"', '"talks"')), running).models[0].name == "talks"
+
+
+@pytest.mark.parametrize(
+    ("console", "waits"),
+    [('listen = "127.0.0.1:8700"', "console"), ("enabled = true", "console"), ('idle = "2h"', "console"),
+     ('playground = "off"', ""), ("[console.wellness]\nblur = false", "")],
+)  # fmt: skip
+def test_what_the_console_reads_once_waits_for_a_restart(tmp_path: Path, console: str, waits: str) -> None:
+    """The rest it takes from the file as it goes."""
+    running = load_policy(write(tmp_path, POLICY))
+    policy = reloaded(write(tmp_path, f"{POLICY}\n[console]\n{console}\n"), running)
+
+    assert waiting_for_a_restart(policy, running) == waits
 
 
 @pytest.mark.parametrize("mode", ["live", "shadow", "off"])

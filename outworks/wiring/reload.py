@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
+
 from outworks.config import Policy, load_policy
+from outworks.console.settings import Settings, Wellness
 
 
 def reloaded(path: Path, running: Policy) -> Policy:
@@ -25,6 +28,12 @@ def waiting_for_a_restart(policy: Policy, running: Policy) -> str:
         "gateway.secret_env": now.secret_env != then.secret_env,
         "gateway.shutdown_seconds": now.shutdown_seconds != then.shutdown_seconds,
         "ledger.synchronous": policy.ledger.synchronous != running.ledger.synchronous,
+        "console": _of_its_start(policy.console) != _of_its_start(running.console),
         "telemetry": policy.telemetry != running.telemetry,
     }
     return ", ".join(name for name, differs in changed.items() if differs)
+
+
+def _of_its_start(console: Settings) -> Settings:
+    """What the console's process reads once; the rest it takes from the file at its next page."""
+    return msgspec.structs.replace(console, playground="on", gateway_url="", wellness=Wellness())
