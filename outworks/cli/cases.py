@@ -52,12 +52,13 @@ def list_(
     with _desk(policy) as desk:
         found = lookup.cases(desk, queue=queue, state=wanted, account=account, limit=count)
         now = desk.clock()
+        near = did_you_mean(queue, lookup.queue_names(desk)) if queue and not found else ""
     for case in found:
         who = case.leased_to(now)
         became = f"{case.outcome} by {case.decided_by}" if case.decision else f"with {who}" if who else case.state.value
         told = (case.id, case.queue, _age(case.opened_at), case.account, case.source, became)
         table.add_row(*map(cell, told))
-    Console().print(table if found else "There are none.")
+    Console().print(table if found else f"There are none{near or '.'}")
 
 
 @app.command()

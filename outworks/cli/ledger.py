@@ -96,15 +96,19 @@ def verify_(
 @app.command("export")
 def export_(
     file: Annotated[Path, typer.Argument(help="Where to.")],
-    format: Annotated[Literal["jsonl", "parquet"] | None, typer.Option(help="Else the ending tells.")] = None,
+    format: Annotated[
+        Literal["jsonl", "parquet"] | None, typer.Option(help="Else the ending tells: .parquet, any other JSON lines.")
+    ] = None,
     after: Annotated[int, typer.Option(min=0, max=MOST, help="Only events after this number.")] = 0,
     content: Annotated[bool, typer.Option("--content/--no-content", help="With what was said.")] = True,
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Write events to a file for other tools: JSON lines, or Parquet (extra: outworks[parquet])."""
     check_writable(file, policy=policy, whole=True)
+    ledger = reading(policy)
+    file.parent.mkdir(parents=True, exist_ok=True)
     written = export(
-        reading(policy),
+        ledger,
         file,
         format or ("parquet" if file.suffix == ".parquet" else "jsonl"),
         after=after,
@@ -124,6 +128,8 @@ def erase_(
     by: By = "",
 ) -> None:
     """Erase what was said, for good. The chain stays whole, and says that it was erased."""
+    if account is exchange is older is None:
+        raise ValueError("erase what? expected --account, --exchange or --older")
     before = None if older is None else time.time() - seconds(older)
     with changing(policy) as ledger:
         for what, named in (("account", account), ("exchange", exchange)):
@@ -134,12 +140,19 @@ def erase_(
                 recent = {getattr(recorded.event, what) for recorded in ledger.tail(_RECENT)} - {""}
                 raise LookupError(f"the ledger holds nothing of the {what} {named!r}{did_you_mean(named, recent)}")
         if not yes:
-            typer.confirm("This cannot be undone. Erase?", abort=True)
+            typer.confirm(f"Erase {_told(account, exchange, older)}? This cannot be undone.", abort=True)
         try:
             erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)
         finally:
             linked.forget(ledger)
     print(f"The content of {len(erased)} events is erased.")
+
+
+def _told(account: str | None, exchange: str | None, older: str | None) -> str:
+    """What is to be erased, in words."""
+    whose = f" of the account {account!r}" if account else ""
+    where = f" in the exchange {exchange!r}" if exchange else ""
+    return f"what was said{whose}{where}{f', older than {older}' if older else ''}"
 
 
 def _print(recorded: Recorded, as_json: bool) -> None:

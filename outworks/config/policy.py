@@ -16,6 +16,7 @@ from outworks.defense import Settings
 from outworks.enforcement.rules import Rule, Rules
 from outworks.enforcement.settings import Office
 from outworks.gateway.moderator import Settings as ModerationSettings
+from outworks.nearest import did_you_mean
 from outworks.toml import LARGEST, Fault, PolicyError, read
 
 
@@ -60,8 +61,15 @@ def load_policy(path: Path, *, environ: Mapping[str, str] | None = os.environ) -
             data = file.read(LARGEST + 1)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise PolicyError(str(path), [Fault(1, "", f"the policy cannot be read: {why}")]) from None
+        hint = _beside(path) if isinstance(error, FileNotFoundError) else ""
+        raise PolicyError(str(path), [Fault(1, "", f"the policy cannot be read: {why}{hint}")]) from None
     return read_policy(data, path, environ=environ)
+
+
+def _beside(path: Path) -> str:
+    """The file that was probably meant, else how one is named."""
+    names = [each.name for each in path.parent.glob("*.toml")] if os.access(path.parent, os.R_OK) else []
+    return did_you_mean(path.name, names, "name another file, or set OUTWORKS_POLICY")
 
 
 def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = os.environ) -> Policy:

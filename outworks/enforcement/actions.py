@@ -150,4 +150,6 @@ def check_act(standing: Standing, by: str, reason: str, lasts: float | None, rat
 def _check_known(ledger: Reader, account: str) -> None:
     if ledger.first_seen(account) is None:
         recent = {recorded.event.account for recorded in ledger.tail(_RECENT)} - {""}
-        raise LookupError(f"no request of the account {account!r} is in the ledger{did_you_mean(account, recent)}")
+        form = "" if ":" in account else "; accounts are called PRODUCT:USER"
+        near = did_you_mean(account, recent)
+        raise LookupError(f"no request of the account {account!r} is in the ledger{form}{near}")

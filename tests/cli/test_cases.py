@@ -45,6 +45,13 @@ def test_what_waits_is_listed(desk: Desk) -> None:
     assert "received" in shown
 
 
+def test_a_queue_s_nearest_name_is_told(desk: Desk) -> None:
+    """Whoever mistypes a queue must not believe that nothing waits in it."""
+    a_case(desk)
+
+    assert "There are none; did you mean 'rules'?" in run(desk, "cases", "list", "--queue", "ruels").output
+
+
 def test_a_ban_takes_two_people_and_is_undone(desk: Desk) -> None:
     """The command line decides by the same rules as the console: a ban waits, and everything has its way back."""
     case = a_case(desk)

@@ -102,3 +102,33 @@ def test_a_fault_s_words_are_not_obeyed(command: Command, ledger: Path) -> None:
     assert done.status == 1
     assert "\x1b" not in done.out
     assert "\\x1b[2Jnothing changed." in done.out
+
+
+def test_nothing_is_erased_before_it_was_said_what(command: Command, ledger: Path) -> None:
+    """The question names what would be gone; without a choice there is no question."""
+    nothing = command("ledger", "erase", "--reason", "asked")
+    asked = command("ledger", "erase", "--reason", "asked", "--account", "bob", "--older", "7d")
+
+    assert nothing.complaint == "outworks: erase what? expected --account, --exchange or --older"
+    assert "Erase what was said of the account 'bob', older than 7d? This cannot be undone." in asked.out
+
+
+def test_a_name_without_its_product_is_told_how_accounts_are_called(command: Command, ledger: Path) -> None:
+    """A user's bare name is the likeliest mistake."""
+    said = command("accounts", "show", "ann").complaint
+
+    assert said == "outworks: no request of the account 'ann' is in the ledger; accounts are called PRODUCT:USER"
+
+
+def test_a_policy_that_is_not_there_is_named_with_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else with how one is named."""
+    keys = Ran("keys", capsys, monkeypatch)
+    alone = keys("list", "-p", tmp_path / "outwork.toml").complaint
+    (tmp_path / "outworks.toml").write_text(POLICY)
+    beside = keys("list", "-p", tmp_path / "outwork.toml").complaint
+
+    missing = f"outworks: {tmp_path}/outwork.toml:1: the policy cannot be read: no such file or directory; "
+    assert alone == f"{missing}name another file, or set OUTWORKS_POLICY"
+    assert beside == f"{missing}did you mean 'outworks.toml'?"

@@ -75,6 +75,11 @@ def queues(desk: Desk) -> tuple[QueueView, ...]:
     )
 
 
+def queue_names(desk: Desk) -> tuple[str, ...]:
+    """Every queue that a case has ever been in, by name."""
+    return tuple(name for (name,) in desk.rows("SELECT DISTINCT queue FROM cases ORDER BY queue"))
+
+
 def timeline(desk: Desk, id: str) -> tuple[Recorded, ...]:
     """A case's own events, in order, with what was written in them."""
     found = case(desk, id)
