@@ -10,7 +10,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, cell, changing, check_writable, me, reading, utf8, writing
+from outworks.cli.options import (
+    DEFAULT,
+    By,
+    PolicyFile,
+    cell,
+    changing,
+    check_writable,
+    me,
+    reading,
+    utf8,
+    words_of,
+    writing,
+)
 from outworks.defenses.bank import Bank
 from outworks.defenses.entry import Known, added, switched
 from outworks.defenses.formats import Format, format_of, read_entries, written
@@ -38,7 +50,7 @@ def add(
     by: By = "",
 ) -> None:
     """Add one text."""
-    words = sys.stdin.read() if text == "-" else text
+    words = words_of(text)
     known = Known(text=words, source=source, reason=reason, category=category, match=match)
     with writing(policy) as ledger:
         body = added(known, by=me(by))
@@ -116,7 +128,7 @@ def match(
     policy: PolicyFile = DEFAULT,
 ) -> None:
     """Say which entries a text matches; status 1 where there is none."""
-    words = sys.stdin.read() if text == "-" else text
+    words = words_of(text)
     hits = folded(reading(policy)).match(words)
     table = Table("id", "category", "how", "score", box=None)
     for hit in hits:

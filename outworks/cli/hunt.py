@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from glob import glob
@@ -16,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from outworks.cli.fingerprints import folded
-from outworks.cli.options import DEFAULT, PolicyFile, cell, check_writable, policy_at, utf8
+from outworks.cli.options import DEFAULT, PolicyFile, cell, check_writable, policy_at, utf8, words_of
+from outworks.config.rule import load_rule
 from outworks.defenses.entry import Known
 from outworks.defenses.formats import Format, format_of, read_entries
 from outworks.enforcement.rules import Rule
@@ -28,6 +28,7 @@ from outworks.hunt.hunt import Checkpoint, Look, LookFor, hunt, write
 from outworks.hunt.rules import RuleOverFiles, RuleOverLedger
 from outworks.hunt.sources import LedgerSource, ParquetSource
 from outworks.ledger import Reader
+from outworks.nearest import did_you_mean
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,7 +71,7 @@ def fingerprint(
     """Look for texts, exactly and nearly, in everything that was asked and answered."""
     entries: list[Known] = []
     if text:
-        words = sys.stdin.read() if text == "-" else text
+        words = words_of(text)
         digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         entries.append(Known(id=f"hunt_{digest}", text=words, source="hunt", reason="hunt", match=match))
     if file is not None:
@@ -122,17 +123,11 @@ def rule_called(name: str, policy: Path) -> Rule:
     """The rule of the policy with that name, or the one in that file."""
     path = Path(name)
     if path.suffix == ".toml":
-        read = tomllib.loads(utf8(path)).get("rules", [])
-        if len(read) != 1:
-            raise ValueError(f"{path} has {len(read)} [[rules]]; expected one")
-        try:
-            return msgspec.convert(read[0], Rule)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"{path}: {error}") from error
+        return load_rule(path)
     rules = {rule.name: rule for rule in policy_at(policy).rules}
     if name not in rules:
         known = f"its rules are {', '.join(sorted(rules))}" if rules else "it has no rules"
-        raise LookupError(f"no rule of the policy is called {name!r}; {known}")
+        raise LookupError(f"no rule of the policy is called {name!r}; {known}{did_you_mean(name, rules)}")
     return rules[name]
 
 

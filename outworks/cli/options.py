@@ -52,6 +52,12 @@ def _opened(policy: Policy) -> Ledger:
     return Ledger.open(policy.ledger_path, synchronous=policy.ledger.synchronous)
 
 
+def words_of(text: str) -> str:
+    """A text that was given; for `-` what stands on standard input. Raises `ValueError` that says where that is no
+    UTF-8."""
+    return utf8(Path("-")) if text == "-" else text
+
+
 def utf8(file: Path) -> str:
     """What stands in a file, or on standard input for `-`. Raises `OSError`, and `ValueError` that says where it is no
     UTF-8."""

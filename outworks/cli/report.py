@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from outworks.cli.options import DEFAULT, By, PolicyFile, changing, me, reading
+from outworks.cli.options import DEFAULT, By, PolicyFile, changing, check_writable, me, reading
 from outworks.duration import seconds
 from outworks.enforcement.desk.sample import draw
 from outworks.enforcement.reports.numbers import DAY, Numbers
@@ -33,11 +33,13 @@ def transparency(
     first, last = _day(since, "--since"), _day(until, "--until") if until else time.time()
     if last < first:
         raise ValueError(f"--until: {until} comes before {since}")
+    name = f"transparency-{since}-{datetime.fromtimestamp(last, UTC):%Y-%m-%d}"
+    files = {ending: out / f"{name}.{ending}" for ending in ("csv", "html")}
+    check_writable(*files.values(), policy=policy)
     numbers = followed(reading(policy))
     made = reported(numbers, first, last - last % DAY + DAY - 1)
-    name = f"transparency-{since}-{datetime.fromtimestamp(last, UTC):%Y-%m-%d}"
-    for ending, text in (("csv", as_csv(made)), ("html", as_page(made))):
-        path = out / f"{name}.{ending}"
+    out.mkdir(parents=True, exist_ok=True)
+    for path, text in zip(files.values(), (as_csv(made), as_page(made)), strict=True):
         path.write_text(text, "utf-8")
         print(f"{path} is written.")
 

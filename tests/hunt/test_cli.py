@@ -1,6 +1,7 @@
 """The commands: hunts, backtests and reports on a ledger, and what they say to bad input."""
 
 import csv
+import io
 import json
 import os
 import sys
@@ -186,7 +187,7 @@ BAD = [
     (("hunt", "fingerprint", "x", "--engine", "daft"), "say which with --over"),
     (("hunt", "fingerprint", "x", "--over", "none.parquet"), "there is no file"),
     (("hunt", "fingerprint", "x", "--over", "outworks.toml"), "is not Parquet"),
-    (("hunt", "rule", "repeet"), "its rules are repeat"),
+    (("hunt", "rule", "repeet"), "its rules are repeat; did you mean 'repeat'?"),
     (("rules", "backtest", "repeet"), "its rules are repeat"),
     (("rules", "backtest", "repeat", "--last", "yesterday"), "a duration is a whole number"),
     (("report", "transparency", "--since", "January"), "expected one such as 2026-01-31"),
@@ -203,6 +204,74 @@ def test_bad_input_is_told(outworks: Call, arguments: tuple[str, ...], says: str
     assert told.status == 1
     assert says in told.err
     assert "Traceback" not in told.err
+
+
+RULE = POLICY[POLICY.index("[[rules]]") :].replace('"draft"', '"live"')
+
+
+@pytest.mark.parametrize("command", [("rules", "backtest"), ("hunt", "rule")])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("rules = 3", "rule.toml:1: rules: given 3; expected a list, each item a table"),
+        ("x = ", "rule.toml:1: not TOML, at the end: invalid value"),
+        ("", "rule.toml has 0 [[rules]]; expected one"),
+        (RULE * 2, "2 rules are called 'repeat'"),
+        (RULE.replace("when", "whn"), "rule.toml:4: rules[0].whn: unknown key 'whn'; did you mean 'when'?"),
+        (RULE.replace('"warn"', '"wrn"'), "'ban' or 'case'; did you mean 'warn'?"),
+        (RULE.replace('blocked("1h")', 'blocked("leek", "1h")'), "no line of defense is called 'leek'"),
+        (RULE.replace("[[rules", "[[ruls"), "unknown key 'ruls'; did you mean 'rules'?"),
+    ],
+)
+def test_a_rule_s_own_file_is_checked_as_the_policy_is(
+    outworks: Call, tmp_path: Path, command: tuple[str, str], text: str, says: str
+) -> None:
+    """Each fault with its line and the nearest name: a misspelt rule must not look like one that meets nobody."""
+    (tmp_path / "rule.toml").write_text(text)
+
+    told = outworks(*command, "rule.toml")
+
+    assert told.status == 1
+    assert says in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_rule_s_own_file_may_begin_with_a_mark_and_end_lines_as_windows_does(outworks: Call, tmp_path: Path) -> None:
+    """As the policy may; and a policy with one rule is such a file, too."""
+    (tmp_path / "rule.toml").write_bytes(b"\xef\xbb\xbf" + RULE.replace("\n", "\r\n").encode())
+
+    assert "1 of 1 accounts" in outworks("rules", "backtest", "rule.toml").out
+    assert "1 of 1 accounts" in outworks("rules", "backtest", "outworks.toml").out
+
+
+@pytest.mark.parametrize("group", ["fingerprints", "hunt"])
+def test_words_from_standard_input_are_utf8(outworks: Call, monkeypatch: pytest.MonkeyPatch, group: str) -> None:
+    """What is not is refused with its line: it would stand in the bank as something that nobody wrote."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"first\ncaf\xe9"), errors="surrogateescape"))
+    line = ("add", "-", "--source", "s", "--reason", "r") if group == "fingerprints" else ("fingerprint", "-")
+
+    told = outworks(group, *line)
+
+    assert told.status == 1
+    assert "-:2: the byte 0xe9 is not UTF-8" in told.err
+
+
+def test_a_folder_for_what_is_written_is_made(outworks: Call, tmp_path: Path) -> None:
+    """By reports and exports as by hunts."""
+    reported = outworks("report", "transparency", "--since", "2026-01-01", "--out", "made/reports")
+    exported_to = outworks("ledger", "export", "made/exports/events.jsonl")
+
+    assert reported.status == exported_to.status == 0, reported.err + exported_to.err
+    assert len(list((tmp_path / "made" / "reports").iterdir())) == 2
+    assert (tmp_path / "made" / "exports" / "events.jsonl").is_file()
+
+
+def test_a_report_into_a_file_s_folder_is_refused_before_the_counting(outworks: Call) -> None:
+    """What was given is told, not the file that could not be written."""
+    told = outworks("report", "transparency", "--since", "2026-01-01", "--out", "outworks.toml")
+
+    assert told.status == 1
+    assert "outworks.toml is no folder" in told.err
 
 
 def test_a_rule_is_tried_and_listed(outworks: Call) -> None:
