@@ -273,13 +273,15 @@ class CheckedRules(msgspec.Struct, frozen=True):
     compiled: Rules
 
 
-def checked_rules(reading: Reading, cases: CaseSettings) -> CheckedRules:
+def checked_rules(reading: Reading, cases: CaseSettings, passages: Sequence[str] = ()) -> CheckedRules:
     """The rules, with the queues of the cases that they open. What can be read of a faulty one is checked with the
-    others."""
+    others. Where the policy has passages, by their ids, a rule rests on one of them or on none."""
     rules = []
     halves = []
     for at in _places(reading, "rules"):
         rule = reading.take(Rule, *at)
+        if rule is not None and rule.policy and passages and rule.policy not in passages:
+            reading.fault((*at, "policy"), no_passage(rule.policy, passages))
         halves.append(rule is None)
         rules.append(rule or reading.take(Rule, *at, fill={**_HALF, "name": f"unnamed-{at[1]}"}))
     try:
@@ -292,6 +294,11 @@ def checked_rules(reading: Reading, cases: CaseSettings) -> CheckedRules:
             if not halves[index] or fault.field in ("name", "description", "when", "expires"):
                 reading.fault(("rules", index, fault.field), fault.message)
         return CheckedRules((), Rules())
+
+
+def no_passage(id: str, passages: Sequence[str]) -> str:
+    """What is said of a passage that the policy does not have."""
+    return f"there is no [[policies]] with the id {id!r}; there are: {', '.join(sorted(passages)) or 'none'}"
 
 
 _HALF = {"description": "?", "when": 'requests("1h") > 0', "action": "ban"}

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from outworks import duration
+from outworks.config.checks import no_passage
 from outworks.enforcement.settings import (
     AppealSettings,
     CaseSettings,
@@ -37,16 +38,13 @@ def checked_office(reading: Reading, environ: Mapping[str, str] | None) -> Offic
     if appeals.url and not _is_web(appeals.url):
         reading.fault(("appeals", "url"), f"{appeals.url!r} is no address; expected one such as https://example.com")
     policies = _named(reading, "policies", PolicyText, "id")
-    ids = {each.id for each in policies.values()}
+    ids = [each.id for each in policies.values()]
     made = _named(reading, "templates", Template, "name")
     for at, template in made.items():
         for fault in templates.faults(template):
             reading.fault((*at, "text"), fault)
         if template.policy and template.policy not in ids:
-            known = ", ".join(sorted(ids)) or "none"
-            reading.fault(
-                (*at, "policy"), f"there is no [[policies]] with the id {template.policy!r}; there are: {known}"
-            )
+            reading.fault((*at, "policy"), no_passage(template.policy, ids))
     hooks = _named(reading, "webhooks", Webhook, "name")
     for at, webhook in hooks.items():
         _check_webhook(reading, webhook, at, environ)

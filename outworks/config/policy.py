@@ -85,7 +85,7 @@ def read_policy(data: bytes, path: Path, *, environ: Mapping[str, str] | None = 
     defenses = checks.checked_defenses(reading, environ)
     checks.check_planner(reading, defenses, [entry.name for entry in entries.values()])
     office = checked_office(reading, environ)
-    checked = checks.checked_rules(reading, office.cases)
+    checked = checks.checked_rules(reading, office.cases, [each.id for each in office.policies])
     reading.settle()
     assert gateway is not None
     assert ledger is not None

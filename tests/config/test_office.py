@@ -63,6 +63,11 @@ def test_rules_learn_from_the_policy_which_cases_they_open(action: str, cases: s
     assert rule.queue == queue
 
 
+def test_without_passages_a_rule_may_rest_on_any() -> None:
+    """Whoever keeps the usage policy elsewhere cites it as it stands there."""
+    assert read(f'{RULE}action = "ban"\npolicy = "section 4"\n').rules[0].policy == "section 4"
+
+
 HOOK_WITHOUT_URL = '[[webhooks]]\nname = "w"\nsecret_env = "HOOK"\nurl = '
 
 WRONG: list[tuple[str, str]] = [
@@ -85,6 +90,10 @@ WRONG: list[tuple[str, str]] = [
     (f"{HOOK}{HOOK}", "9: webhooks[1].name: 'shop' stands on line 5 already"),
     (f'{HOOK}give_up_after = "never"\n', "8: webhooks[0].give_up_after: "),
     (f'{HOOK}types = ["notices"]\n', "did you mean 'notice'?"),
+    (
+        f'[[policies]]\nid = "use-2"\ntitle = "x"\n{RULE}action = "ban"\npolicy = "use-9"\n',
+        "rules[0].policy: there is no [[policies]] with the id 'use-9'; there are: use-2",
+    ),
     (f'{RULE}action = "case"\n', "rules[0].case: an action that only opens a case needs the queue"),
 ]
 

@@ -46,6 +46,23 @@ def _outcome(somebody: Somebody, case: str, outcome: str, **fields: Any) -> Any:
     return somebody.post(f"/cases/{case}/decide", {"outcome": outcome, "policy": "1", **fields})
 
 
+@pytest.mark.parametrize(("cited", "chosen"), [("2", "2"), ("", "1"), ("use-9", "use-9")])
+def test_no_passage_is_cited_for_another(console: Console, cited: str, chosen: str) -> None:
+    """A case shows the passage that its rule rests on, and where the policy has it no more, that one all the same:
+    whoever decides with one key must not cite another unseen."""
+    by_rule(console.desk, account="shop:ann", policy=cited)
+    work(console.desk)
+    (case,) = lookup.cases(console.desk, account="shop:ann")
+    eva = Somebody(console, "eva")
+    eva.post(f"/cases/{case.id}/claim")
+
+    page = eva.get(f"/cases/{case.id}").text
+
+    assert re.findall(r'<option value="([^"]*)" selected>', page.split('name="policy"')[1].split("</select>")[0]) == [
+        chosen
+    ]
+
+
 def test_what_a_case_decided_is_not_taken_back_apart(console: Console) -> None:
     """The page of an account offers only what would be done."""
     eva, lea = Somebody(console, "eva"), Somebody(console, "lena.lead")

@@ -176,7 +176,9 @@ _STAFF = frozenset({"Note", "Escalated", "Handed over", "Skipped", "Returned", "
 
 def _policy(ask: Ask, case: Case, cited: str) -> PolicyText | None:
     office = ask.console.desk.office
-    return office.policy(cited) or (office.policies[0] if office.policies and not case.appeal else None)
+    if cited or case.appeal:
+        return office.policy(cited)
+    return office.policies[0] if office.policies else None
 
 
 def decide(ask: Ask) -> Response:

@@ -20,7 +20,7 @@ def save(manifest: Manifest, folder: Path) -> None:
     path = folder / _MANIFEST
     if path.exists():
         before = _manifest(path)
-        differs = [name for name in _SAME if getattr(before, name) != getattr(manifest, name)]
+        differs = [name for name in _ASKED + _TERMS if getattr(before, name) != getattr(manifest, name)]
         if differs:
             raise ValueError(
                 f"{folder} holds a run with another {', '.join(differs)}; give this one a folder of its own, or go on "
@@ -33,10 +33,8 @@ def save(manifest: Manifest, folder: Path) -> None:
     os.replace(fresh, path)
 
 
-_SAME = (
-    *("suite", "version", "digest", "targets", "tiers", "against", "budget", "prices", "seed", "pace", "parameters"),
-    "brought",
-)
+_ASKED = ("suite", "version", "digest", "targets", "tiers", "against")
+_TERMS = ("budget", "prices", "seed", "pace", "parameters", "brought")
 
 
 def load(folder: Path) -> Run:
