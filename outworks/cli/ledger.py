@@ -105,10 +105,10 @@ def export_(
 ) -> None:
     """Write events to a file for other tools: JSON lines, or Parquet (extra: outworks[parquet])."""
     check_writable(file, policy=policy, whole=True)
-    ledger = reading(policy)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {file.parent}: create it, or name another file")
     written = export(
-        ledger,
+        reading(policy),
         file,
         format or ("parquet" if file.suffix == ".parquet" else "jsonl"),
         after=after,

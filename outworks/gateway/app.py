@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,6 +16,7 @@ from outworks.gateway.exchange import Doorway, Exchange, model_named
 from outworks.gateway.http import named
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import WIRES, Wire
+from outworks.nearest import did_you_mean
 
 
 def application(
@@ -53,13 +55,19 @@ def application(
         return Response(body, media_type="application/json")
 
     async def unknown(request: Request, error: Exception) -> Response:
-        status = getattr(error, "status_code", 404)
-        known = ", ".join(sorted(wire.path for wire in WIRES))
-        asked = f"{request.method} {request.url.path[:200]}"
-        why = f"{asked} is not served here; known: {known}, /v1/models, {moderations.PATH}"
-        code = "method_not_allowed" if status == 405 else "not_found"
+        path = request.url.path[:200]
+        served = [*sorted(wire.path for wire in WIRES), "/v1/models", moderations.PATH, *(each.path for each in more)]
+        known = f"known: {', '.join(served)}"
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            headers = dict(error.headers or {})
+            why = f"{path} is asked with {headers.get('Allow', 'another method')}, not with {request.method}; {known}"
+            problem = Problem(405, "method_not_allowed", why)
+        else:
+            headers = {}
+            why = f"{request.method} {path} is not served here{did_you_mean(path, served)}; {known}"
+            problem = Problem(404, "not_found", why)
         wire = _wire_of(request)
-        return Response(wire.problem(Problem(status, code, why)), status, media_type="application/json")
+        return Response(wire.problem(problem), problem.status, headers, "application/json")
 
     exchanges = [Exchange(wire, doorway) for wire in WIRES]
     exchange = exchanges[0]

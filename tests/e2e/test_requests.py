@@ -206,21 +206,22 @@ def test_connections_are_kept(shared: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
+    ("method", "path", "status", "said"),
     [
-        ("GET", OPENAI, 405),
-        ("DELETE", ANTHROPIC, 405),
-        ("POST", "/v1/completions", 404),
-        ("GET", "/v1/chat/completion", 404),
-        ("POST", "/v1/messages/batches", 404),
-        ("GET", "/%00/../etc/passwd", 404),
+        ("GET", OPENAI, 405, "is asked with POST, not with GET; known:"),
+        ("DELETE", ANTHROPIC, 405, "is asked with POST, not with DELETE; known:"),
+        ("POST", "/v1/completions", 404, "did you mean '/v1/chat/completions'?"),
+        ("GET", "/v1/chat/completion", 404, "did you mean '/v1/chat/completions'?"),
+        ("POST", "/v1/messages/batches", 404, "did you mean '/v1/messages'?"),
+        ("GET", "/%00/../etc/passwd", 404, "/v1/reports, /v1/appeals"),
     ],
 )
-def test_what_is_not_served_is_told(shared: Gateway, method: str, path: str, status: int) -> None:
+def test_what_is_not_served_is_told(shared: Gateway, method: str, path: str, status: int, said: str) -> None:
     """Another path or method gets an error that names what there is."""
     answer = shared._call(method, path, b"{}", shared.authorised())
 
     assert answer.status == status
+    assert said in answer.message
     assert "/v1/chat/completions" in answer.message
 
 

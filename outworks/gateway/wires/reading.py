@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import groupby
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
@@ -17,6 +18,8 @@ from outworks.message import Message, Part, Role
 
 MAX_DEPTH = 64
 """How deep a body may nest. Encoders further on recurse, and must not be made to fail on what the decoder let in."""
+MAX_QUOTED = 100
+"""Characters of a value that an error repeats; of a longer one it tells the length."""
 MAX_USER = 512
 """The longest id of an end user, in characters; both vendors accept less."""
 
@@ -154,7 +157,29 @@ def _explain(error: str, value: Any, to: type, hints: Mapping[str, str]) -> Prob
         return invalid(where, f"{_brief(given)} is not accepted here; {hint}")
     hint = hints.get(where.rpartition(".")[2], "")
     what = what.replace("`", "")
-    return invalid(where, f"{what[:1].lower()}{what[1:]}{f'; {hint}' if hint else ''}")
+    given = "" if ", got " in what else _given(_at(value, path))
+    return invalid(where, f"{what[:1].lower()}{what[1:]}{given}{f'; {hint}' if hint else ''}")
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path of a value; None where that leads nowhere."""
+    with suppress(LookupError, TypeError):
+        for step in _STEP.finditer(path):
+            value = value[int(step["index"])] if step["index"] else value[step["field"]]
+        return value
+    return None
+
+
+def _given(value: Any) -> str:
+    """What was given, where msgspec tells only what was expected: a number, a length, or words of the wrong form."""
+    if isinstance(value, str) and len(value) <= MAX_QUOTED:
+        return f", got {value!r}"
+    if isinstance(value, str):
+        return f", got {len(value)} characters"
+    if isinstance(value, list):
+        return f", got {len(value)}"
+    said = str(value) if isinstance(value, int | float) else ""
+    return f", got {said if len(said) <= MAX_QUOTED else 'a longer number'}" if said else ""
 
 
 def _names(value: Any, to: type, path: str) -> list[str]:
@@ -198,7 +223,7 @@ def _expected(given: str, names: Sequence[str]) -> str:
 
 
 def _brief(given: str) -> str:
-    return repr(given if len(given) <= 100 else f"{given[:97]}...")
+    return repr(given if len(given) <= MAX_QUOTED else f"{given[: MAX_QUOTED - 3]}...")
 
 
 def _json_type(value: Any) -> str:

@@ -220,7 +220,9 @@ class TestOpenAI(WireContract):
     REFUSED = [
         Refused("no model", {"messages": [USER]}, "model", ["is required"]),
         Refused("no messages", {"model": MODEL}, "messages", ["is required"]),
-        Refused("no turn", asking(), "messages", ["length >= 1"]),
+        Refused("no turn", asking(), "messages", ["length >= 1", "got 0"]),
+        Refused("too many choices", asking(USER, n=129), "n", ["<= 128", "got 129"]),
+        Refused("choices without end", asking(USER, n=10**200), "n", ["<= 128", "got a longer number"]),
         Refused("a model that is no name", asking(USER) | {"model": 5}, "model", ["expected str", "got int"]),
         Refused("an unknown role", asking({"role": "usr", "content": "x"}), "messages[0].role", ["'usr'", "'user'"]),
         Refused(
@@ -230,6 +232,18 @@ class TestOpenAI(WireContract):
             ["'oracle'", "expected", "'developer'", "'assistant'"],
         ),
         Refused("the function role", asking({"role": "function", "content": "x"}), "messages[0].role", ["`tools`"]),
+        Refused(
+            "a name with a space",
+            asking(USER, tools=[{"type": "function", "function": {"name": "look up"}}]),
+            "tools[0].function.name",
+            ["got 'look up'"],
+        ),
+        Refused(
+            "a name without end",
+            asking(USER, tools=[{"type": "function", "function": {"name": "x" * 500}}]),
+            "tools[0].function.name",
+            ["got 500 characters"],
+        ),
         Refused("legacy functions", asking(USER, functions=[]), "functions", ["`tools`"]),
         Refused("a legacy choice", asking(USER, function_call="auto"), "function_call", ["`tools`"]),
         Refused(
