@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -95,7 +96,9 @@ def run(trainer: Any, plan: Plan, folder: Path, *, tell: Tell = silent, doing: s
 def keep_adapter(checkpoint: Checkpoint, folder: Path, done: Run) -> None:
     """What one stage trained, for the next one after a stop; the losses are written last, and say that it is whole."""
     checkpoint.model.save_pretrained(str(folder))
-    (folder / _LOSSES).write_bytes(msgspec.json.encode(done.losses))
+    fresh = folder / f"{_LOSSES}.part"
+    fresh.write_bytes(msgspec.json.encode(done.losses))
+    os.replace(fresh, folder / _LOSSES)
 
 
 def take_adapter(checkpoint: Checkpoint, folder: Path) -> bool:

@@ -58,12 +58,12 @@ class Simulation:
 def households(given: Assumptions, seed: int) -> list[tuple[Kind, ...]]:
     """Who is behind each account."""
     chance = _chance(f"{seed}/households")
-    together = round(given.everyday.accounts * given.shared.share / given.shared.size)
-    alone = given.everyday.accounts - together * given.shared.size
+    everybody, size = given.everyday.accounts, given.shared.size
+    together = min(round(everybody * given.shared.share / size), everybody // size)
+    alone = everybody - together * size
     shared = [
         tuple(
-            Kind.CASUAL if n == 0 and chance.random() < given.shared.adversary else Kind.EVERYDAY
-            for n in range(given.shared.size)
+            Kind.CASUAL if n == 0 and chance.random() < given.shared.adversary else Kind.EVERYDAY for n in range(size)
         )
         for _ in range(together)
     ]

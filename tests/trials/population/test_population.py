@@ -20,7 +20,7 @@ from outworks.trials.population.assumptions import read_assumptions, source, var
 from outworks.trials.population.clock import Clock
 from outworks.trials.population.home import Exchange
 from outworks.trials.population.person import Life
-from outworks.trials.population.simulation import Lived, Simulation
+from outworks.trials.population.simulation import Lived, Simulation, households
 from outworks.trials.population.world import Kind
 
 GOAL = Goal(
@@ -153,6 +153,14 @@ def test_nobody_is_surer_for_living_in_one_account() -> None:
     found = figures([Lived(lives=tuple(people), measures=(), appeals=())]).innocents_stopped
 
     assert found.interval.high == pytest.approx(1000 * clopper_pearson(0, 1).high)
+
+
+@pytest.mark.parametrize(("people", "size"), [(300, 7), (5, 3), (2, 3), (12, 4)])
+def test_sharing_makes_nobody_more(people: int, size: int) -> None:
+    """As many as were asked for, whether or not they fill their accounts."""
+    given = assumed(**{"shared.share": 1.0, "shared.size": size, "shared.adversary": 0.0, "everyday.accounts": people})
+
+    assert sum(kind is Kind.EVERYDAY for kinds in households(given, 1) for kind in kinds) == people
 
 
 def test_innocents_who_share_an_account_with_an_adversary_are_hit_with_them() -> None:
