@@ -100,7 +100,7 @@ class DefendedModel:
         except RecordError:
             raise
         except BaseException as error:
-            self._append(request, Ended(why=_why(error)))
+            await self._end(error, _event(request, Ended(why=_why(error))))
             raise
         finally:
             if isinstance(upstream, AsyncGenerator):
@@ -122,7 +122,7 @@ class DefendedModel:
                     one = await one.end()
                 except BaseException as left:
                     # Who goes away before the verdict was here all the same.
-                    self._recorder.append((received, _event(request, Ended(why=_why(left)))))
+                    await self._end(left, received, _event(request, Ended(why=_why(left))))
                     raise
             judged.append(one)
             if one.verdict is ALLOW or one.mode is not Mode.LIVE:
@@ -157,6 +157,13 @@ class DefendedModel:
                     notice = Notice(code="content_refused", message=why, param="messages")
                     return Verdict(decision=Decision.BLOCK, reason="content that no defense can check", notice=notice)
         return None
+
+    async def _end(self, error: BaseException, *events: Event) -> None:
+        """Record how an exchange ends without its last word. Whoever still waits for an answer is told where that could
+        not be: raises `RecordError`."""
+        written = self._recorder.append(events)
+        if _why(error) == "timed_out":
+            await written
 
     def _append(self, request: Request, body: Body) -> asyncio.Future[None]:
         return self._recorder.append((_event(request, body),))

@@ -180,7 +180,7 @@ def test_an_evaluation_sees_what_is_wrong_before_it_measures(lab: Ran, model: Pa
     could not be written, and data without anything to ask."""
     kept, data = ("--out", tmp_path / "kept"), tmp_path / "train.jsonl"
     (tmp_path / "file").write_text("mine")
-    rows = ({"text": "x", "harmful": harmful, "split": "train"} for harmful in (True, False))
+    rows = ({"text": f"x {harmful}", "harmful": harmful, "split": "train"} for harmful in (True, False))
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     assert "did you mean 'prefill'" in lab("evaluate", model, *kept, "--attacks", "prefil").complaint

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from outworks.gateway.http import Limits
 from outworks.gateway.keys import Keys
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import WIRES
+from outworks.message import Delta, Request
 from outworks.pipeline import DefendedModel
 from tests.gateway.public import serving
 from tests.kit import Says, Tape
@@ -143,6 +144,36 @@ async def test_an_exchange_that_is_ended_while_its_client_is_written_to_says_why
     assert not late.bodies(Rejected), "it was not turned away, so nothing of the kind counts against its account"
     assert doorway.in_flight == 0
     assert [end.why for end in cut.bodies(Ended)] == ["shut_down"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_whose_time_is_up_is_told_whether_it_is_recorded(broken: bool) -> None:
+    """A ledger that cannot be written is told as such, also where what waited for it came to its end first."""
+    tape = Tape()
+
+    class Hangs(Says):
+        async def generate(self, request: Request) -> AsyncIterator[Delta]:
+            tape.broken = broken
+            await asyncio.get_running_loop().create_future()
+            yield Delta()
+
+    model = DefendedModel(Hangs(), (), tape)
+    limits = Limits(exchange_seconds=0.2)
+    doorway = Doorway(Door({"m": model}, tape, Keys(), _Nobody(), limits, Asking(require_key=False)))
+    asked = [{"type": "http.request", "body": b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'}]
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return asked.pop() if asked else await asyncio.get_running_loop().create_future()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(5):
+        await Exchange(WIRES[0], doorway)({"headers": []}, receive, send)
+
+    assert sent[0]["status"] == (503 if broken else 504)
+    assert bool(doorway.metrics.trouble) is broken
 
 
 def test_requests_that_name_nobody_are_many_users() -> None:

@@ -257,13 +257,22 @@ def test_words_from_standard_input_are_utf8(outworks: Call, monkeypatch: pytest.
 
 
 def test_a_folder_for_what_is_written_is_made(outworks: Call, tmp_path: Path) -> None:
-    """By reports and exports as by hunts."""
+    """By reports as by hunts."""
     reported = outworks("report", "transparency", "--since", "2026-01-01", "--out", "made/reports")
-    exported_to = outworks("ledger", "export", "made/exports/events.jsonl")
 
-    assert reported.status == exported_to.status == 0, reported.err + exported_to.err
+    assert reported.status == 0, reported.err
     assert len(list((tmp_path / "made" / "reports").iterdir())) == 2
-    assert (tmp_path / "made" / "exports" / "events.jsonl").is_file()
+
+
+def test_an_export_to_no_folder_says_which(outworks: Call, tmp_path: Path) -> None:
+    """A mistyped path makes no folders, and no name is told that nobody gave."""
+    told = outworks("ledger", "export", "made/exports/events.jsonl")
+
+    assert (told.status, told.err) == (
+        1,
+        "outworks: there is no folder made/exports: create it, or name another file\n",
+    )
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_report_into_a_file_s_folder_is_refused_before_the_counting(outworks: Call) -> None:
