@@ -298,7 +298,8 @@ def checked_rules(reading: Reading, cases: CaseSettings, passages: Sequence[str]
 
 def no_passage(id: str, passages: Sequence[str]) -> str:
     """What is said of a passage that the policy does not have."""
-    return f"there is no [[policies]] with the id {id!r}; there are: {', '.join(sorted(passages)) or 'none'}"
+    hint = did_you_mean(id, passages, f"there are: {', '.join(sorted(passages)) or 'none'}")
+    return f"there is no [[policies]] with the id {id!r}{hint}"
 
 
 _HALF = {"description": "?", "when": 'requests("1h") > 0', "action": "ban"}

@@ -38,8 +38,10 @@ WRITTEN = {
     "description": "Why it is there",
     "when": "When",
     "accounts": "Accounts",
+    "limits": "Limits",
+    "system": "System prompt",
 }
-"""Fields in which people write at length: a page that refuses a form gives their words back."""
+"""Fields in which people write at length: whatever refuses a form gives their words back."""
 
 
 class Refused(Exception):

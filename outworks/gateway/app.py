@@ -64,7 +64,7 @@ def application(
             problem = Problem(405, "method_not_allowed", why)
         else:
             headers = {}
-            why = f"{request.method} {path} is not served here{did_you_mean(path, served)}; {known}"
+            why = f"{request.method} {path} is not served here; {known}{did_you_mean(path, served)}"
             problem = Problem(404, "not_found", why)
         wire = _wire_of(request)
         return Response(wire.problem(problem), problem.status, headers, "application/json")

@@ -92,7 +92,11 @@ WRONG: list[tuple[str, str]] = [
     (f'{HOOK}types = ["notices"]\n', "did you mean 'notice'?"),
     (
         f'[[policies]]\nid = "use-2"\ntitle = "x"\n{RULE}action = "ban"\npolicy = "use-9"\n',
-        "rules[0].policy: there is no [[policies]] with the id 'use-9'; there are: use-2",
+        "rules[0].policy: there is no [[policies]] with the id 'use-9'; did you mean 'use-2'?",
+    ),
+    (
+        f'[[policies]]\nid = "use-2"\ntitle = "x"\n{RULE}action = "ban"\npolicy = "harm"\n',
+        "rules[0].policy: there is no [[policies]] with the id 'harm'; there are: use-2",
     ),
     (f'{RULE}action = "case"\n', "rules[0].case: an action that only opens a case needs the queue"),
 ]

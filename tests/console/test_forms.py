@@ -10,7 +10,7 @@ import pytest
 from outworks.console.console import HERE, Console
 from outworks.console.pages import PAGES
 from outworks.console.protection import POLICY, hosts_of
-from outworks.console.web import FORM_BYTES, Page
+from outworks.console.web import FORM_BYTES, WRITTEN, Page
 from tests.console.kit import HOST, Somebody
 
 _FORMS = [page for page in PAGES if page.method == "POST" and not page.open]
@@ -120,6 +120,23 @@ def test_words_of_a_refused_form_are_given_back(console: Console, why: str) -> N
 
     assert answer.status_code == {"no case": 404, "another session": 403, "signed out": 401}[why]
     assert f"readonly>{html.escape(WORDS)}</textarea>" in answer.text
+
+
+def test_every_field_for_words_is_given_back() -> None:
+    """A form that is added later, too."""
+    templates = (HERE / "templates").rglob("*.html")
+    fields = {name for each in templates for name in re.findall(r'<textarea[^>]* name="([^"]+)"', each.read_text())}
+
+    assert len(fields) > 5
+    assert fields <= set(WRITTEN)
+
+
+def test_what_the_playground_refuses_is_given_back(console: Console) -> None:
+    """Its field is empty by then, ready for the next words."""
+    answer = Somebody(console).post("/playground/say", {"text": WORDS}, hx_request="true")
+
+    assert answer.status_code == 401
+    assert html.escape(WORDS) in answer.text
 
 
 def test_nothing_of_another_site_is_given_back(console: Console) -> None:
