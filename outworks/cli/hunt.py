@@ -29,6 +29,7 @@ from outworks.hunt.rules import RuleOverFiles, RuleOverLedger
 from outworks.hunt.sources import LedgerSource, ParquetSource
 from outworks.ledger import Reader
 from outworks.nearest import did_you_mean
+from outworks.plural import plural
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -213,7 +214,7 @@ def _run(
         Console().print(table)
         if len(people) > _SHOWN:
             print(f"... and {len(people) - _SHOWN} more.")
-    print(f"{len(people)} accounts, {len(found)} findings; everything is in {out}.")
+    print(f"{plural(len(people), 'account')}, {plural(len(found), 'finding')}; everything is in {out}.")
 
 
 def _day(unix: float) -> str:

@@ -16,8 +16,9 @@ from outworks.cli.options import DEFAULT, MOST, By, PolicyFile, changing, check_
 from outworks.duration import seconds
 from outworks.enforcement.evidence import linked
 from outworks.gateway.observe import printable
-from outworks.ledger import Recorded, erase, export, json_line, summary, verify
+from outworks.ledger import Reader, Recorded, erase, export, json_line, summary, verify
 from outworks.nearest import did_you_mean
+from outworks.plural import plural
 
 app = typer.Typer(no_args_is_help=True, help="What happened: watched, shown, verified, exported, erased.")
 Account = Annotated[str | None, typer.Option(help="Of this account alone.")]
@@ -41,6 +42,8 @@ def tail(
     for recorded in ledger.tail(count, kinds=kind, account=account):
         _print(recorded, as_json)
         last = recorded.seq
+    if account and not last and next(ledger.events(account=account, limit=1), None) is None:
+        print(_nothing_of(ledger, "account", account), file=sys.stderr)
     last = last or ledger.head().seq
     while follow:
         for recorded in ledger.events(last, kinds=kind, account=account):
@@ -87,9 +90,9 @@ def verify_(
     for fault in found.faults:
         print(printable(f"event {fault.seq}: {fault}" if fault.seq is not None else str(fault)))
     if not found.ok:
-        print(f"{path}: {len(found.faults)} faults in {found.events} events")
+        print(f"{path}: {plural(len(found.faults), 'fault')} in {plural(found.events, 'event')}")
         raise typer.Exit(1)
-    print(f"{path}: {found.events} events, nothing changed.")
+    print(f"{path}: {plural(found.events, 'event')}, nothing changed.")
     print(f"The head, to keep elsewhere: {found.head.seq}:{found.head.hash}")
 
 
@@ -114,7 +117,7 @@ def export_(
         after=after,
         with_content=content,
     )
-    print(f"{written.events} events are in {written.path}.")
+    print(f"Written to {written.path}: {plural(written.events, 'event')}.")
 
 
 @app.command("erase")
@@ -137,15 +140,20 @@ def erase_(
             if named == "":
                 raise ValueError(f"--{what} is empty: name one, or leave the option out")
             if named and next(ledger.events(account=account, exchange=exchange, limit=1), None) is None:
-                recent = {getattr(recorded.event, what) for recorded in ledger.tail(_RECENT)} - {""}
-                raise LookupError(f"the ledger holds nothing of the {what} {named!r}{did_you_mean(named, recent)}")
+                raise LookupError(_nothing_of(ledger, what, named))
         if not yes:
             typer.confirm(f"Erase {_told(account, exchange, older)}? This cannot be undone.", abort=True)
         try:
             erased = erase(ledger, account=account, exchange=exchange, before=before, by=me(by), reason=reason)
         finally:
             linked.forget(ledger)
-    print(f"The content of {len(erased)} events is erased.")
+    print(f"Erased: the content of {plural(len(erased), 'event')}.")
+
+
+def _nothing_of(ledger: Reader, what: str, named: str) -> str:
+    """What is said to whoever may have mistyped a name."""
+    recent = {getattr(recorded.event, what) for recorded in ledger.tail(_RECENT)} - {""}
+    return f"the ledger holds nothing of the {what} {named!r}{did_you_mean(named, recent)}"
 
 
 def _told(account: str | None, exchange: str | None, older: str | None) -> str:

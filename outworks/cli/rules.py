@@ -15,6 +15,7 @@ from outworks.cli.options import DEFAULT, PolicyFile, cell, policy_at, reading
 from outworks.duration import seconds
 from outworks.enforcement.evidence.backtest import Backtest, backtest
 from outworks.enforcement.reports.numbers import Numbers
+from outworks.plural import plural
 
 app = typer.Typer(no_args_is_help=True, help="Rules: tried on the past, and how often reviewers found them right.")
 _SHOWN = 20
@@ -59,8 +60,8 @@ def list_(policy: PolicyFile = DEFAULT) -> None:
 def _show(found: Backtest) -> None:
     rule = found.rule
     print(
-        f"{rule.name} ({rule.mode.value}, {rule.action.value}): {found.accounts} of {found.looked} accounts looked at, "
-        f"{len(found.hits)} actions."
+        f"{rule.name} ({rule.mode.value}, {rule.action.value}): {found.accounts} of {plural(found.looked, 'account')} "
+        f"looked at, {plural(len(found.hits), 'action')}."
     )
     table = Table("account", "when", "evidence", "already stricter", box=None)
     for hit in found.hits[:_SHOWN]:
@@ -74,8 +75,8 @@ def _show(found: Backtest) -> None:
         print(f"{len(found.dropped)} of them would have changed nothing: something stricter was in force.")
     for overlap in found.overlaps:
         print(
-            f"Beside {overlap.rule}: {overlap.both} accounts by both, {overlap.only_this} by this rule alone, "
-            f"{overlap.only_that} by {overlap.rule} alone."
+            f"Beside {overlap.rule}: {plural(overlap.both, 'account')} by both, {overlap.only_this} by this rule "
+            f"alone, {overlap.only_that} by {overlap.rule} alone."
         )
     for failed in found.failed[:3]:
         print(f"It came to no answer about {failed.account}: {failed.error}")

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from outworks.action import Standing
 from outworks.ledger.chain import kind_of
+from outworks.plural import plural
 from outworks.verdict import Decision
 
 _KEPT = "\n\t"
@@ -72,11 +73,6 @@ def number(value: float) -> str:
 def percent(share: float | None) -> str:
     """A share of 1."""
     return "-" if share is None else f"{100 * share:.1f}%"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 case`, `2 cases`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def decision(value: int) -> str:

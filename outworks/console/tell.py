@@ -7,6 +7,7 @@ from outworks.action import Standing
 from outworks.console.show import kind, person, source, span
 from outworks.event import Body
 from outworks.ledger import Recorded
+from outworks.plural import plural
 from outworks.verdict import Decision
 
 _SURE = 0.5
@@ -115,7 +116,7 @@ def _desk(body: Body) -> _Said:
             return _Said("Signed in", f"by {body.how}", "person")
         case events.BulkPlanned():
             return _Said(
-                f"Bulk action planned: {body.outcome}", f"{len(body.accounts):,} accounts, {body.id}", "person"
+                f"Bulk action planned: {body.outcome}", f"{plural(len(body.accounts), 'account')}, {body.id}", "person"
             )
         case events.BulkApplied():
             return _Said("Bulk action applied", body.id, "warn")

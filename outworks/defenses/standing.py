@@ -12,6 +12,7 @@ from outworks.action import GOOD, Action, Standings
 from outworks.action import Standing as Level
 from outworks.message import Request
 from outworks.moment import moment
+from outworks.plural import plural
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Verdict
 
 _WINDOW = 60.0
@@ -62,7 +63,7 @@ class Standing(defense.Defense):
         # Whoever hammers is told the whole minute: working out less for him would cost more than his request.
         wait = await self._wait(account, now, rate) if sent < rate + _HAMMERING else _WINDOW
         notice = Notice(code="account_limited", status=429, appeal=action.id, retry_after=wait, message="")
-        return self._block(action, notice, f"limited to {rate:g} requests a minute")
+        return self._block(action, notice, f"limited to {plural(rate, 'request')} a minute")
 
     def _count(self, account: str, rate: float, now: float) -> int:
         """How many requests this worker has seen before this one: of a burst, the ledger has none yet."""

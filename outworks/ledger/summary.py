@@ -37,6 +37,7 @@ from outworks.event import (
 from outworks.ledger.chain import kind_of
 from outworks.ledger.reader import Recorded
 from outworks.moment import moment
+from outworks.plural import plural
 from outworks.verdict import Decision
 
 
@@ -101,7 +102,7 @@ def _said(body: Body) -> str:
         case Viewed():
             return f"{len(body.events)} contents by {body.by}"
         case BulkPlanned():
-            return f"{body.id}: {body.outcome} of {len(body.accounts)} accounts by {body.by}: {body.reason}"
+            return f"{body.id}: {body.outcome} of {plural(len(body.accounts), 'account')} by {body.by}: {body.reason}"
         case BulkApplied():
             return f"{body.id} by {body.by}"
         case BulkUndone() | BulkRestored():

@@ -132,3 +132,21 @@ def test_a_policy_that_is_not_there_is_named_with_the_nearest(
     missing = f"outworks: {tmp_path}/outwork.toml:1: the policy cannot be read: no such file or directory; "
     assert alone == f"{missing}name another file, or set OUTWORKS_POLICY"
     assert beside == f"{missing}did you mean 'outworks.toml'?"
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("--account bop", "the ledger holds nothing of the account 'bop'; did you mean 'bob'?\n"),
+        ("--account bob", ""),
+        ("--account bob --kind released", ""),
+        ("--account bob -n 0", ""),
+        ("", ""),
+    ],
+)
+def test_whoever_mistypes_an_account_is_told_why_nothing_is_shown(command: Command, line: str, hint: str) -> None:
+    done = command("ledger", "tail", *line.split())
+
+    assert done.status == 0
+    assert done.err == hint

@@ -80,7 +80,7 @@ def test_a_text_is_hunted_for(outworks: Call, tmp_path: Path) -> None:
 
     assert told.status == 0
     assert "shop:ann" in told.out
-    assert "1 accounts, 1 findings" in told.out
+    assert "1 account, 1 finding" in told.out
     (line,) = (tmp_path / "found.jsonl").read_text().splitlines()
     assert json.loads(line)["seq"] == 1
     assert not (tmp_path / "found.jsonl.checkpoint").exists()
@@ -94,7 +94,7 @@ def test_files_are_hunted_by_either_engine(outworks: Call, tmp_path: Path, engin
 
     told = outworks("hunt", "fingerprint", KNOWN, "--over", str(path), "--engine", engine)
 
-    assert "1 accounts, 1 findings" in told.out, told.err
+    assert "1 account, 1 finding" in told.out, told.err
 
 
 def test_a_file_of_entries_and_the_bank_s_are_hunted_for(outworks: Call, tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_file_of_entries_and_the_bank_s_are_hunted_for(outworks: Call, tmp_pat
     by_id = outworks("hunt", "fingerprint", "--entry", name)
     unknown = outworks("hunt", "fingerprint", "--entry", name[:-1] + "x")
 
-    assert "1 accounts, 1 findings" in by_file.out
-    assert "1 accounts, 1 findings" in by_id.out
+    assert "1 account, 1 finding" in by_file.out
+    assert "1 account, 1 finding" in by_id.out
     assert f"did you mean '{name}'" in unknown.err
 
 
@@ -121,7 +121,7 @@ def test_a_rule_is_hunted_with(outworks: Call, tmp_path: Path) -> None:
         for over in ((), ("--over", str(path))):
             told = outworks("hunt", "rule", rule, *over)
             assert "shop:bob" in told.out
-            assert "1 accounts, 1 findings" in told.out
+            assert "1 account, 1 finding" in told.out
 
 
 def test_a_detector_is_hunted_with(outworks: Call) -> None:
@@ -240,8 +240,8 @@ def test_a_rule_s_own_file_may_begin_with_a_mark_and_end_lines_as_windows_does(o
     """As the policy may; and a policy with one rule is such a file, too."""
     (tmp_path / "rule.toml").write_bytes(b"\xef\xbb\xbf" + RULE.replace("\n", "\r\n").encode())
 
-    assert "1 of 1 accounts" in outworks("rules", "backtest", "rule.toml").out
-    assert "1 of 1 accounts" in outworks("rules", "backtest", "outworks.toml").out
+    assert "1 of 1 account" in outworks("rules", "backtest", "rule.toml").out
+    assert "1 of 1 account" in outworks("rules", "backtest", "outworks.toml").out
 
 
 @pytest.mark.parametrize("group", ["fingerprints", "hunt"])
@@ -288,7 +288,7 @@ def test_a_rule_is_tried_and_listed(outworks: Call) -> None:
     tried = outworks("rules", "backtest", "repeat")
     listed = outworks("rules", "list")
 
-    assert "repeat (draft, warn): 1 of 1 accounts looked at, 1 actions." in tried.out
+    assert "repeat (draft, warn): 1 of 1 account looked at, 1 action." in tried.out
     assert "shop:bob" in tried.out
     assert "repeat" in listed.out
 

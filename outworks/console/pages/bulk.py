@@ -13,6 +13,7 @@ from outworks.enforcement.desk import lookup
 from outworks.enforcement.desk.cases import Outcome
 from outworks.enforcement.desk.decisions import STANDINGS
 from outworks.enforcement.desk.roles import Operation
+from outworks.plural import plural
 
 _SHOWN = 200
 
@@ -66,7 +67,7 @@ def show(ask: Ask) -> Response:
 def apply(ask: Ask) -> Response:
     """Take it."""
     done = bulk.apply(ask.console.desk, ask.who, ask.path("bulk"))
-    return ask.go(f"/bulk/{done.id}", notice=f"Done: {len(done.accounts):,} accounts.")
+    return ask.go(f"/bulk/{done.id}", notice=f"Done: {plural(len(done.accounts), 'account')}.")
 
 
 def undo(ask: Ask) -> Response:

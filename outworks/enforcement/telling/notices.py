@@ -23,6 +23,7 @@ from outworks.event import (
     Undone,
 )
 from outworks.moment import moment
+from outworks.plural import plural
 
 _CODES = {
     Standing.GOOD: "reinstated",
@@ -35,7 +36,7 @@ _CODES = {
 _SAYS = {
     "reinstated": "This account is reinstated: every restriction before is lifted.",
     "warned": "This account is warned. Nothing is restricted.",
-    "limited": "This account is limited to {rate:g} requests a minute.",
+    "limited": "This account is limited to {rate} a minute.",
     "suspended": "This account is suspended: its requests are not answered.",
     "banned": "This account is banned: its requests are not answered.",
     "lifted": "A decision on this account was taken back. What it restricted is lifted.",
@@ -47,7 +48,7 @@ _SAYS = {
 _SINCE = {
     "reinstated": "This account was reinstated. That was taken back since.",
     "warned": "This account was warned. That holds no longer.",
-    "limited": "This account was limited to {rate:g} requests a minute. That holds no longer.",
+    "limited": "This account was limited to {rate} a minute. That holds no longer.",
     "suspended": "This account was suspended. That holds no longer.",
     "banned": "This account was banned. That holds no longer.",
     "lifted": "A decision on this account was taken back. It holds again since.",
@@ -150,8 +151,8 @@ def _says(code: str, action: Action | None, beside: Action | None = None) -> str
     return _SAYS[code].format(rate=_rate(action))
 
 
-def _rate(action: Action | None) -> float:
-    return (action.rate_per_minute if action is not None else None) or 0.0
+def _rate(action: Action | None) -> str:
+    return plural((action.rate_per_minute if action is not None else None) or 0.0, "request")
 
 
 def _restricts(action: Action) -> str:
