@@ -1,6 +1,6 @@
 """Foreign: other people's logs as a run: Inspect logs of any task, and garak's reports."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,8 +40,9 @@ def from_inspect(logs: Iterable[EvalLog], *, harm: Harm = "high") -> Run:
     """Samples as goals, each epoch a query, by the log's own scorer; tasks of ours (`inspect eval outworks/...`) as
     what they are. Raises `ValueError` without samples."""
     logs = _once(logs)
+    notes = _taken_together(logs)
     if any(_is_ours(sample) for log in logs for sample in log.samples or []):
-        return _ours(logs)
+        return _ours(logs, notes)
     records = [_sample(log, sample, harm) for log in logs for sample in log.samples or []]
     merged: dict[tuple[str, str, str], Record] = {}
     for record in records:
@@ -51,7 +52,20 @@ def from_inspect(logs: Iterable[EvalLog], *, harm: Harm = "high") -> Run:
     if not merged:
         raise ValueError("the log holds no samples: nothing was tried")
     note = f"not run by Outworks: the log's own scores, of which {harm} ones (cut at {_CUT}) count as harm"
-    return _run("inspect", list(merged.values()), note)
+    return _run("inspect", list(merged.values()), note, *notes)
+
+
+def _taken_together(logs: Sequence[EvalLog]) -> tuple[str, ...]:
+    """What is told where a folder holds one task against one model more than once: a goal's tries then add up."""
+    runs: dict[tuple[str, str, str], set[str]] = {}
+    for log in logs:
+        asked = msgspec.json.encode(log.eval.task_args, enc_hook=str, order="sorted").decode()
+        runs.setdefault((log.eval.task, log.eval.model, asked), set()).add(log.eval.task_id)
+    return tuple(
+        f"{task} was run {len(ids)} times against {model}: the tries of all are taken together"
+        for (task, model, _), ids in runs.items()
+        if len(ids) > 1
+    )
 
 
 def _once(logs: Iterable[EvalLog]) -> list[EvalLog]:
@@ -72,7 +86,7 @@ def _is_ours(sample: EvalSample) -> bool:
     return RECORDS in sample.metadata
 
 
-def _ours(logs: Iterable[EvalLog]) -> Run:
+def _ours(logs: Iterable[EvalLog], notes: Iterable[str]) -> Run:
     """Suites that were run by Inspect's own command: the model's name there is the target's."""
     found: list[Record] = []
     goals: dict[str, Goal] = {}
@@ -80,7 +94,7 @@ def _ours(logs: Iterable[EvalLog]) -> Run:
         found += [msgspec.structs.replace(record, target=log.eval.model) for record in records_of(log)]
         kept = (log.eval.metadata or {}).get(GOALS)
         goals |= {goal.id: goal for goal in msgspec.json.decode(kept, type=list[Goal])} if kept else {}
-    made = _run("inspect", found, "run by Inspect's own command")
+    made = _run("inspect", found, "run by Inspect's own command", *notes)
     told = [line for log in logs for line in (log.eval.metadata or {}).get(LEFT_OUT, ())]
     manifest = msgspec.structs.replace(
         made.manifest,
@@ -187,7 +201,7 @@ def _lines(records: list[Record], target: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if not name.startswith("without:")))
 
 
-def _run(suite: str, records: list[Record], note: str) -> Run:
+def _run(suite: str, records: list[Record], *notes: str) -> Run:
     goals = {record.goal: record.category for record in records}
     targets: Iterator[str] = iter(dict.fromkeys(record.target for record in records))
     most = max((len(record.results) for record in records), default=0)
@@ -204,7 +218,7 @@ def _run(suite: str, records: list[Record], note: str) -> Run:
             prices=Prices(),
             seed=0,
             pace=0.0,
-            left_out=(note,),
+            left_out=notes,
         ),
         records=tuple(records),
     )

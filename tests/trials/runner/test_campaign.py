@@ -304,6 +304,26 @@ def test_another_teams_inspect_log_can_be_reported(tmp_path: Path) -> None:
     assert {r.goal: r.reached for r in load_any(tmp_path, harm="low").records} == {"one": None, "two": 1}
 
 
+def test_two_runs_of_one_task_in_a_folder_are_told(tmp_path: Path) -> None:
+    """Their tries add up, which nobody should have to guess from a budget; other settings are another task."""
+    from inspect_ai import Task
+    from inspect_ai import eval as inspect_eval
+    from inspect_ai.dataset import Sample
+    from inspect_ai.scorer import includes
+
+    from outworks.trials.runner.upstream import around
+
+    for name in ("theirs", "theirs", "another"):
+        task = Task(dataset=[Sample(id="one", input="one", target="yes")], scorer=includes(), name=name)
+        model = around(Scripted("m", {"one": "no"}))
+        inspect_eval(task, model=model, log_dir=str(tmp_path), display="none")
+    run = load_any(tmp_path)
+
+    told = [line for line in run.manifest.left_out if "taken together" in line]
+    assert told == ["theirs was run 2 times against outworks/m: the tries of all are taken together"]
+    assert {record.adversary: len(record.results) for record in run.records} == {"theirs": 2, "another": 1}
+
+
 def test_a_log_that_was_retried_counts_each_sample_once(tmp_path: Path) -> None:
     """The second log holds what the first had come to, and what had failed there."""
     from inspect_ai import Task, eval_set
@@ -322,9 +342,11 @@ def test_a_log_that_was_retried_counts_each_sample_once(tmp_path: Path) -> None:
         time.sleep(1.1)  # a log's own word is by the second
     for path, data in left.items():
         path.write_bytes(data)
-    found = load_any(tmp_path).records
+    run = load_any(tmp_path)
+    found = run.records
 
     assert len(left) == 2
+    assert not any("taken together" in line for line in run.manifest.left_out)
     assert {r.goal: (len(r.results), r.reached, r.error) for r in found} == {"one": (1, 1, ""), "two": (1, None, "")}
 
 
