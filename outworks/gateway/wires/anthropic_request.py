@@ -237,6 +237,10 @@ _HINTS = {
     "function": "results of tools are sent as 'tool_result' blocks of a user turn",
 }
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+"""Keys of a JSON schema under which schemas stand by names of the author's."""
+_VALUES = frozenset({"enum", "const", "default", "examples"})
+"""Keys under which values stand, which may look like schemas."""
 
 
 def read(body: bytes) -> Asked:
@@ -280,8 +284,37 @@ def _rename(parameters: dict[str, Any], given: _Body, tools: tuple[Tool, ...]) -
     if given.output_config.format is not None:
         schema = given.output_config.format.schema
         # This vendor always keeps to the schema, which the canonical form calls strict.
-        form = {"type": "json_schema", "json_schema": {"name": "response", "schema": schema, "strict": True}}
+        asked = {"name": "response", "schema": schema, "strict": _is_strict(schema)}
+        form = {"type": "json_schema", "json_schema": asked}
         reading.set_once(parameters, "response_format", form, "output_config.format")
+
+
+def _is_strict(schema: dict[str, Any]) -> bool:
+    """Whether OpenAI's API takes a schema as a strict one: every field of every object is required, and no others are
+    allowed. Any other it refuses as such, and keeps to as well as the model can."""
+    waiting: list[Any] = [schema]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        if not isinstance(one, dict):
+            continue
+        if one.get("type") == "object" or "properties" in one:
+            fields, required = one.get("properties", {}), one.get("required", [])
+            if one.get("additionalProperties") is not False:
+                return False
+            if (
+                not isinstance(fields, dict)
+                or not isinstance(required, list)
+                or fields.keys() - set(map(str, required))
+            ):
+                return False
+        for key, value in one.items():
+            if key in _NAMED and isinstance(value, dict):
+                waiting += value.values()
+            elif key not in _VALUES:
+                waiting.append(value)
+    return True
 
 
 def _choose(parameters: dict[str, Any], choice: _Choice, tools: tuple[Tool, ...]) -> None:

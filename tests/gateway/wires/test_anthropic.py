@@ -34,6 +34,13 @@ from tests.gateway.wires.contract import CREATED, ID, MODEL, Accepted, Refused, 
 USER = {"role": "user", "content": "hi"}
 WEATHER = {"name": "weather", "description": "The weather.", "input_schema": {"type": "object"}}
 CACHE = {"type": "ephemeral"}
+WHOLE = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+"""A schema of which nothing may be left out."""
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
@@ -308,7 +315,7 @@ class TestAnthropic(WireContract):
                 temperature=0.5,
                 thinking={"type": "disabled"},
                 tool_choice={"type": "any"},
-                output_config={"effort": "low", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+                output_config={"effort": "low", "format": {"type": "json_schema", "schema": WHOLE}},
             ),
             {
                 "parameters": {
@@ -320,7 +327,7 @@ class TestAnthropic(WireContract):
                     "reasoning_effort": "low",
                     "response_format": {
                         "type": "json_schema",
-                        "json_schema": {"name": "response", "schema": {"type": "object"}, "strict": True},
+                        "json_schema": {"name": "response", "schema": WHOLE, "strict": True},
                     },
                 }
             },
@@ -595,3 +602,37 @@ class TestAnthropic(WireContract):
             Message(Role.ASSISTANT, (Text("let me see"), *calls), label.ASSISTANT),
             Message(Role.TOOL, (ToolResult("call_1", "rain"),), label.TOOL),
         )
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (WHOLE, True),
+        ({"type": "array", "items": WHOLE}, True),
+        ({"anyOf": [WHOLE, {"type": "null"}]}, True),
+        (WHOLE | {"properties": {"a": {"type": "string", "enum": [{"type": "object"}]}}}, True),
+        (WHOLE | {"properties": {"type": {"const": "object"}}, "required": ["type"]}, True),
+        ({"type": "object"}, False),
+        (WHOLE | {"required": []}, False),
+        (WHOLE | {"additionalProperties": True}, False),
+        (WHOLE | {"properties": {"a": {"type": "object", "properties": {"b": {}}}}}, False),
+        (WHOLE | {"$defs": {"x": {"properties": {"b": {}}}}}, False),
+        ({"anyOf": [WHOLE, {"type": "object"}]}, False),
+        (WHOLE | {"required": 7}, False),
+        (WHOLE | {"required": [{"a": 1}]}, False),
+        (WHOLE | {"properties": []}, False),
+        ({"properties": 7, "additionalProperties": False}, False),
+    ],
+)
+def test_a_schema_that_openai_would_refuse_as_strict_is_not_asked_for_as_one(
+    schema: dict[str, Any], strict: bool
+) -> None:
+    """Fields may be left out in this vendor's schemas: an upstream that wants them all gets what it can do."""
+    output = {"format": {"type": "json_schema", "schema": schema}}
+    asked = Anthropic().read(json.dumps(asking(USER, output_config=output)).encode())
+
+    assert asked.parameters["response_format"]["json_schema"] == {
+        "name": "response",
+        "schema": schema,
+        "strict": strict,
+    }
