@@ -65,6 +65,17 @@ class Spread(msgspec.Struct, frozen=True):
     high: float
 
 
+class Chance(msgspec.Struct, frozen=True):
+    """What shuffled labels teach: areas under the ROC curve, where 0.5 is chance."""
+
+    all: Spread
+    """On all held-out texts: whatever the labels, a long text sums more weights, and attacks are of other lengths."""
+    alike: Spread
+    """Among texts of like length."""
+    shortness: float
+    """Of shortness alone: the shorter, the surer."""
+
+
 class Attack(msgspec.Struct, frozen=True):
     """An adversary who searches."""
 
@@ -82,8 +93,8 @@ class Figures(msgspec.Struct, frozen=True):
 
     trained_on: Mapping[str, int]
     near: int
-    shuffled: Mapping[str, Spread]
-    """AUC of first stages trained on shuffled labels."""
+    shuffled: Mapping[str, Chance]
+    """First stages trained on shuffled labels, by category."""
     auc: Mapping[str, float]
     """AUC of the one that ships, on the same texts."""
     sets: Sequence[SetFigure]

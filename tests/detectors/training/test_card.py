@@ -8,12 +8,12 @@ import pytest
 pytest.importorskip("scipy", reason="training needs outworks[trials]")
 
 from outworks.detectors.training.card import page
-from outworks.detectors.training.figures import Attack, Figures, Rate, Scored, SetFigure, Spread
+from outworks.detectors.training.figures import Attack, Chance, Figures, Rate, Scored, SetFigure, Spread
 
 FIGURES = Figures(
     trained_on={"request": 10},
     near=3,
-    shuffled={"harm": Spread(0.5, 0.4, 0.6)},
+    shuffled={"harm": Chance(Spread(0.4, 0.3, 0.5), Spread(0.5, 0.4, 0.6), 0.2)},
     auc={"request harm": 0.9},
     sets=(
         SetFigure(
@@ -69,7 +69,8 @@ def test_the_page_says_what_was_measured(data: Path) -> None:
     )
     assert "| jailjudge_mini, harmful | request | 20.0% (13%-29%; 100) | 5.0% (2%-11%; 100) |" in written
     assert "| smoothllm_gcg | MIT | someone/smooth |" in written
-    assert "harm 0.50 (0.40 to 0.60)" in written
+    assert "harm 0.50 (0.40 to 0.60) among texts of like length, 0.40 (0.30 to 0.50) among all" in written
+    assert "where shortness alone has 0.20" in written
 
 
 def test_figures_survive_their_file() -> None:

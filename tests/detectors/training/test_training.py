@@ -14,7 +14,7 @@ pytest.importorskip("scipy", reason="training needs outworks[trials]")
 
 from outworks.detectors.categories import Category as C  # noqa: N817
 from outworks.detectors.categories import Side
-from outworks.detectors.training import build, calibrate, corpus, evaluation, linear, sources
+from outworks.detectors.training import build, calibrate, chance, corpus, evaluation, linear, sources
 from outworks.detectors.training.corpus import Example
 from outworks.detectors.training.figures import Rate
 
@@ -281,6 +281,22 @@ def test_a_model_learns_from_labels_and_from_nothing_else(shuffled: bool, low: f
     wanted = np.array([each.targets[C.HARM] for each in unseen])
     above = np.mean([a > b for a in logits[wanted > 0.5][:100] for b in logits[wanted < 0.5][:100]])
     assert low <= above <= high
+
+
+def test_length_alone_tells_nothing_among_texts_of_like_length() -> None:
+    """Attacks are long here: who scores by length alone is far from chance over all, and at chance among alike ones."""
+    rng = random.Random(4)
+    sizes = [rng.choice([100, 101]) if n % 2 else rng.choice([1_000, 1_001]) for n in range(2_000)]
+    wanted = [float(rng.random() < (0.9 if size >= 1_000 else 0.1)) for size in sizes]
+
+    assert chance.area_alike([-size for size in sizes], wanted, sizes) == pytest.approx(0.5, abs=0.05)
+    assert chance.area_alike(wanted, wanted, sizes) == 1.0
+    assert chance.area_alike([1 - each for each in wanted], wanted, sizes) == 0.0
+
+
+def test_where_no_two_can_be_compared_there_is_no_area() -> None:
+    assert chance.area_alike([0.1, 0.9], [1.0, 1.0], [5, 9]) == 0.5
+    assert chance.area_alike([], [], []) == 0.5
 
 
 def test_joint_limits_keep_the_budget() -> None:
