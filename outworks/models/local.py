@@ -43,6 +43,9 @@ class Settings(
     """The limit of output tokens where the request sets none."""
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.2
     """The temperature where the request sets none."""
+    repeat_penalty: Annotated[float, msgspec.Meta(ge=1, le=2)] = 1.0
+    """How much less likely a word becomes by having just been said, as llama.cpp counts it: 1 leaves it as it is. Small
+    models that are hardly random go round in circles without."""
     system_prompt: str | None = None
     """The system prompt where the request has none. Left out, it is what the lab noted in the adapter, or in the file
     at `path`, as trained with, else "You are a helpful assistant."; an empty one leaves it to the model's template."""
@@ -50,6 +53,11 @@ class Settings(
     """Threads that compute."""
     max_waiting: Annotated[int, msgspec.Meta(ge=0)] = 8
     """Requests that may wait for the one in work; beyond it the answer is 503."""
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """What is asked for where the request is silent, in llama.cpp's words."""
+        return {"temperature": self.temperature, "max_tokens": self.max_tokens, "repeat_penalty": self.repeat_penalty}
 
 
 class Local:
@@ -69,7 +77,7 @@ class Local:
 
     async def generate(self, request: Request) -> AsyncIterator[Delta]:
         """Tokens as they come; see `Model`."""
-        bodies = asked(request, temperature=self.settings.temperature, max_tokens=self.settings.max_tokens)
+        bodies = asked(request, self.settings.defaults)
         if self._waiting > self.settings.max_waiting:
             why = f"The embedded model has {self._waiting} requests in hand and takes no more."
             raise UpstreamError(why, kind="rate_limited", status=503, retry_after=2.0)

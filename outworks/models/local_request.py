@@ -1,13 +1,24 @@
 """What the embedded model is asked, in llama.cpp's form."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from outworks.message import Message, Request, Role, Text
 from outworks.model import UpstreamError
 
 _TAKEN = frozenset(
-    {"temperature", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty", "response_format"}
+    {
+        "temperature",
+        "max_tokens",
+        "top_p",
+        "top_k",
+        "seed",
+        "stop",
+        "frequency_penalty",
+        "presence_penalty",
+        "response_format",
+    }
 )
 _WITHOUT_EFFECT = frozenset(
     {
@@ -21,7 +32,7 @@ _WITHOUT_EFFECT = frozenset(
     }
 )
 """Hints and book-keeping, which promise nothing about the answer, and what only means something with tools."""
-_HANDLED = _WITHOUT_EFFECT | {"max_tokens", "n"}
+_HANDLED = _WITHOUT_EFFECT | {"n"}
 _NEUTRAL: dict[str, Any] = {
     "logit_bias": {},
     "logprobs": False,
@@ -33,9 +44,9 @@ MOST_CHOICES = 8
 _MARKS = re.compile(r"<\|(?=im_start\||im_end\||endoftext\|)")
 
 
-def asked(request: Request, *, temperature: float, max_tokens: int) -> list[dict[str, Any]]:
-    """The request once for each choice; temperature and tokens are for where it is silent. Raises `UpstreamError`
-    (unsupported) for what this model cannot do."""
+def asked(request: Request, defaults: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The request once for each choice; `defaults` are for where it is silent. Raises `UpstreamError` (unsupported) for
+    what this model cannot do."""
     if request.tools:
         raise _unsupported("tools")
     parameters = request.parameters
@@ -44,8 +55,7 @@ def asked(request: Request, *, temperature: float, max_tokens: int) -> list[dict
         raise _unsupported("n")
     body: dict[str, Any] = {
         "messages": [_turn(message) for message in request.messages],
-        "temperature": temperature,
-        "max_tokens": parameters.get("max_tokens", max_tokens),
+        **defaults,
         "stream": True,
         "stream_options": {"include_usage": True},
         "cache_prompt": False,

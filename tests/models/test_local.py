@@ -44,6 +44,25 @@ async def test_an_ordinary_question_is_answered(model: Local) -> None:
 
 
 @pytest.mark.local
+async def test_what_repeats_itself_can_be_held_back(model: Local) -> None:
+    """Greedy, so small a model says the same sentence again and again; the penalty reaches its sampling."""
+    question = ask("Explain photosynthesis to a child.", parameters={"temperature": 0.0, "max_tokens": 160})
+    held = Local("m", Settings(context_tokens=512, threads=1, repeat_penalty=1.3))
+    said, less = [(await join(each.generate(question))).outputs[0].text for each in (model, held)]
+    await held.aclose()
+
+    assert _new(said) < 0.6
+    assert _new(less) > 0.9
+
+
+def _new(text: str) -> float:
+    """The share of runs of four words that are not there twice."""
+    words = text.split()
+    runs = [tuple(words[n : n + 4]) for n in range(len(words) - 3)]
+    return len(set(runs)) / len(runs)
+
+
+@pytest.mark.local
 async def test_sampling_is_obeyed(model: Local) -> None:
     """A seed repeats, `max_tokens` and `stop` cut, `n` gives choices that differ, a schema shapes."""
     hot: dict[str, Any] = {"seed": 7, "temperature": 1.0, "top_p": 0.95, "max_tokens": 5}
@@ -187,7 +206,7 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def asked(request: Request) -> dict[str, Any]:
-    return local_request.asked(request, temperature=0.2, max_tokens=512)[0]
+    return local_request.asked(request, Settings().defaults)[0]
 
 
 @pytest.mark.parametrize(
@@ -218,6 +237,7 @@ def test_the_defaults_are_the_settings() -> None:
     told = asked(ask(system("Be brief."), "hello", parameters={"temperature": 1, "max_tokens": 3, "logprobs": False}))
 
     assert (plain["temperature"], plain["max_tokens"], plain["cache_prompt"]) == (0.2, 512, False)
+    assert (plain["repeat_penalty"], told["repeat_penalty"]) == (1.0, 1.0)
     assert (told["temperature"], told["max_tokens"]) == (1, 3)
 
 
