@@ -78,7 +78,8 @@ def run(
         Path | None, typer.Option("--out", help="The run's folder; one that is there is gone on with.")
     ] = None,
 ) -> None:
-    """Every adversary of the chosen tiers, before every target. A run that was stopped goes on where it was."""
+    """Every adversary of the chosen tiers, before every target. A run that was stopped goes on where it was; until all
+    of it has come to an end the status is 1."""
     check_extra()
     from outworks.trials.runner.campaign import AGAINST, check_budget
     from outworks.trials.runner.campaign import run as campaign_run
@@ -117,6 +118,10 @@ def run(
 
     show(summary(done), Console())
     _tell(f"\noutworks trial report {folder} --html report.html      inspect view --log-dir {folder}/logs")
+    if done.unfinished:
+        # What follows in a script must not take the table above for the whole.
+        _tell(f"outworks: {len(done.unfinished)} of {len(done.manifest.tasks)} tasks did not come to an end.")
+        raise typer.Exit(1)
 
 
 def report(

@@ -125,6 +125,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     records: tuple[Record, ...]
+    unfinished: tuple[str, ...] = ()
+    """Tasks that did not come to their end: the run was stopped, or a target was down."""
 
     def of(self, **wanted: object) -> Iterator[Record]:
         """The records with these fields."""

@@ -2,7 +2,10 @@
 
 import importlib.util
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -77,6 +80,27 @@ def test_a_trial_of_a_file_prints_the_table_and_goes_on_where_it_was(file: Path,
         assert "worst case" in output
         assert "lower bound" in output
     assert "<svg" in page.read_text("utf-8")
+
+
+def test_a_run_that_is_interrupted_says_so(tmp_path: Path) -> None:
+    """Ctrl-C in a terminal: what was tried is kept and shown, and the status is no success."""
+    out, example = tmp_path / "out", EXAMPLES / "canaries.toml"
+    command = [sys.executable, "-m", "outworks", "trial", "run", "--config", str(example), "--out", str(out)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        until = time.monotonic() + 120
+        while not list(out.glob("logs/*.eval")) and running.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=120)
+    finally:
+        running.kill()
+
+    # 130 where it came between two tasks.
+    assert running.returncode in (1, 130), told
+    assert "goes on with it" in told
+    assert running.returncode == 130 or "did not come to an end" in told.splitlines()[-1]
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def summary(run: Run) -> Summary:
     """Raises ValueError for a run without records."""
     if not run.records:
-        raise ValueError("the run holds no record: nothing was tried, so nothing can be reported")
+        goes_on = "; the same command with --out goes on with it" if run.unfinished else ""
+        raise ValueError(f"the run holds no record: nothing was tried, so nothing can be reported{goes_on}")
     goals = {goal.id: goal for goal in run.manifest.goals}
     by_target: dict[str, list[Record]] = defaultdict(list)
     for record in run.records:

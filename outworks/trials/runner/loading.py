@@ -50,11 +50,11 @@ def load(folder: Path) -> Run:
             latest[f"{record.target}|{record.configuration}|{record.adversary}|{record.goal}"] = record
     # A run that was stopped is worth reading, but never as if it were whole.
     done = {log.eval.task for log in logs if log.status == "success"}
-    missing = [name for name in manifest.tasks if name not in done]
+    missing = tuple(name for name in manifest.tasks if name not in done)
     if missing:
         said = f"NOT COMPLETE: {', '.join(missing)} did not come to an end; the same command with --out goes on with it"
         manifest = msgspec.structs.replace(manifest, left_out=(said, *manifest.left_out))
-    return Run(manifest=manifest, records=tuple(latest.values()))
+    return Run(manifest=manifest, records=tuple(latest.values()), unfinished=missing)
 
 
 def _manifest(path: Path) -> Manifest:

@@ -198,6 +198,7 @@ def test_a_run_stopped_half_way_goes_on_without_paying_twice(tmp_path: Path) -> 
     assert any(record.error for record in first.records)
     assert any("NOT COMPLETE: complying-fixed" in line for line in first.manifest.left_out)
     assert not any("NOT COMPLETE" in line for line in second.manifest.left_out)
+    assert (first.unfinished, second.unfinished) == (("complying-fixed",), ())
     assert broken.calls > 4
     answered = set(list(broken.asked)[:4])
     assert not answered & set(again.asked)
