@@ -1,10 +1,12 @@
 """Survival: how many attempts, or how long, until a target was breached or an account was stopped."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
+import numpy as np
 
+from outworks.statistics.estimate import DRAWS, FEW, Floats, clopper_pearson, spread
 from outworks.statistics.interval import LEVEL, Interval
 
 
@@ -31,14 +33,25 @@ class Survival(msgspec.Struct, frozen=True, kw_only=True):
         return next((step.surviving for step in reversed(self.steps) if step.time <= time), 1.0)
 
 
-def survival(durations: Sequence[float], ended: Sequence[bool], *, level: float = LEVEL) -> Survival:
+def survival(
+    durations: Sequence[float],
+    ended: Sequence[bool],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Survival:
     """The curve of what is still unbroken. `ended` is False where the budget ran out first (censored), and the duration
-    is then how long it held at least. Raises ValueError where nothing was tried, or the two differ in length.
+    is then how long it held at least. Raises ValueError where nothing was tried, or lengths differ.
+
+    Attacks on one goal, say, go together: `clusters` names each one's, and the band then resamples whole clusters, as
+    `clustered` does. It is never narrower than that of independent ones.
     """
-    if not durations or len(durations) != len(ended):
+    named = durations if clusters is None else clusters
+    if not durations or not len(durations) == len(ended) == len(named):
         raise ValueError(
-            f"survival needs one outcome for each duration, and at least one; it was given {len(durations)} durations "
-            f"and {len(ended)} outcomes"
+            f"survival needs one outcome for each duration, and at least one; it was given {len(durations)} durations, "
+            f"{len(ended)} outcomes and {'no' if clusters is None else len(clusters)} clusters"
         )
     from lifelines import KaplanMeierFitter  # type: ignore[import-untyped]
 
@@ -56,10 +69,60 @@ def survival(durations: Sequence[float], ended: Sequence[bool], *, level: float 
         )
         for time in fitted.survival_function_.index
     )
+    if clusters is not None:
+        steps = _widened(steps, durations, ended, clusters, level, seed)
     median = float(fitted.median_survival_time_)
     return Survival(
         steps=steps, median=None if median == float("inf") else median, events=sum(map(bool, ended)), of=len(ended)
     )
+
+
+def _widened(
+    steps: Sequence[Step],
+    durations: Sequence[float],
+    ended: Sequence[bool],
+    clusters: Sequence[Hashable],
+    level: float,
+    seed: int,
+) -> tuple[Step, ...]:
+    """The steps, each with a band that holds where what is in one cluster goes together."""
+    names = {name: n for n, name in enumerate(dict.fromkeys(clusters))}
+    drawn = _drawn(steps, durations, ended, [names[name] for name in clusters], seed)
+    rest = np.array([(1 - level) / 2, (1 + level) / 2])
+    widened = []
+    for n, step in enumerate(steps):
+        if step.time <= 0:
+            widened.append(step)  # before the first attempt all hold
+            continue
+        if len(names) < FEW:
+            count = round(step.surviving * len(names), 9)
+            low = clopper_pearson(int(np.floor(count)), len(names), level).low
+            high = clopper_pearson(int(np.ceil(count)), len(names), level).high
+        else:
+            wider = float(np.sqrt(len(names) / (len(names) - 1)))
+            found = step.surviving + wider * (np.quantile(drawn[:, n], rest) - step.surviving)
+            band = spread(
+                max(0.0, float(found[0])), min(1.0, float(found[1])), len(names), low=0.0, high=1.0, level=level
+            )
+            low, high = band.low, band.high
+        interval = Interval(min(low, step.interval.low), max(high, step.interval.high), level)
+        widened.append(msgspec.structs.replace(step, interval=interval))
+    return tuple(widened)
+
+
+def _drawn(
+    steps: Sequence[Step], durations: Sequence[float], ended: Sequence[bool], clusters: Sequence[int], seed: int
+) -> Floats:
+    """The curve of as many clusters as there are, drawn with replacement, over and over. -> [draws, steps]"""
+    n = max(clusters) + 1
+    times = np.array([step.time for step in steps])
+    events, at_risk = np.zeros((n, len(times))), np.zeros((n, len(times)))
+    for duration, broke, cluster in zip(durations, ended, clusters, strict=True):
+        at_risk[cluster] += times <= duration
+        events[cluster] += (times == duration) * bool(broke)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=DRAWS)
+    left = counts @ at_risk
+    return np.cumprod(1 - counts @ events / np.maximum(left, 1), axis=1).astype(np.float64)
 
 
 def _number(value: float, otherwise: float) -> float:

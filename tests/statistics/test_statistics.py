@@ -223,3 +223,50 @@ def test_what_never_fell_has_no_median() -> None:
 
     assert curve.median is None
     assert curve.at(100) == 1.0
+
+
+def test_attacks_on_one_goal_go_together() -> None:
+    """Ten attacks on a goal that fall or fail as one are one observation: the band holds the truth as often as it says,
+    where that of independent attacks does not."""
+    random = np.random.default_rng(3)
+    held = {True: 0, False: 0}
+    for _ in range(150):
+        soft = random.random(12) < 0.5
+        goals = [goal for goal in range(12) for _ in range(10)]
+        times, fell = [2.0 if soft[goal] else 6.0 for goal in goals], [bool(soft[goal]) for goal in goals]
+        for together in held:
+            band = survival(times, fell, clusters=goals if together else None).steps
+            last = max((step for step in band if step.time <= 2.0), key=lambda step: step.time).interval
+            held[together] += last.low <= 0.5 <= last.high
+
+    assert held[True] >= 0.92 * 150
+    assert held[False] < 0.8 * 150
+
+
+@pytest.mark.parametrize("goals", [3, 8])
+def test_the_curve_is_the_same_and_its_band_never_narrower(goals: int) -> None:
+    """Also of few goals, and where every attack has a goal of its own."""
+    random = np.random.default_rng(goals)
+    times, fell = random.integers(1, 9, 40).astype(float).tolist(), (random.random(40) < 0.6).tolist()
+    alone = survival(times, fell)
+
+    for clusters in ([n % goals for n in range(40)], list(range(40))):
+        together = survival(times, fell, clusters=clusters)
+        assert [step.surviving for step in together.steps] == [step.surviving for step in alone.steps]
+        assert together.median == alone.median
+        for wide, narrow in zip(together.steps, alone.steps, strict=True):
+            assert 0 <= wide.interval.low <= narrow.interval.low <= narrow.interval.high <= wide.interval.high <= 1
+
+
+def test_what_never_fell_on_any_goal_may_still_fall() -> None:
+    """None of eight goals fell: the band leaves what eight leave, not what eighty attacks would."""
+    curve = survival([5.0] * 80, [False] * 80, clusters=[n % 8 for n in range(80)])
+
+    assert curve.steps[-1].surviving == 1.0
+    assert curve.steps[-1].interval.low == pytest.approx(0.63, abs=0.01)
+    assert curve.steps[0].interval.low == 1.0
+
+
+def test_each_attack_needs_its_cluster() -> None:
+    with pytest.raises(ValueError, match="2 durations, 2 outcomes and 1 clusters"):
+        survival([1, 2], [True, False], clusters=["a"])

@@ -324,4 +324,5 @@ def _survival(records: Sequence[Record]) -> Survival | None:
     return survival(
         [float(record.reached or len(record.results)) for record in answered],
         [record.reached is not None for record in answered],
+        clusters=[record.goal for record in answered],
     )
