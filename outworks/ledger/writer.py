@@ -20,7 +20,8 @@ _LOOP_PATIENCE = 0.0002
 _MOVE_PAGES = 4000
 """Pages in the write-ahead log (16 MB) after which the worker moves them into the file, while groups go on."""
 _RESTART_PAGES = 14_000
-"""Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing."""
+"""Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing; it may
+be moving what was written before, and a last move follows."""
 _SOON = 0.5
 """Seconds after the first who waited in vain within which others share his fate."""
 _BEHIND_PAGES = 6_000
@@ -160,7 +161,10 @@ class Writer:
             return
         groups, self._waiting = self._waiting, []
         # Whoever writes faster than the disk takes it waits for the disk: the log must not outgrow the ledger.
-        behind = self._moving and (self._restarting or self._journal.unmoved > _BEHIND_PAGES)
+        written = self._journal.unmoved
+        behind = self._moving and (
+            self._restarting or written > _BEHIND_PAGES or self._moved + written > _RESTART_PAGES
+        )
         slow = behind or not self._inline or self._journal.begins_anew or _is_large(groups)
         if slow or not self._lock.acquire(blocking=False):
             self._hand_over(groups)
