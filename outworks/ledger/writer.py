@@ -20,8 +20,8 @@ _LOOP_PATIENCE = 0.0002
 _MOVE_PAGES = 4000
 """Pages in the write-ahead log (16 MB) after which the worker moves them into the file, while groups go on."""
 _RESTART_PAGES = 14_000
-"""Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing; it may
-be moving what was written before, and a last move follows."""
+"""Pages (56 MB) after which groups wait for the worker to finish, so that the log starts anew and stops growing, also
+while it is being moved already."""
 _SOON = 0.5
 """Seconds after the first who waited in vain within which others share his fate."""
 _BEHIND_PAGES = 6_000
