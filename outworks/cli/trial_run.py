@@ -5,6 +5,7 @@ import hashlib
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib.util import find_spec
@@ -21,11 +22,13 @@ from outworks.config import load_policy
 from outworks.config.trial import Complying, Refusing, TargetEntry, TrialFile, load_trial
 from outworks.defenses import DEFENSES
 from outworks.defenses.formats import read_entries
+from outworks.gateway.observe import printable
 from outworks.model import Model
 from outworks.models import local, scripted
 from outworks.models.gguf_head import GGUFError
 from outworks.models.http import HttpSettings
 from outworks.nearest import did_you_mean
+from outworks.plural import plural
 from outworks.trials.adversaries import Given, absent, adversaries, of_tiers
 from outworks.trials.innocent import budgeted
 from outworks.trials.lineup import Lineup, Stand
@@ -34,6 +37,7 @@ from outworks.trials.suites import Suite, imports, suite
 from outworks.trials.target import EVERYTHING
 
 if TYPE_CHECKING:
+    from outworks.trials.record import Run
     from outworks.trials.runner.campaign import Campaign, Entry
 
 EXTRA = "trials need the extra: pip install 'outworks[trials]'"
@@ -54,6 +58,8 @@ class Harm(StrEnum):
 
 QUICK_QUERIES = 4
 _TOKENS = 48
+_ERROR = 300
+"""Characters of an error that are told."""
 
 
 def run(
@@ -120,7 +126,9 @@ def run(
     _tell(f"\noutworks trial report {folder} --html report.html      inspect view --log-dir {folder}/logs")
     if done.unfinished:
         # What follows in a script must not take the table above for the whole.
-        _tell(f"outworks: {len(done.unfinished)} of {len(done.manifest.tasks)} tasks did not come to an end.")
+        _tell(
+            f"outworks: {len(done.unfinished)} of {len(done.manifest.tasks)} tasks did not come to an end.{_most(done)}"
+        )
         raise typer.Exit(1)
 
 
@@ -290,6 +298,15 @@ def _one_of(what: str, given: str, known: Sequence[str]) -> str:
     if given not in known:
         raise ValueError(f"there is no {what} {given!r}{did_you_mean(given, known, 'known: ' + ', '.join(known))}")
     return given
+
+
+def _most(run: "Run") -> str:
+    """What went wrong, where one thing did most often."""
+    errors = Counter(record.error.strip().partition("\n")[0][:_ERROR] for record in run.records if record.error)
+    if not errors:
+        return ""
+    ((error, times),) = errors.most_common(1)
+    return f" {plural(sum(errors.values()), 'attack')} failed, {times:,} of them so: {printable(error)}"
 
 
 def _tell(line: str) -> None:

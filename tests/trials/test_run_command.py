@@ -83,6 +83,22 @@ def test_a_trial_of_a_file_prints_the_table_and_goes_on_where_it_was(file: Path,
     assert "<svg" in page.read_text("utf-8")
 
 
+def test_a_target_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    """Not waited for as one that was reached before would be; and whoever lets a script go on from here must not take
+    the table for the whole."""
+    model = 'provider = "openai", base_url = "http://127.0.0.1:9/v1", max_retries = 0'
+    file = tmp_path / "trial.toml"
+    file.write_text(f'suite = "canaries"\ntiers = ["casual"]\n[[targets]]\nname = "m"\nmodel = {{ {model} }}\n')
+    command = ["trial", "run", "--config", str(file), "--out", str(tmp_path / "out"), "--against", "model"]
+    done = CliRunner().invoke(app, [*command, "--budget", "1"])
+
+    assert done.exit_code == 1, (done.output, done.exception)
+    assert "NOT COMPLETE: m-fixed" in done.stdout
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("outworks: 1 of 1 tasks did not come to an end. ")
+    assert last.endswith(" of them so: The upstream could not be reached.")
+
+
 def test_a_run_that_is_interrupted_says_so(tmp_path: Path) -> None:
     """Ctrl-C in a terminal: what was tried is kept and shown, and the status is no success."""
     out, example = tmp_path / "out", EXAMPLES / "canaries.toml"

@@ -62,6 +62,7 @@ class OutworksAPI(ModelAPI):
         super().__init__(model_name, base_url, api_key, config=config or GenerateConfig())
         self._model = model if model is not None else named(model_name)
         self._connections = connections
+        self._reached = False
 
     @override
     async def generate(
@@ -71,7 +72,9 @@ class OutworksAPI(ModelAPI):
         asked = request(self.model_name, input, config)
         try:
             joined = await join(self._model.generate(asked))
+            self._reached = True
         except UpstreamError as error:
+            self._reached = self._reached or error.kind != "unreachable"
             if error.kind not in _SAID:
                 raise
             return _refusal(self.model_name, error)
@@ -81,8 +84,10 @@ class OutworksAPI(ModelAPI):
 
     @override
     def should_retry(self, ex: Exception) -> RetryDecision:
-        """A rate limit is waited for; so is what may pass."""
+        """A rate limit is waited for; so is what may pass. Where nobody was ever reached, the address is wrong."""
         if not isinstance(ex, UpstreamError) or ex.kind not in _PASSING:
+            return RetryDecision.no()
+        if ex.kind == "unreachable" and not self._reached:
             return RetryDecision.no()
         if ex.kind == "rate_limited":
             return RetryDecision.rate_limit(retry_after=ex.retry_after)
