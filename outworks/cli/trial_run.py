@@ -60,6 +60,7 @@ QUICK_QUERIES = 4
 _TOKENS = 48
 _ERROR = 300
 """Characters of an error that are told."""
+_INTERRUPTED = "CancelledError"
 
 
 def run(
@@ -301,8 +302,9 @@ def _one_of(what: str, given: str, known: Sequence[str]) -> str:
 
 
 def _most(run: "Run") -> str:
-    """What went wrong, where one thing did most often."""
-    errors = Counter(record.error.strip().partition("\n")[0][:_ERROR] for record in run.records if record.error)
+    """What went wrong, where one thing did most often. That an attack was interrupted is no fault of anything."""
+    told = [record.error.strip().partition("\n")[0][:_ERROR] for record in run.records if record.error]
+    errors = Counter(error for error in told if not error.startswith(_INTERRUPTED))
     if not errors:
         return ""
     ((error, times),) = errors.most_common(1)

@@ -102,7 +102,11 @@ def test_a_target_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
 def test_a_run_that_is_interrupted_says_so(tmp_path: Path) -> None:
     """Ctrl-C in a terminal: what was tried is kept and shown, and the status is no success."""
     out, example = tmp_path / "out", EXAMPLES / "canaries.toml"
-    command = [sys.executable, "-m", "outworks", "trial", "run", "--config", str(example), "--out", str(out)]
+    # Whatever runs in the background of a shell is started with Ctrl-C ignored; in a terminal it is not.
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from outworks.cli import main; main()"
+    )
+    command = [sys.executable, "-c", start, "trial", "run", "--config", str(example), "--out", str(out)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         until = time.monotonic() + 120
@@ -112,14 +116,14 @@ def test_a_run_that_is_interrupted_says_so(tmp_path: Path) -> None:
         while running.poll() is None and time.monotonic() < until:
             running.send_signal(signal.SIGINT)  # again, as people do: one that comes while a log is opened may be lost
             with contextlib.suppress(subprocess.TimeoutExpired):
-                _, told = running.communicate(timeout=5)
+                _, told = running.communicate(timeout=15)
     finally:
         running.kill()
 
-    # 130 where it came between two tasks.
-    assert running.returncode in (1, 130), told
+    assert running.returncode in (1, 130, -signal.SIGINT), told  # the latter two where it came between two tasks
     assert "goes on with it" in told
-    assert running.returncode == 130 or "did not come to an end" in told.splitlines()[-1]
+    last = told.splitlines()[-1]
+    assert running.returncode != 1 or "did not come to an end." in last or "the run holds no record" in last
     assert "Traceback" not in told
 
 
