@@ -114,7 +114,7 @@ def test_a_run_that_is_interrupted_says_so(tmp_path: Path) -> None:
             time.sleep(0.05)
         told = ""
         while running.poll() is None and time.monotonic() < until:
-            running.send_signal(signal.SIGINT)  # again, as people do: one that comes while a log is opened may be lost
+            running.send_signal(signal.SIGINT)  # and again, as people do
             with contextlib.suppress(subprocess.TimeoutExpired):
                 _, told = running.communicate(timeout=15)
     finally:
