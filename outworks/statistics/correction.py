@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.statistics.estimate import DRAWS, FEW, Floats, clopper_pearson
+from outworks.statistics.estimate import DRAWS, FEW, Floats, clopper_pearson, of_few
 from outworks.statistics.interval import LEVEL, Interval, quantile
 
 
@@ -116,9 +116,7 @@ def corrected_by_cluster(
     point = float((found - (1 - scorer.specificity) * read) / gain / tries)
     low, high = _resampled(counts, point, scorer, level, seed) if n >= FEW else (0.0, 0.0)
     if n < FEW or high <= 0.0 or low >= share:
-        each = found / tries * n
-        ends = (clopper_pearson(math.floor(each), n, level).low, clopper_pearson(math.ceil(each), n, level).high)
-        interval = _surely(Interval(*ends, level), scorer)
+        interval = _surely(of_few(float(found / tries), n, level), scorer)
     else:
         alone = corrected(int(found), int(read), scorer, level=level).interval
         low, high = low - max(0.0, point - share), high - min(0.0, point)

@@ -42,6 +42,13 @@ def clopper_pearson(count: int, of: int, level: float = LEVEL) -> Interval:
     return Interval(low, high, level)
 
 
+def of_few(value: float, n: int, level: float = LEVEL) -> Interval:
+    """The exact interval of a mean of n observations from 0 to 1: they vary at most like 0s and 1s of the same mean."""
+    count = round(value * n, 9)
+    low, high = (clopper_pearson(int(end(count)), n, level) for end in (np.floor, np.ceil))
+    return Interval(low.low, high.high, level)
+
+
 def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
     """A proportion of independent observations: Wilson, and Clopper-Pearson at the edges, where Wilson is too sure.
 
@@ -72,12 +79,7 @@ def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, se
         exact = rate(int(means.sum()), n, level)
         return Estimate(value=value, interval=exact.interval, count=total, of=observed, clusters=n, method=exact.method)
     if n < FEW or not np.ptp(means) > ROUNDING:
-        # Bounded observations vary at most like 0s and 1s of the same mean.
-        low, high = (
-            clopper_pearson(int(np.floor(value * n)), n, level),
-            clopper_pearson(int(np.ceil(value * n)), n, level),
-        )
-        interval = Interval(low.low, high.high, level)
+        interval = of_few(value, n, level)
         return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="Clopper-Pearson")
     drawn = resample(means, seed)
     wider = float(np.sqrt(n / (n - 1)))

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 import msgspec
 import numpy as np
 
-from outworks.statistics.estimate import DRAWS, FEW, Floats, clopper_pearson, spread
+from outworks.statistics.estimate import DRAWS, FEW, Floats, of_few, spread
 from outworks.statistics.interval import LEVEL, Interval
 
 
@@ -95,17 +95,14 @@ def _widened(
             widened.append(step)  # before the first attempt all hold
             continue
         if len(names) < FEW:
-            count = round(step.surviving * len(names), 9)
-            low = clopper_pearson(int(np.floor(count)), len(names), level).low
-            high = clopper_pearson(int(np.ceil(count)), len(names), level).high
+            band = of_few(step.surviving, len(names), level)
         else:
             wider = float(np.sqrt(len(names) / (len(names) - 1)))
             found = step.surviving + wider * (np.quantile(drawn[:, n], rest) - step.surviving)
             band = spread(
                 max(0.0, float(found[0])), min(1.0, float(found[1])), len(names), low=0.0, high=1.0, level=level
             )
-            low, high = band.low, band.high
-        interval = Interval(min(low, step.interval.low), max(high, step.interval.high), level)
+        interval = Interval(min(band.low, step.interval.low), max(band.high, step.interval.high), level)
         widened.append(msgspec.structs.replace(step, interval=interval))
     return tuple(widened)
 
