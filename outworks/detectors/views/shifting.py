@@ -12,22 +12,31 @@ from outworks.detectors.views.words import COMMON
 
 _ELSEWHERE = frozenset(
     """che per sono con come della nel questo anche fare puoi scrivi posso quali qualcuno mio più perché
+    delle degli gli hai cosa dove chi questa tutti sulla dimmi scrivere
     que los las una por para como del puede hacer sin esta cual escribe sobre cuando donde quiero puedo cómo qué está
+    todas todos este ejemplo porque información
     les des est une pour dans qui sur pas avec vous comment sont mon peut faire quelles moi être
     und der die das nicht ist ich wie ein eine mit auf den kann von werden ohne dass wenn sie mir für über können
-    uma com mais dos fazer meu pode voce sem quando não são você também
+    alle alles sind dein deine deinem bitte warum wer hat haben vom schreibe diese dieser welche
+    uma com mais dos fazer meu pode voce sem quando não são você também isso seu pelo pela suas
     het een van niet dat hoe zijn voor met wat mijn
-    bir icin için nasıl nasil bana daha olarak olan değil
-    yang dan untuk dengan cara saya anda bagaimana tidak dari ini bisa dalam adalah
+    bir icin için nasıl nasil bana daha olarak olan değil gibi kadar çok sonra nedir misin misiniz lütfen bunu hangi
+    yang dan untuk dengan cara saya anda bagaimana tidak dari ini bisa dalam adalah kata mereka seperti tentang semua
+    mga hindi ako ikaw siya kung paano bakit mong iyong aking lahat isang nang upang maaari tungkol ito
     kwa jinsi gani ninawezaje kama katika aku iso piye sing karo
     những cách nào không của một người trong được tôi này thể làm""".split()  # noqa: SIM905
 )
 """Words of other languages in Latin letters: Italian, Spanish, French, German, Portuguese, Dutch, Turkish, Indonesian,
-Swahili and Javanese, Vietnamese."""
+Filipino, Swahili and Javanese, Vietnamese."""
 _EITHER_WAY = frozenset("una van das del den der mir mit nel sem von".split())  # noqa: SIM905
 """Those of them that are words, shifted too."""
 _DISTINCT = _ELSEWHERE - _EITHER_WAY
-_KNOWN = COMMON | _ELSEWHERE
+_CYRILLIC = frozenset(
+    """что это для если чтобы когда где его она они меня тебя твой все есть может можете какой какие каковы напиши
+    напишите скажи расскажи только при этого мой вам нас был быть очень""".split()  # noqa: SIM905
+)
+"""Russian words; rot13 leaves them as they are."""
+_KNOWN = COMMON | _ELSEWHERE | _CYRILLIC
 
 
 def _rotated(word: str) -> str:
@@ -41,19 +50,23 @@ def _mirrored(word: str) -> str:
 _OFTEN = (
     "the their and you for with this that how what not from your all make ignore teach explain please write prompt "
     "instructions should would can will tell give about where when because than them they which people more most could "
-    "after first any have"
+    "after first any have who"
 )
 _OFTEN_BACKWARDS = (
     "the you with this that what how your from make ignore explain please write prompt instructions should would will "
-    "tell give about once use using against into for of to by and or have been"
+    "tell give about once use using against into for of to by and or have been who can"
 )
+_WORDS_TOO = frozenset("keep look part stop step time even made same send also over open".split())  # noqa: SIM905
+"""Those of COMMON that are words, shifted, in some language."""
+_LONG = sorted(word for word in COMMON if len(word) > 3 and word not in _WORDS_TOO)
 _ROT13 = set(map(_rotated, {*COMMON, *_DISTINCT, *_OFTEN.split()}))
-_BACKWARDS = set(map(_mirrored, {*COMMON, *_DISTINCT, *_OFTEN_BACKWARDS.split()}))
+_BACKWARDS = set(map(_mirrored, {*COMMON, *_DISTINCT, *_CYRILLIC, *_OFTEN_BACKWARDS.split()}))
 SIGNS = (
     *(" vf ", " gb ", " bs ", " va "),
     *(_rotated(word) + " " for word in _OFTEN.split()),
     *(f" {_mirrored(word)} " for word in _OFTEN_BACKWARDS.split()),
-    *(f" {shift(word)} " for word in sorted(_DISTINCT) for shift in (_rotated, _mirrored)),
+    *(f" {shift(word)} " for word in (*_LONG, *sorted(_DISTINCT)) for shift in (_rotated, _mirrored)),
+    *(f" {_mirrored(word)} " for word in sorted(_CYRILLIC)),
 )
 """Words that are met in nearly every such text, and in hardly any other."""
 _SIGN = AhoCorasick(list(SIGNS), implementation=Implementation.DFA)

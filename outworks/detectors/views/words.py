@@ -36,8 +36,9 @@ _SAMPLE = 2_000
 """Characters of such a stretch that show how it is spelled."""
 _LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "i",
          "9": "g", "6": "g", "+": "t"}  # fmt: skip
-_LEETED = re.compile(r"[A-Za-z0-9@$|!+]+")
-_INSIDE = re.compile(r"[A-Za-z][0134578@$|!+]{1,4}[A-Za-z]")
+_LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
+_LEETED = re.compile(rf"[{_LATIN}0-9@$|!+]+")
+_INSIDE = re.compile(rf"[{_LATIN}][0134578@$|!+]{{1,4}}[{_LATIN}]")
 _GOES_ON = re.compile(r"[-'’]\w")
 _TABLE = str.maketrans(_LEET)
 _AS_L = str.maketrans({**_LEET, "1": "l", "|": "l", "!": "l"})
