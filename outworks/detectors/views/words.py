@@ -32,6 +32,8 @@ _APART = re.compile(r"(?<!\S)\S(?:[ \n]{1,4}\S(?!\S)){7,}+")
 _GAP = re.compile(r" {2,}| ?\n ?")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9@$!]+")
 _WIDER = re.compile(r"\0{2,}|\0*[^A-Za-z0-9@$!\0]+\0*")
+_MARKS = 4
+"""At most that stand beside such a stretch and belong to it."""
 _SAMPLE = 2_000
 """Characters of such a stretch that show how it is spelled."""
 _LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "i",
@@ -61,7 +63,20 @@ def joined(text: str) -> Iterator[Edit]:
         usual = max(dict.fromkeys(gaps), key=gaps.count)  # of a set, another in each process
         # In a few passes over the whole, as a megabyte may be spelled so.
         said = _WIDER.sub(" ", stretch.replace(usual, "\0")).replace("\0", "")
-        yield Edit(*found.span(), _in_parts(said))
+        before, after = _marks_beside(text, *found.span(), usual)
+        step = len(usual) + 1
+        said = _in_parts(said).join((before[::step], after[step - 1 :: step]))
+        yield Edit(found.start() - len(before), found.end() + len(after), said)
+
+
+def _marks_beside(text: str, start: int, end: int, between: str) -> tuple[str, str]:
+    """The quotes and stops right before a stretch and behind it that are spelled with it, each with what is between."""
+    if not between.strip():
+        return "", ""
+    apart = re.escape(between)
+    before = re.search(rf"(?:(?!{apart})[^\w\s]{apart}){{1,{_MARKS}}}\Z", text[max(0, start - 2 * _MARKS) : start])
+    after = re.match(rf"(?:{apart}[^\w\s]){{1,{_MARKS}}}", text[end : end + 2 * _MARKS])
+    return before[0] if before else "", after[0] if after else ""
 
 
 def _apart(text: str) -> Iterator[Edit]:

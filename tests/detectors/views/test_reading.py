@@ -137,6 +137,16 @@ def test_signs_that_stand_apart_are_put_together_too() -> None:
     assert any(said in view.text for view in read("Good day.\n\n" + disguised).views)
 
 
+@pytest.mark.parametrize("between", "-._*~")
+def test_quotes_and_stops_are_spelled_with_their_words(between: str) -> None:
+    """Nothing of what parts the letters is left beside them."""
+    said = "(\"Plan a trip,\" she said. 'Now!')"
+    disguised = " ".join(between.join(word) for word in said.split(" "))
+
+    assert [view.text for view in read(disguised).views][-1] == said
+    assert "Read this: " + said in [view.text for view in read("Read this: " + disguised).views]
+
+
 def test_leet_is_read_to_the_end_of_its_words() -> None:
     """A sign is a letter where the word goes on, a mark where it ends; a lone digit behind an apostrophe is an s."""
     said = "H0w d0 4nt!-f!re d00r5 pr0t3ct s0me0ne'5 h0u$e, s@y? W0w! Th4nk$!"
