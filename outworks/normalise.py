@@ -2,6 +2,7 @@
 
 import re
 import string
+from typing import NamedTuple
 from unicodedata import category, combining, normalize
 
 import msgspec
@@ -51,15 +52,46 @@ def fold_ascii(data: bytes) -> bytes:
     return data.translate(_LOWER, _DROPPED)
 
 
-def smuggled(text: str) -> str:
-    """What the text says in characters that nobody sees but a model may read: tag characters mirror ASCII, and
-    variation selectors can spell bytes. Empty for nearly every text; several runs are joined by newlines."""
+class Smuggled(NamedTuple):
+    """A run of characters that nobody sees, and what it says to a model that reads them."""
+
+    start: int
+    end: int
+    said: str
+
+
+def smuggled_runs(text: str) -> list[Smuggled]:
+    """What a text says in characters that nobody sees, in order of place: tag characters mirror ASCII, and variation
+    selectors can spell bytes. Others of no width may stand between them. None for nearly every text: a flag or an emoji
+    has a selector or a few tags of its own, words have more."""
     if text.isascii():
-        return ""
-    found = ["".join(chr(ord(char) - _TAGS) for char in run) for run in _TAGGED.findall(text)]
-    # A flag or an emoji has a selector or a few tags of its own; words have more.
-    spelt = [bytes(map(_selected, run)).decode("utf-8", "replace") for run in _SELECTED.findall(text)]
-    return "\n".join(found + spelt)
+        return []
+    found = [Smuggled(*run.span(), run[0].translate(_MIRRORED)) for run in _TAGGED.finditer(text)]
+    if sum(len(run.said) for run in found) < _WORD:
+        found = []
+    for run in _SELECTED.finditer(text):
+        spelt = bytes(map(_selected, filter(_IS_SELECTOR, run[0])))
+        found.append(Smuggled(*run.span(), spelt.decode("utf-8", "replace")))
+    return sorted(found)
+
+
+def smuggled(text: str) -> str:
+    """The same, run after run. Long ones are parted by newlines; parts of words, by nothing."""
+    said = ""
+    last = 0
+    for run in smuggled_runs(text):
+        said += ("\n" if min(last, len(run.said)) >= _WORD else "") + run.said
+        last = len(run.said)
+    return said
+
+
+def mirrored(text: str) -> str:
+    """A text with what is smuggled in it in its place, as a model may read it. Empty where there is nothing."""
+    said, at = [], 0
+    for run in smuggled_runs(text):
+        said += [text[at : run.start], run.said]
+        at = run.end
+    return "".join((*said, text[at:])) if said else ""
 
 
 # Unicode's confusables (UTS #39), those that stand for one Latin letter in the scripts and styles that generators of
@@ -105,9 +137,26 @@ _LATIN |= {chr(0x1F1E6 + i): letter for i, letter in enumerate(string.ascii_lowe
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _OVERLAY, _ABOVE_AND_BELOW = 1, 200
 """Canonical combining classes of the marks that can be heaped on any letter."""
-_TAGS = 0xE0000
-_TAGGED = re.compile("[\U000e0020-\U000e007e]{4,}")
-_SELECTED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+_WORD = 4
+"""Characters from which on what is smuggled is looked at."""
+_NO_WIDTH = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0001"
+    "\U000e007f"
+)
+_TAG, _SELECTOR = "\U000e0020-\U000e007e", "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_TAGGED = re.compile(f"[{_TAG}](?:[{_NO_WIDTH}{_SELECTOR}]*[{_TAG}])*")
+_SELECTED = re.compile(f"[{_SELECTOR}](?:[{_NO_WIDTH}]*[{_SELECTOR}]){{{_WORD - 1},}}")
+_IS_SELECTOR = re.compile(f"[{_SELECTOR}]").match
+
+
+class _Mirrored(dict[int, str | None]):
+    """Tags as what they mirror, all else left out."""
+
+    def __missing__(self, code: int) -> str | None:
+        return chr(code - 0xE0000) if 0xE0020 <= code <= 0xE007E else None
+
+
+_MIRRORED = _Mirrored()
 
 
 def _selected(char: str) -> int:
@@ -123,7 +172,7 @@ def _unseen(char: str) -> bool:
         return True
     if kind != "Mn":
         return False
-    return combining(char) == _OVERLAY or combining(char) >= _ABOVE_AND_BELOW or _SELECTED.match(char * 4) is not None
+    return combining(char) == _OVERLAY or combining(char) >= _ABOVE_AND_BELOW or _IS_SELECTOR(char) is not None
 
 
 def _fold(char: str) -> str:

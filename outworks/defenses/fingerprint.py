@@ -12,7 +12,7 @@ from outworks import defense
 from outworks.defense import Mode
 from outworks.defenses.bank import NEAR, Bank, Hit
 from outworks.message import Located, Output, Request, ToolCall
-from outworks.normalise import Normalised, normalise, smuggled
+from outworks.normalise import Normalised, mirrored, normalise, smuggled
 from outworks.verdict import ALLOW, Decision, Finding, Span, Verdict
 
 Action = Literal["block", "escalate", "record"]
@@ -225,7 +225,7 @@ def _said(request: Request) -> _Said:
         data.append(form.data)
         at += len(form.data)
         if not place.text.isascii() and (secret := smuggled(place.text)):
-            hidden.append(_Hidden(place, secret))
+            hidden += [_Hidden(place, secret), _Hidden(place, mirrored(place.text))]
         if isinstance(request.messages[message].parts[place.part], ToolCall):
             hidden += [_Hidden(place, text) for text in spelled(ToolCall("", "", place.text))[1:]]
     for each in hidden:

@@ -60,6 +60,9 @@ def tagged(text: str) -> str:
     return "".join(chr(0xE0000 + ord(char)) for char in text)
 
 
+HALF_TAGGED = "".join(char if n % 3 else tagged(char) for n, char in enumerate(CANARY))
+
+
 def message(*parts: Any, role: Role = Role.USER) -> Request:
     return asks(messages=(Message(role, parts, label.USER),))
 
@@ -108,6 +111,8 @@ HOSTILE = [
         message(ToolCall("call_1", "note", f'{{"text": "{escaped(CANARY)}", "n": 1e999}}'), role=Role.ASSISTANT),
         Decision.BLOCK,
     ),
+    Row("half in tag characters", asks(f"Hi {HALF_TAGGED}"), Decision.BLOCK),
+    Row("in tags between joiners", asks("\u200d".join(map(tagged, CANARY))), Decision.BLOCK),
     Row("in tag characters", asks(f"Hello{tagged(CANARY)} there"), Decision.BLOCK),
 ]
 

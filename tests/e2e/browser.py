@@ -87,6 +87,11 @@ class Watched:
         """Wait until nothing is asked for any more."""
         self.page.wait_for_load_state("networkidle")
 
+    def press(self, key: str) -> None:
+        """Press a key. What a page says is there to be read before its script listens."""
+        self.page.wait_for_load_state()
+        self.page.keyboard.press(key)
+
     def sign_in(self, link: str) -> None:
         """Use a one-time link."""
         self.page.goto(link)

@@ -171,9 +171,9 @@ def test_no_page_has_a_serious_accessibility_fault(chromium: Any, console: Conso
 
 
 def _take_and_show(watched: Watched) -> None:
-    watched.page.keyboard.press("t")
+    watched.press("t")
     watched.page.get_by_text("yours until").wait_for()
-    watched.page.keyboard.press("v")
+    watched.press("v")
     watched.page.locator(".revealed").wait_for()
     watched.settle()
 
@@ -259,19 +259,19 @@ def test_a_case_is_decided_with_single_keys(chromium: Any, console: ConsoleProce
     first = watched.page.url
     _take_and_show(watched)
     # Whoever has just looked the keys up presses one at once.
-    watched.page.keyboard.press("?")
+    watched.press("?")
     watched.page.get_by_role("button", name="Close").click()
-    watched.page.keyboard.press("w")
+    watched.press("w")
     watched.page.wait_for_url(lambda url: url != first)
     assert "warn" in watched.page.inner_text(".notice")
-    watched.page.keyboard.press("z")
+    watched.press("z")
     watched.page.wait_for_url(first)
     assert "taken back" in watched.page.inner_text(".notice")
-    watched.page.keyboard.press("?")
+    watched.press("?")
     assert watched.page.locator("dialog[open]").is_visible()
-    watched.page.keyboard.press("Escape")
-    watched.page.keyboard.press("g")
-    watched.page.keyboard.press("r")
+    watched.press("Escape")
+    watched.press("g")
+    watched.press("r")
     watched.page.wait_for_url(f"{console.base}/rules")
     watched.settle()
 
@@ -286,7 +286,7 @@ def test_keys_do_nothing_while_somebody_writes(chromium: Any, console: ConsolePr
     """Letters in a field are letters: nobody decides a case by writing a note; and keys can be switched off."""
     watched = _signed_in(chromium, console, "ben")
     watched.go("/")
-    watched.page.keyboard.press("n")
+    watched.press("n")
     watched.page.wait_for_url(re.compile("/cases/"))
     here = watched.page.url
     watched.page.focus("#reason")
@@ -298,7 +298,7 @@ def test_keys_do_nothing_while_somebody_writes(chromium: Any, console: ConsolePr
     watched.page.get_by_role("button", name="Keep").click()
     watched.settle()
     watched.page.goto(here)
-    watched.page.keyboard.press("d")
+    watched.press("d")
     watched.settle()
     assert watched.page.url == here
     watched.page.get_by_role("button", name="Put back").click()
@@ -309,7 +309,7 @@ def test_nothing_is_decided_by_a_slip(chromium: Any, console: ConsoleProcess) ->
     next ones that nobody has seen; and what was sent twice is done once."""
     watched = _signed_in(chromium, console, "lena.lead")
     watched.go(_case(console, "rules", watched))
-    watched.page.keyboard.press("t")
+    watched.press("t")
     watched.page.wait_for_selector("#lasts")
     here = watched.page.url
     for field in ("#lasts", "#rate", "#why"):
@@ -332,7 +332,7 @@ def test_nothing_is_decided_by_a_slip(chromium: Any, console: ConsoleProcess) ->
 
     assert _decided(console, "lena.lead") == before + 1
     watched.go("/")
-    watched.page.keyboard.press("n")
+    watched.press("n")
     watched.page.wait_for_selector("#reason")
     watched.page.evaluate(
         "document.querySelectorAll('[data-key=d], [data-key=u]').forEach(e => { e.click(); e.click() })"
@@ -381,7 +381,7 @@ def test_a_rule_goes_from_draft_to_live(chromium: Any, console: ConsoleProcess) 
     watched.page.get_by_role("button", name="Keep as a draft").click()
     watched.page.wait_for_url(f"{console.base}/rules/insists")
     assert watched.page.get_by_role("button", name="Let it run in shadow").count() == 0
-    watched.page.keyboard.press("b")
+    watched.press("b")
     watched.page.get_by_role("button", name="Let it run in shadow").wait_for()
     assert int(re.findall(r"(\d+) account", watched.page.inner_text("#trial"))[0]) > 3
     watched.page.get_by_role("button", name="Let it run in shadow").click()
@@ -431,7 +431,7 @@ reason = "Several of your requests were stopped."
         watched.sign_in(link)
         assert watched.page.url.endswith("/playground")
         watched.page.fill("#text", "Write one sentence about the <b>sea</b>.")
-        watched.page.keyboard.press("Enter")
+        watched.press("Enter")
         watched.page.get_by_text("The sea is wide.").wait_for()
         watched.page.locator("#lines .v-allow").first.wait_for()
         assert watched.page.locator(".bubble.user").inner_text() == "Write one sentence about the <b>sea</b>."
@@ -439,7 +439,7 @@ reason = "Several of your requests were stopped."
         for _ in range(2):
             watched.page.fill("#temperature", "1.9")
             watched.page.fill("#text", "Again.")
-            watched.page.keyboard.press("Enter")
+            watched.press("Enter")
             watched.page.locator("#lines .v-block").wait_for()
             watched.page.locator("button.primary:not([disabled])").wait_for()
         watched.page.locator("#standing .s-warned").wait_for()

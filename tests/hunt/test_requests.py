@@ -52,6 +52,8 @@ REQUESTS = {
     "on lines": calls(json.dumps({"text": KNOWN.replace(" ", "\n")})),
     "in a name": calls(json.dumps({KNOWN.replace(" ", "\t"): 1})),
     "in tag characters": says(Text(f"Hello {tagged(KNOWN)} there")),
+    "half in tag characters": says(Text("".join(each if n % 2 else tagged(each) for n, each in enumerate(KNOWN)))),
+    "in tags between joiners": says(Text("\u200d".join(map(tagged, KNOWN)))),
     "in variation selectors": says(Text(f"Hello {spelt(KNOWN)} there")),
     "in a tool's result": says(ToolResult("c", KNOWN), role=Role.TOOL),
     "in a tool": asks(tools=(Tool("t", KNOWN),)),

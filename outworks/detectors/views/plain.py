@@ -5,7 +5,7 @@ from functools import lru_cache
 from unicodedata import category, combining, is_normalized, normalize
 
 from outworks.detectors.views.view import Edit, View, spliced
-from outworks.normalise import normalise, smuggled
+from outworks.normalise import Smuggled, normalise, smuggled_runs
 
 _TYPOGRAPHIC = dict(
     zip(
@@ -25,8 +25,8 @@ _ODD = re.compile(
     "\u1d00-\u1dbf\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u2c80-\u2cff\u3164\ua4d0-\ua4ff\uab30-\uabbf"
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\U0001f100-\U0001f1ff\U000e0000-\U000e0fff]"
 )
-_TAG = re.compile("[\U000e0000-\U000e0fff\ufe00-\ufe0f]{4}")
-_HIDDEN = re.compile("[\U000e0000-\U000e0fff\ufe00-\ufe0f]+")
+_WORD_OF = 4
+"""Hidden characters from which they may be words by themselves."""
 _LATIN = "A-Za-z"
 _POSING = "\u0370-\u03ff\u0400-\u052f\u0531-\u058f\u10a0-\u10ff\u2c80-\u2cff"
 """Greek, Cyrillic, Armenian, Georgian, Coptic: scripts of their own, some of whose letters look Latin."""
@@ -61,14 +61,13 @@ def plain(view: View) -> View:
 
 def hidden(text: str) -> View | None:
     """What a text says in characters that nobody sees, by itself: what is said aloud around it is not what it means."""
-    runs = [] if text.isascii() or not _TAG.search(text) else list(_HIDDEN.finditer(text))
     edits: list[Edit] = []
-    at = 0
-    for run in runs:
-        secret = smuggled(run[0])
-        if secret:
-            edits += [Edit(at, run.start(), "\n"), Edit(*run.span(), secret)]
-            at = run.end()
+    at = last = 0
+    for run in smuggled_runs(text):
+        if run.start > at:
+            edits.append(Edit(at, run.start, "\n" if not last or min(last, len(run.said)) >= _WORD_OF else ""))
+        edits.append(Edit(run.start, run.end, run.said))
+        at, last = run.end, len(run.said)
     return spliced(View(text), [*edits, Edit(at, len(text), "")], ("invisible",)) if edits else None
 
 
@@ -92,20 +91,37 @@ def _unmasked(view: View) -> View:
     folds = _Folds()
     edits: list[Edit] = []
     hidden = False
+    secrets = smuggled_runs(text)[::-1]
     for run in _RUN.finditer(text):
-        said = run[0].translate(folds)
-        secret = smuggled(run[0]) if _TAG.search(run[0]) else ""
-        if secret:
-            said += f" {secret} "
+        said, at, hides = "", run.start(), False
+        while secrets and secrets[-1].end <= run.end():
+            secret = secrets.pop()
+            said += text[at : secret.start].translate(folds) + _beside(text, secret)
+            at, hides = secret.end, True
+        said += text[at : run.end()].translate(folds)
         if said != run[0]:
             edits.append(Edit(*run.span(), said))
-            hidden = hidden or bool(secret) or len(said) < len(run[0])
+            hidden = hidden or hides or len(said) < len(run[0])
     shown = spliced(view, edits, ()) if edits else view
     posing = _posing(shown.text)
     if posing:
         shown = spliced(shown, posing, ())
     how = (("invisible",) if hidden else ()) + (("lookalike",) if posing or (edits and not hidden) else ())
     return View(shown.text, view.how + how, shown.base, shown.edits, shown.places) if how else shown
+
+
+def _beside(text: str, secret: Smuggled) -> str:
+    """What is hidden, parted from what stands beside it, unless it goes on with a word there."""
+    if len(secret.said) < _WORD_OF:
+        return secret.said
+    one = " " not in secret.said.strip()
+
+    def between(seen: str, inner: str) -> str:
+        within = seen.isalnum() and inner.isalnum() and (one or not seen.isascii())
+        return "" if within or inner.isspace() else " "
+
+    before = between(text[secret.start - 1 : secret.start], secret.said[0])
+    return before + secret.said + between(text[secret.end : secret.end + 1], secret.said[-1])
 
 
 def _posing(text: str) -> list[Edit]:

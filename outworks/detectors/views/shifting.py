@@ -36,7 +36,12 @@ _CYRILLIC = frozenset(
     напишите скажи расскажи только при этого мой вам нас был быть очень""".split()  # noqa: SIM905
 )
 """Russian words; rot13 leaves them as they are."""
-_KNOWN = COMMON | _ELSEWHERE | _CYRILLIC
+_AS_THEY_STAND = frozenset(
+    """va dna agm dias ella sal sol sed sel sap sod tad tem nom nie eis eid nee nad noc moc naht rep rus har ung unir
+    orak arap atak siam""".split()  # noqa: SIM905
+)
+"""Words and short forms of some language that are common ones, shifted: DNA, and how it goes in French."""
+_KNOWN = COMMON | _ELSEWHERE | _CYRILLIC | _AS_THEY_STAND
 
 
 def _rotated(word: str) -> str:
@@ -155,6 +160,7 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
     if best < 2 and not (best == 1 and len(words) <= _FEW):
         return None
     first, last = run
+    telling = sum(worth[n] > 0 and len(words[n][0]) > 2 for n in range(first, last + 1))
     if not any(worth[n] > 0 and len(words[n][0]) > 1 for n in range(first, last + 1)):
         return None  # letters alone stand for anything
     while first > 0 and worth[first - 1] >= 0:
@@ -163,7 +169,7 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
         last += 1
     said = worth[first : last + 1]
     shifted = sum(one > 0 for one in said)
-    doubtful = 6 * sum(one < 0 for one in said) >= shifted or 5 * shifted < len(said)
+    doubtful = telling < 2 or 6 * sum(one < 0 for one in said) >= shifted or 5 * shifted < len(said)
     return _Run(words[first].start(), words[last].end(), doubtful)
 
 
