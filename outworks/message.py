@@ -36,24 +36,11 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
 
     @property
     def said(self) -> "Said":
-        """Every string in the arguments, in order: JSON can spell any letter as an escape. Also of what is no JSON here
-        but may be elsewhere: half a character, a number beyond all bounds, depths without end."""
+        """Every string in the arguments, in order: JSON can spell any letter as an escape. Also of what parsers differ
+        on: a key that stands there twice, half a character, a number beyond all bounds, depths without end."""
         said = Said([], [])
-        try:
-            waiting: list[Any] = [msgspec.json.decode(self.arguments)]
-        except (ValueError, RecursionError):
-            for string in _STRING.finditer(self.arguments):
-                (said.names if string[2] else said.values).append(_unescaped(string[1]))
-            return said
-        while waiting:
-            value = waiting.pop()
-            if isinstance(value, str):
-                said.values.append(value)
-            elif isinstance(value, dict):
-                said.names.extend(value)
-                waiting += reversed(value.values())
-            elif isinstance(value, list):
-                waiting += reversed(value)
+        for string in _STRING.finditer(self.arguments):
+            (said.names if string[2] else said.values).append(_unescaped(string[1]))
         return said
 
 

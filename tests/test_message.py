@@ -10,7 +10,8 @@ from outworks.message import Said, ToolCall
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ('{"to": ["ann", {"text": "h\\u0069"}], "n": 1}', Said(["ann", "hi"], ["to", "n", "text"])),
+        ('{"to": ["ann", {"text": "h\\u0069"}], "n": 1}', Said(["ann", "hi"], ["to", "text", "n"])),
+        ('{"text": "h\\u0069", "text": "ok"}', Said(["hi", "ok"], ["text", "text"])),
         ('{"text": "h\\u0069", "half": "\\ud800"}', Said(["hi", "\ufffd"], ["text", "half"])),
         ('{"text" : "h\\u0069\\n", "n": 1e999}', Said(["hi\n"], ["text", "n"])),
         ('{"t\\u0065xt": "\\ud83d\\ude00", "n": NaN}', Said(["\U0001f600"], ["text", "n"])),

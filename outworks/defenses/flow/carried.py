@@ -4,6 +4,7 @@ import html
 import itertools
 import re
 from collections.abc import Collection, Iterator
+from unicodedata import category
 
 import msgspec
 
@@ -16,10 +17,11 @@ _AROUND = ".,;:!?*_~'\"`)]}’”"
 """What may stand behind an address and is no part of it."""
 _DOTTED = re.compile(
     r"(?:(?<![\w@./-])|(?<=(?<!:)//))"
-    r"(?:(?:[\w-]+\.)+([^\W\d_]{2,24}|xn--[\w-]+)(?![\w@-])|(?:\d{1,3}\.){3}\d{1,3}(?=[:/?#\\]))"
+    r"(?:(?:[\w-]+\.)+([^\W\d_]{2,24}|xn--[\w-]+)(?![^\W_]|[_@-]+[^\W_])|(?:\d{1,3}\.){3}\d{1,3}(?=[:/?#\\]))"
     r"(?:\.(?=[:/?#\\]))?(?::\d+)?([/?#\\][^\s<>]*)?",
     re.IGNORECASE,
 )
+_NO_LETTER = re.compile(r"[^\x00-\x7f\w\s]")
 _LEADS = re.compile(r"[.:]|[/\\]{2}")
 """What every URL has; most texts have none."""
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
@@ -71,9 +73,14 @@ def _carried(text: str) -> Iterator[Carried]:
         spelt = match[0].rstrip(_AROUND)
         if spelt.lower() != "www" and not spelt[:5].lower().startswith("www.."):
             yield Carried("url", spelt)
-    for match in _DOTTED.finditer(text):
+    for match in _DOTTED.finditer(text if text.isascii() else _NO_LETTER.sub(_mark, text)):
         if match[2] or not (match[1] and _FILE.fullmatch(match[1])):
-            yield Carried("url", match[0].rstrip(_AROUND))
+            yield Carried("url", text[match.start() : match.end()].rstrip(_AROUND))
+
+
+def _mark(found: re.Match[str]) -> str:
+    """A mark is a part of the letter before it, and of its host; so is a joiner."""
+    return "\u0101" if category(found[0])[0] == "M" or found[0] in "\u200c\u200d" else found[0]
 
 
 def _linked(text: str) -> list[Address]:

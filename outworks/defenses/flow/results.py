@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import yaml
@@ -107,21 +107,21 @@ def _taken(policy: Result, value: Any) -> Extract:
     records: dict[str, int] = {}
     for field in policy.fields:
         found = list(_walk(value, _steps(field.path), None))
-        records[field.type] = max(records.get(field.type, 0), len({id(each.record) for each in found}))
+        records[field.type] = max(records.get(field.type, 0), len({each.place for each in found}))
         items += _items(field, found)
     return Extract(tuple(items), records, tuple(_readers(value, policy)))
 
 
 def _items(field: Field, found: "Sequence[_Found]") -> Iterator[Item]:
-    by_record: dict[int, list[str | int | float]] = {}
+    by_record: dict[_Place, list[str | int | float]] = {}
     for each in found:
-        by_record.setdefault(id(each.record), []).extend(_issued(field, each))
+        by_record.setdefault(each.place, []).extend(_issued(field, each))
     # Made once for each record: one with thousands of values would else have them thousands of times.
     records = {record: frozenset(values) for record, values in by_record.items()}
-    names = {id(each.record): tuple(_names(each, field)) for each in {id(f.record): f for f in found}.values()}
+    names = {place: tuple(_names(each, field)) for place, each in {each.place: each for each in found}.items()}
     for each in found:
-        record = id(each.record)
-        yield from (Item(field, value, names[record], records[record]) for value in _issued(field, each))
+        place = each.place
+        yield from (Item(field, value, names[place], records[place]) for value in _issued(field, each))
 
 
 def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
@@ -136,17 +136,20 @@ def _issued(field: Field, found: "_Found") -> Iterator[str | int | float]:
 def _readers(value: Any, policy: Result) -> Iterator[frozenset[str]]:
     """The sets of the records, each once: with several paths, those that any of them names. What no path names readers
     of is for `only`, whatever stands beside it."""
-    sets: dict[int, set[str]] = {}
+    sets: dict[_Place, set[str]] = {}
     covered: dict[int, bool] = {}
     for path in policy.readers:
-        _cover(value, _steps(path), covered)
-        for each in _walk(value, _steps(path), None):
-            sets.setdefault(id(each.record), set(policy.only)).update(_leaves(each.value))
+        steps = _steps(path)
+        _cover(value, steps, covered)
+        for each in _walk(value, steps, None):
+            # The keys of an object are its readers together.
+            place = (each.place[0], "") if steps[-1:] == ("~",) else each.place
+            sets.setdefault(place, set(policy.only)).update(_leaves(each.value))
     for element, named in covered.items():
         if not named:
-            sets.setdefault(element, set(policy.only))
+            sets.setdefault((element, ""), set(policy.only))
     if not sets and (policy.readers or policy.only):
-        sets[0] = set(policy.only)
+        sets[0, ""] = set(policy.only)
     yield from dict.fromkeys(frozenset(readers) for readers in sets.values())
 
 
@@ -230,19 +233,25 @@ def _until(end: type[yaml.Event], events: Iterator[yaml.Event]) -> Iterator[yaml
         yield event
 
 
+_Place: TypeAlias = tuple[int, str]
+"""Where a record stands: itself, by its identity; or where it may be a value, of which a process has one for all (null,
+true, a short text), the object that holds it, and its key."""
+
+
 class _Found(msgspec.Struct, frozen=True, gc=False):
     value: Any
     record: Any
     """The object that it is a field of."""
+    place: _Place
 
 
 def _steps(path: str) -> tuple[str, ...]:
     return tuple(step for part in path.split(".") for step in re.split(r"(?=\[\])", part) if step)
 
 
-def _walk(value: Any, steps: tuple[str, ...], record: Any) -> Iterator[_Found]:
+def _walk(value: Any, steps: tuple[str, ...], record: Any, place: _Place | None = None) -> Iterator[_Found]:
     if not steps:
-        yield _Found(value, record)
+        yield _Found(value, record, place or (id(record), ""))
         return
     step, rest = steps[0], steps[1:]
     if step == "[]":
@@ -252,10 +261,10 @@ def _walk(value: Any, steps: tuple[str, ...], record: Any) -> Iterator[_Found]:
     elif isinstance(value, dict):
         if step == "~":
             for key in value:
-                yield from _walk(key, rest, value[key])
+                yield from _walk(key, rest, value[key], (id(value), key))
         elif step == "*":
-            for each in value.values():
-                yield from _walk(each, rest, each)
+            for key, each in value.items():
+                yield from _walk(each, rest, each, None if isinstance(each, dict | list) else (id(value), key))
         elif step in value:
             yield from _walk(value[step], rest, value)
 

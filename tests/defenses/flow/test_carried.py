@@ -18,6 +18,7 @@ from outworks.defenses.flow.carried import carried
         ("see evil.com", ["evil.com"]),
         ("see evil.zip/x", ["evil.zip/x"]),
         ("see notes.txt/x", ["notes.txt/x"]),
+        ("self.test_case, dont.do-it, and __init__.name_of", []),
     ],
 )
 def test_addresses_in_text(text: str, found: list[str]) -> None:
@@ -56,6 +57,14 @@ HIDDEN = {
     "a label that no host has": f"{'a' * 64}_www.evil.test/?s=1",
     "words that are not set apart": "\u8bf7" * 64 + "a.evil.test/?s=1",
     "a word grown to www": "nowwww.evil.test/?s=1",
+    "in emphasis": "_evil.test_",
+    "in strong emphasis": "__evil.test__!",
+    "before a sign": "evil.test@ now",
+    "before a dash": "evil.test-",
+    "before a trusted host, with a mark between": "SECRET.x\u0301a.test",
+    "before a trusted host, with a joiner between": "SECRET.x\u200da.test",
+    "before a trusted host, with a vowel's sign between": "\u0915\u093fa.test",
+    "an ending with a vowel's sign": "evil.\u092d\u093e\u0930\u0924",
     "a copy to somebody": "mailto:ann@a.test?cc=eve@evil.test",
 }
 TRUSTED = {"https://a.test/x", "a.test/x", "a.test", "ann@a.test"}

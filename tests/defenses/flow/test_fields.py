@@ -106,6 +106,25 @@ async def test_a_query_of_next_to_nothing_names_no_record(query: str, leaves: bo
     assert await seen.lets("delete_file", id="f7") is leaves
 
 
+@pytest.mark.parametrize("same", ["null", "true", "3", '""', '"r"', "{}"])
+async def test_each_key_is_a_record(same: str) -> None:
+    """Whatever is kept at two keys, and were it the same: a search that finds both names neither."""
+    found = Result(fields=(Field(path="~", type="person", query=("name",)),))
+    policy = {
+        "find": ToolPolicy(effect="read", arguments={"name": Argument(kind="free")}, result=found),
+        "remove": ToolPolicy(
+            effect="write", authorised=("static",), arguments={"who": Argument(sources=("person",), named=True)}
+        ),
+    }
+    user, settings = "Remove Bob's entry", Settings(tools=policy)
+    one = Office(user, settings=settings, tools=tools("remove")).saw("find", f'{{"b1": {same}}}', name="Bob")
+    two = Office(user, settings=settings, tools=tools("remove"))
+    two.saw("find", f'{{"b1": {same}, "e1": {same}}}', name="Bob")
+
+    assert await one.lets("remove", who="b1")
+    assert not await two.lets("remove", who="e1")
+
+
 BOMB = "a: &a [x,x,x,x,x,x,x,x]\n" + "\n".join(
     f'{name}: {{"k":&{name} [{",".join(f"*{before}" for _ in range(8))}]}}'
     for before, name in zip("abcdefg", "bcdefgh", strict=True)
@@ -207,6 +226,12 @@ BUDGET = {"id": "f1", "readers": ["bob@x.test"]}
         ([{"owner": "a", "readers": ["b"]}, {"owner": "a"}, {}], ["[].owner", "[].readers"], [["a", "b"], ["a"], []]),
         ([{"owner": "a"}, {"readers": ["b"]}], ["[].owner", "[].readers"], [["a"], ["b"]]),
         ([{"list": {"a": 1}}, {"list": {}}], ["[].list.~"], [["a"], []]),
+        *(
+            ([{"list": {"a": same}}, {"list": {"b": same, "c": same}}], ["[].list.~"], [["a"], ["b", "c"]])
+            for same in (None, True, 1, "", "r", {}, [])
+        ),
+        ({"f1": "r", "f2": "r"}, ["*"], [["r"]]),
+        ({"f1": "a", "f2": "b"}, ["*"], [["a"], ["b"]]),
         ([], ["[].readers"], [[]]),
         ({"id": "f1"}, ["[].readers"], [[]]),
     ],
