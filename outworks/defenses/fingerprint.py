@@ -1,6 +1,9 @@
 """fingerprint: stops texts that are known to be bad, in requests and in outputs, however they are dressed."""
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -154,9 +157,12 @@ def found_in(request: Request, bank: Bank, *, near: float) -> "list[Place]":
         found += [Place(hit, None) for hit in bank.find(_SEPARATOR.join(beside), near=near)]
         found += [Place(hit, None) for each in beside for hit in bank.whole(each)]
     if bank.longest_whole:
+        met: Counter[str] = Counter()
         for piece in said.pieces:
-            hits = bank.whole(said.data[piece.start : piece.end])
-            found += [Place(hit, said.span(piece.start, piece.end)) for hit in hits]
+            for hit in bank.whole(said.data[piece.start : piece.end]):
+                met[hit.entry.id] += 1
+                if met[hit.entry.id] <= _FINDINGS:
+                    found.append(Place(hit, said.span(piece.start, piece.end)))
     return found
 
 
@@ -191,15 +197,20 @@ class _Piece(msgspec.Struct, frozen=True):
     form: Normalised
 
 
+_begins = attrgetter("start")
+
+
 class _Said(msgspec.Struct, frozen=True):
     """The texts of a request, joined for one look into the bank."""
 
     data: bytes
     pieces: tuple[_Piece, ...]
+    """In order of place."""
 
     def span(self, start: int, end: int) -> Span:
         """Where a stretch of `data` stands in the request; what runs on into the next part ends with its first."""
-        piece = next(piece for piece in self.pieces if piece.start <= start < piece.end)
+        # Of pieces that begin in one place, the last: those before it are empty.
+        piece = self.pieces[bisect_right(self.pieces, start, key=_begins) - 1]
         place = piece.place
         if piece.form.original != place.text:
             return Span(0, len(place.text), place.message, place.part)

@@ -5,14 +5,14 @@ import codecs
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from ahocorasick_rs import AhoCorasick
 from typing_extensions import override
 
 from outworks import defense
-from outworks.message import Output, Request, Role, Text
+from outworks.message import Message, Output, Request, Role, Text
 from outworks.squeeze import Unread, squeeze, unread
 from outworks.verdict import ALLOW, Decision, Finding, Notice, Span, Verdict
 
@@ -21,6 +21,8 @@ _SYSTEM, _DEVELOPER, _USER = Role.SYSTEM, Role.DEVELOPER, Role.USER
 _SHORTEST = 8
 _REMEMBERED = 1 << 18
 _OVERHEAD = 1 << 11
+_QUOTING = 32
+"""Requests of which it is kept what of the prompt they quote."""
 _FOLLOWED = 512
 """Answers whose last letters are kept while they stream."""
 _FOLLOWED_SIZE = 1 << 24
@@ -179,6 +181,7 @@ class _Runs:
         self._gram = max(self._run // 3, 8)
         self._grams: frozenset[int] = frozenset()
         self._checks = 0
+        self._quoted: OrderedDict[str, _Quoted] = OrderedDict()
 
     @property
     def longest(self) -> int:
@@ -217,12 +220,40 @@ class _Runs:
     def _judged(self, squeezed: str, begin: int, end: int, request: Request) -> _Found | None:
         if end - begin < self._run:
             return None
-        said = "\n".join(squeeze(m.text) for m in request.messages if m.role is _USER)
+        quoted = self._quoted_in(request)
         for start in range(begin, end - self._run + 1):
             passage = squeezed[start : start + self._run]
-            if passage in self._prompt and passage not in said:
+            if hash(passage) not in quoted and passage in self._prompt:
                 return _Found("system_prompt", start + self._gram, start + self._run)
         return None
+
+    def _quoted_in(self, request: Request) -> frozenset[int]:
+        """The runs that the account itself wrote, as hashes. An answer is checked many times while it streams, and may
+        hold many of them, so those of the last requests are remembered."""
+        quoted = self._quoted.get(request.id)
+        if quoted is None or quoted.messages is not request.messages:
+            said = "\n".join(squeeze(message.text) for message in request.messages if message.role is _USER)
+            quoted = self._quoted[request.id] = _Quoted(request.messages, frozenset(self._runs_in(said)))
+            while len(self._quoted) > _QUOTING:
+                self._quoted.popitem(last=False)
+        return quoted.runs
+
+    def _runs_in(self, said: str) -> Iterator[int]:
+        """The hashes of the prompt's runs in a text, in time linear in it."""
+        self._prepare(len(said))
+        gram, run, knows = self._gram, self._run, self._knows
+        runs = frozenset([hash(self._prompt[i : i + run]) for i in range(len(self._prompt) - run + 1)])
+        step, done = run - gram + 1, 0
+        for at in range(0, len(said) - gram + 1, step):
+            if at < done or not knows(said[at : at + gram]):
+                continue
+            begin, end = at, at + gram
+            while begin > done and at - begin < step and knows(said[begin - 1 : begin - 1 + gram]):
+                begin -= 1
+            while end < len(said) and knows(said[end - gram + 1 : end + 1]):
+                end += 1
+            yield from runs.intersection(hash(said[i : i + run]) for i in range(begin, end - run + 1))
+            done = end - gram + 1
 
     def held(self, squeezed: str) -> int:
         """How many of the last characters may be past the first third of a run."""
@@ -231,6 +262,11 @@ class _Runs:
         while begin >= 0 and size - begin < self._run and self._knows(squeezed[begin : begin + self._gram]):
             begin -= 1
         return size - self._gram - begin - 1
+
+
+class _Quoted(msgspec.Struct, frozen=True):
+    messages: tuple[Message, ...]
+    runs: frozenset[int]
 
 
 class _Guard:

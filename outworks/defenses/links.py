@@ -146,6 +146,8 @@ class _Written:
 
     def __init__(self, messages: tuple[Message, ...]) -> None:
         self.messages = messages
+        self._named: dict[str, bool] = {}
+        self._left = _LOOKS
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -158,20 +160,36 @@ class _Written:
         ]
 
     @cached_property
-    def _dotted(self) -> frozenset[str]:
-        return frozenset(name for text in self._texts for name in _DOTTED.findall(text))
+    def _hosts(self) -> frozenset[str]:
+        return frozenset(name for text in self._texts for name in _HOST.findall(text))
 
     def names(self, wanted: str) -> bool:
         """Whether this stands there, not as a part of a longer name."""
         wanted = wanted.casefold()
-        if _DOTTED.fullmatch(wanted):
-            return wanted in self._dotted
-        whole = re.compile(rf"(?<![\w.@-]){re.escape(wanted)}(?![\w-]|\.\w)")
-        return any(wanted in said and whole.search(said) is not None for said in self._texts)
+        if _HOST.fullmatch(wanted):
+            return wanted in self._hosts
+        if wanted not in self._named:
+            self._named[wanted] = any(self._stands_in(said, wanted) for said in self._texts)
+        return self._named[wanted]
+
+    def _stands_in(self, said: str, wanted: str) -> bool:
+        at = said.find(wanted)
+        while at >= 0 and self._left > 0:
+            self._left -= 1
+            end = at + len(wanted)
+            if not _GOES_ON_BEFORE.match(said[at - 1 : at]) and not _GOES_ON_AFTER.match(said, end):
+                return True
+            at = said.find(wanted, at + 1)
+        return False
 
 
-_DOTTED = re.compile(r"(?<![\w.@-])[\w-]+(?:\.[\w-]+)+")
+_LOOKS = 10_000
+"""Places of a request that are looked at for whatever is no plain host: where addresses stand inside of others without
+end, one is not found."""
+_HOST = re.compile(r"(?<![\w.@-])[\w-]+(?:\.[\w-]+)*")
 """A host as it stands in a text, whole."""
+_GOES_ON_BEFORE = re.compile(r"[\w.@-]")
+_GOES_ON_AFTER = re.compile(r"[\w-]|\.\w")
 _READABLE = re.compile(r"https?://[\w./:?&=%+~#,;-]+\Z", re.IGNORECASE)
 
 

@@ -1,6 +1,7 @@
 """fingerprint: known bad texts stop in requests and in outputs, however they are dressed or cut."""
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -257,6 +258,21 @@ async def test_little_is_held(text: str, held: str) -> None:
     assert verdict.covered is not None
     assert len(normalise(text[verdict.covered :]).data) <= max(9, len(normalise(held).data))
     assert text[verdict.covered :].endswith(held) or len(held) > len(text[verdict.covered :])
+
+
+async def test_many_parts_cost_what_their_length_does() -> None:
+    """Nothing is read again for each part that is known, and one that is known for worse still decides."""
+    request = message(*(Text(SHORT),) * 25_000, Text(CANARY))
+    defense = made(actions={"password": "record"})
+
+    begun = time.process_time()
+    verdict = await defense.check_request(request)
+
+    assert time.process_time() - begun < 1.5
+    assert verdict.decision is Decision.BLOCK
+    last = [f.span for f in verdict.findings if f.category != "password"][0]
+    assert last is not None
+    assert last.part == 25_000
 
 
 async def test_shadow_finds_in_streams() -> None:

@@ -14,6 +14,7 @@ from outworks.defense import Defense, InForce
 from outworks.defenses.leak import Leak, Settings
 from outworks.gate import Gate
 from outworks.message import Delta, Finish, Message, Output, Request, Role, Text, ToolCall
+from outworks.squeeze import squeeze
 from outworks.verdict import Decision
 from tests.defenses.contract import DefenseContract, Row
 from tests.kit import asks, cut, offers
@@ -175,6 +176,33 @@ async def test_what_was_read_of_one_answer_is_not_taken_for_another() -> None:
     asked_again = await leak.check_output(asked(), Output(text=RUN, done=True))
 
     assert (other.decision, choice.decision, asked_again.decision) == (Decision.BLOCK, Decision.ALLOW, Decision.BLOCK)
+
+
+async def test_what_the_account_wrote_is_read_once() -> None:
+    """An answer that gives back a megabyte's worth of quotations costs what its length does."""
+    words = "some ordinary words about the café and its tools, " * 20_000
+    request = asked((Role.USER, f"{RUN}\n{words}"))
+
+    begun = time.process_time()
+    verdict = await TestLeak().make().check_output(request, Output(text=f"{RUN}\n" * 200, done=True))
+
+    assert verdict.decision is Decision.ALLOW
+    assert time.process_time() - begun < 1.5
+
+
+@given(st.lists(st.tuples(st.integers(0, len(PROMPT)), st.integers(1, 200)), max_size=6), st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_run_may_leave_where_the_account_wrote_it(cuts: list[tuple[int, int]], data: st.DataObject) -> None:
+    """However the account cuts the prompt up: what it wrote whole may be said to it, and nothing else."""
+    said = "".join(data.draw(st.sampled_from(["", " ", "x", "or "])) + PROMPT[at : at + size] for at, size in cuts)
+    start = data.draw(st.integers(0, len(PROMPT) - 100))
+    answer = PROMPT[start : start + 100]
+    runs = [squeeze(answer)[n : n + 60] for n in range(len(squeeze(answer)) - 59)]
+
+    leak = Leak(Settings(run=60))
+    verdict = asyncio.run(leak.check_output(asked((Role.USER, said)), Output(text=answer, done=True)))
+
+    assert (verdict.decision is Decision.ALLOW) is all(run in squeeze(said) for run in runs)
 
 
 PIECES = st.one_of(

@@ -280,6 +280,30 @@ async def test_texts_of_nothing_but_triggers_cost_what_their_length_does(unit: s
     assert time.process_time() - begun < 0.7
 
 
+@pytest.mark.parametrize(
+    ("words", "links"),
+    [
+        ("another mothers brothers ", [f"http://{'other'[:n]}/ " for n in range(1, 6)] * 40),
+        ("aann@news.test ", [f"mailto:{'ann'[n % 3 :]}@news.test " for n in range(200)]),
+        ("a@" * 12, [f"mailto:{'a@' * n} " for n in range(200)]),
+    ],
+)
+async def test_many_links_into_many_words_cost_what_their_length_does(words: str, links: list[str]) -> None:
+    """A name that stands inside of others a hundred thousand times is not looked for again with every link."""
+    request = said(words * (1_000_000 // len(words)))
+    begun = time.process_time()
+
+    assert await decided("".join(links), request) is Decision.MODIFY
+    assert time.process_time() - begun < 1.5
+
+
+async def test_a_host_without_dots_is_admitted_where_it_stands_whole() -> None:
+    """A wiki of the house has no dot in its name."""
+    assert await decided("http://wiki/x", said("Our wikis: see wiki, please.")) is Decision.ALLOW
+    assert await decided("http://wiki/x", said("see wiki.")) is Decision.ALLOW
+    assert await decided("http://wiki/x", said("Our wikis, my-wiki, wiki.test, at@wiki")) is Decision.MODIFY
+
+
 @pytest.mark.parametrize("text", ["Hello", "Hello there, ", "We met in May", "and/or", "x = 3.11", "in the"])
 async def test_ordinary_words_are_not_held(text: str) -> None:
     """Text that begins no link leaves at once."""
