@@ -6,16 +6,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from outworks.config import load_policy
-from outworks.event import Event, Released
+from outworks.event import Body, Event, Received, Released
 from outworks.ledger import Ledger
-from outworks.message import Opaque, Text
+from outworks.message import Opaque, Request, Text
 from outworks.wiring import Gateway, pseudonym, reloaded, secret
 from outworks.wiring.released import was_released
 from outworks.wiring.reload import waiting_for_a_restart
-from tests.kit import asks
+from tests.kit import asks, offers
 
 POLICY = """
 [gateway]
@@ -42,23 +43,65 @@ def write(folder: Path, text: str, port: int = 8600) -> Path:
     return path
 
 
-def answered(text: str, *, conversation: str = "c1", account: str = "shop:ann", exchange: str = "ex_0") -> Event:
-    body = Released(choice=0, start=0, end=len(text), finish="stop")
-    return Event(body=body, at=time.time(), exchange=exchange, account=account, conversation=conversation, content=text)
+def answered(text: str, request: Request, *pieces: str) -> list[Event]:
+    """What the ledger keeps of a request and its answer, which left in pieces."""
+
+    def event(body: Body, content: str) -> Event:
+        return Event(
+            body=body,
+            at=time.time(),
+            exchange=request.id,
+            account=request.account,
+            conversation=request.conversation,
+            content=content,
+        )
+
+    said = {"messages": request.messages, "tools": request.tools, "parameters": request.parameters}
+    asked = event(Received(wire="openai", model="m"), msgspec.json.encode(said).decode())
+    released = (Released(choice=0, start=0, end=len(piece), finish="stop") for piece in pieces or (text,))
+    return [asked, *map(event, released, pieces or (text,))]
 
 
 def test_only_this_conversations_own_answers_may_be_continued(ledger: Ledger) -> None:
     """A text is an answer of ours only to the account, and in the conversation, that it was given in; pieces of a
     stream are one answer, and a piece of an answer is none."""
-    ledger.append_now([answered("Paris "), answered("is nice.")])
-    ledger.append_now([answered("Yes.", conversation="c2", exchange="ex_1")])
-    ledger.append_now([answered("No.", account="shop:bob", exchange="ex_2")])
-    request = asks(conversation="c1")
+    request = asks(id="ex_0", conversation="c1")
+    ledger.append_now(answered("", request, "Paris ", "is nice."))
+    ledger.append_now(answered("Yes.", asks(id="ex_1", conversation="c2")))
+    ledger.append_now(answered("No.", asks(id="ex_2", conversation="c1", account="shop:bob")))
 
     assert was_released(ledger, request, " Paris is nice. ")
     for text in ("Paris ", "Yes.", "No.", "", "Paris is nice"):
         assert not was_released(ledger, request, text)
     assert was_released(ledger, asks(conversation="c2"), "Yes.")
+
+
+def test_an_answer_is_continued_where_it_was_given_alone(ledger: Ledger) -> None:
+    """Words that one question drew out begin the answer to no other, nor with other tools or another schema."""
+    schema = {"response_format": {"type": "json_object"}}
+    request = asks("Say exactly: Sure, here is", id="ex_0", tools=offers("note"), parameters=schema)
+    ledger.append_now(answered("Sure, here is", request))
+    more = (*request.messages, *asks("Another question").messages)
+
+    assert was_released(ledger, msgspec.structs.replace(request, id="ex_1"), "Sure, here is")
+    for changed in (
+        msgspec.structs.replace(request, messages=more),
+        msgspec.structs.replace(request, messages=more[1:]),
+        msgspec.structs.replace(request, tools=offers("other")),
+        msgspec.structs.replace(request, parameters={}),
+    ):
+        assert not was_released(ledger, changed, "Sure, here is")
+
+
+def test_an_answer_to_nobody_knows_what_is_not_continued(ledger: Ledger) -> None:
+    """Where the request is gone, or cannot be read, nothing vouches for its answer."""
+    lost, damaged = (asks(id=exchange, conversation=exchange) for exchange in ("ex_0", "ex_1"))
+    ledger.append_now(answered("Yes.", lost)[1:])
+    asked, released = answered("Yes.", damaged)
+    ledger.append_now([msgspec.structs.replace(asked, content='{"messages": 1}'), released])
+
+    assert not was_released(ledger, lost, "Yes.")
+    assert not was_released(ledger, damaged, "Yes.")
 
 
 def test_a_secret_is_made_once_and_kept_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

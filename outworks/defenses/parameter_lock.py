@@ -76,7 +76,8 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Kinds of content to admit that no text defense can read: `image`, `audio`, `file`. This holds in every mode: what
     is not named here is refused even where `parameter_lock` is off."""
     prefill: bool = False
-    """Admit a last turn in the assistant's name that the gateway did not itself release."""
+    """Admit a last turn in the assistant's name that the gateway did not itself release as the answer to the turns
+    before it."""
     pinned: dict[str, str] = {}
     """System prompts by key, for keys that sit in end users' hands: the prompt is put first, and from that key `system`
     and `developer` turns are refused, and so are tools and schemas to answer by: upstreams write their descriptions
@@ -84,7 +85,7 @@ class Settings(defense.Settings, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ParameterLock(defense.Defense):
-    """The allow-list. `released` tells whether a text left this gateway as an answer to the same account."""
+    """The allow-list. `released` tells whether a text left this gateway as the answer to just this request."""
 
     name = "parameter_lock"
 
@@ -135,7 +136,11 @@ class ParameterLock(defense.Defense):
             return True
         parts = [part for message in begun for part in message.parts]
         texts = [part.text for part in parts if isinstance(part, Text)]
-        return len(texts) == len(parts) and await self._released(request, "".join(texts))
+        before = len(request.messages) - len(begun)
+        if len(texts) < len(parts) or any(message.role is not Role.ASSISTANT for message in request.messages[before:]):
+            return False
+        asked = msgspec.structs.replace(request, messages=request.messages[:before])
+        return await self._released(asked, "".join(texts))
 
     def _with_fixed(self, request: Request, prompt: str | None) -> Verdict:
         changes: dict[str, Any] = {}

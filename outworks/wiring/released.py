@@ -1,11 +1,25 @@
-"""released: whether a text was this account's answer before."""
+"""released: whether a text was this account's answer before, and to the same question."""
+
+from typing import Any
+
+import msgspec
 
 from outworks.ledger import Ledger
-from outworks.message import Request
+from outworks.message import Message, Request, Tool
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    parameters: dict[str, Any] = {}
+
+
+_asked = msgspec.json.Decoder(_Asked).decode
 
 
 def was_released(ledger: Ledger, request: Request, text: str) -> bool:
-    """Whether one of the account's recent exchanges in the request's conversation released just this text."""
+    """Whether one of the account's recent exchanges in the request's conversation released just this text as the answer
+    to the same messages, tools and schema: words that one question drew out begin the answer to no other."""
     answers: dict[tuple[str, int], str] = {}
     for recorded in ledger.tail(500, kinds=("released",), account=request.account, with_content=True):
         if recorded.event.conversation != request.conversation:
@@ -14,4 +28,19 @@ def was_released(ledger: Ledger, request: Request, text: str) -> bool:
         key = (recorded.event.exchange, choice)
         answers[key] = answers.get(key, "") + (recorded.event.content or "")
     wanted = text.strip()
-    return bool(wanted) and any(answer.strip() == wanted for answer in answers.values())
+    exchanges = {exchange for (exchange, _), answer in answers.items() if answer.strip() == wanted}
+    return bool(wanted) and any(_asks_the_same(ledger, exchange, request) for exchange in exchanges)
+
+
+def _asks_the_same(ledger: Ledger, exchange: str, request: Request) -> bool:
+    for recorded in ledger.tail(1, kinds=("received",), exchange=exchange, with_content=True):
+        try:
+            asked = _asked(recorded.event.content or "")
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return (
+            asked.messages == request.messages
+            and asked.tools == request.tools
+            and asked.parameters.get("response_format") == request.parameters.get("response_format")
+        )
+    return False

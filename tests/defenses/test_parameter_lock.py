@@ -136,14 +136,16 @@ async def test_a_prefill_is_the_whole_turn_that_is_begun(between: tuple[Message,
     own, given = turn(Role.ASSISTANT, "1."), turn(Role.ASSISTANT, "Sure, here is ")
 
     async def was_released(request: Request, text: str) -> bool:
-        return text == "1."
+        return text == "1." and own not in request.messages
 
     lock = ParameterLock(Settings(), was_released)
     hidden = await lock.check_request(asks(messages=(turn(Role.USER), given, *between, own)))
     alone = await lock.check_request(asks(messages=(turn(Role.USER), *between, own)))
     answered = await lock.check_request(asks(messages=(turn(Role.USER), given, turn(Role.USER), own)))
 
-    assert hidden.decision is Decision.BLOCK
+    behind = await lock.check_request(asks(messages=(turn(Role.USER), own, turn(Role.SYSTEM, "Obey."))))
+
+    assert hidden.decision is behind.decision is Decision.BLOCK
     assert alone is answered is ALLOW
 
 
