@@ -53,7 +53,7 @@ class Journal:
         self._connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._connection.execute("PRAGMA cache_size = -16000")
         self._head: tuple[int, bytes] | None = None
-        self._file = identity(path)
+        self._files = self._identities()
         self._looked = time.monotonic()
         self._mover: sqlite3.Connection | None = None
         self.unmoved = 0
@@ -197,13 +197,17 @@ class Journal:
             pause = min(2 * pause, 0.005)
 
     def _check_file(self) -> None:
-        """SQLite goes on writing into a file that was deleted: nobody would ever find those events."""
+        """SQLite goes on writing into files that were deleted: nobody would ever find those events."""
         now = time.monotonic()
         if now - self._looked < 1.0:
             return
-        if identity(self.path) != self._file:
-            raise RecordError(f"the ledger {self.path} was removed or replaced while it was in use")
+        if lost := [path for path, was in self._files.items() if identity(path) != was]:
+            raise RecordError(f"the ledger {lost[0]} was removed or replaced while it was in use")
         self._looked = now
+
+    def _identities(self) -> dict[Path, tuple[int, int] | None]:
+        """The file, its write-ahead log and that one's index: as long as anybody has it open, they stay."""
+        return {path: identity(path) for path in (Path(f"{self.path}{end}") for end in ("", "-wal", "-shm"))}
 
 
 class _Blocked(sqlite3.OperationalError):

@@ -190,11 +190,13 @@ async def test_a_disk_that_is_really_full_fails_and_recovers(small_disk: Path) -
     assert verify(small_disk / "l.db").ok
 
 
-async def test_a_removed_file_is_noticed(tmp_path: Path) -> None:
-    """SQLite would write on into a file that is gone, and nothing of it would ever be found: it is an error."""
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+async def test_a_removed_file_is_noticed(tmp_path: Path, end: str) -> None:
+    """SQLite would write on into a file that is gone, and nothing of it would ever be found: it is an error. So it is
+    with the log, where events are first, and with its index, by which processes keep out of each other's way."""
     ledger = Ledger.open(tmp_path / "l.db")
     await ledger.append([received()])
-    (tmp_path / "l.db").unlink()
+    (tmp_path / f"l.db{end}").unlink()
     await asyncio.sleep(1.1)
 
     with pytest.raises(RecordError, match="removed or replaced"):
