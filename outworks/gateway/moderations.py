@@ -16,7 +16,7 @@ from outworks.gateway.http import Reply, read_body, told
 from outworks.gateway.moderator import Result
 from outworks.gateway.problem import Problem
 from outworks.gateway.wires import Wire
-from outworks.gateway.wires.reading import check_user, invalid, read_object
+from outworks.gateway.wires.reading import check_user, first_user, invalid, read_object
 from outworks.verdict import Decision, Finding
 
 _log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _read(body: bytes) -> _Asked:
     for name in ("user", "safety_identifier"):
         if not isinstance(given.get(name) or "", str):
             raise invalid(name, "expected a string")
-    user = given.get("safety_identifier") or given.get("user") or ""
+    user = first_user(given.get("safety_identifier"), given.get("user"))
     texts = _texts(given.get("input"))
     if len(texts) > MOST_INPUTS:
         raise invalid("input", f"{len(texts)} texts were given; at most {MOST_INPUTS} are accepted")

@@ -17,7 +17,7 @@ _POLICY_WORDS = re.compile(r"content filtering policy|flagged as potentially vio
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|prompt is too long|maximum context length", re.IGNORECASE
 )
-_PLAIN = re.compile(r"[a-z]+(_[a-z]+){0,5}")
+_PLAIN = re.compile(r"[a-z]{1,24}(_[a-z]{1,24}){0,5}")
 """A code of a few words. Nothing else of the upstream's is repeated: the rest may quote keys, prompts and addresses."""
 _MOST = 65_536
 _CANONICAL = {"max_completion_tokens": "max_tokens"}

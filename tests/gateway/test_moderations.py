@@ -178,8 +178,10 @@ async def test_an_account_is_needed_where_the_policy_says_so() -> None:
 
     await house.client.moderations.create(input="a", extra_body={"safety_identifier": "eve", "user": "session 5"})
 
+    await house.client.moderations.create(input="a", extra_body={"safety_identifier": " ", "user": "zoe"})
+
     accounts = [e.account for e in house.tape.events if isinstance(e.body, Received)]
-    assert accounts == ["shop:ann", "shop:bob", "shop:eve"]
+    assert accounts == ["shop:ann", "shop:bob", "shop:eve", "shop:zoe"]
 
 
 async def test_one_end_user_has_only_so_many_at_once() -> None:

@@ -436,6 +436,8 @@ ERRORS = [
     (408, {}, "timeout", 504),
     (429, {"error": {"code": "rate_limit_exceeded"}}, "rate_limited", 429),
     (500, {"error": {"message": "canary"}}, "broken", 502),
+    (500, {"error": {"type": "a" * 5000 + "_canary"}}, "broken", 502),
+    (500, {"error": {"type": "canary" * 5}}, "broken", 502),
     (503, {}, "rate_limited", 503),
     (504, {}, "timeout", 504),
 ]

@@ -222,7 +222,7 @@ def read(body: bytes) -> Asked:
         parameters=parameters,
         stream=bool(given.stream),
         include_usage=given.stream_options is not None and bool(given.stream_options.include_usage),
-        user=reading.check_user(given.safety_identifier or given.user or "", "user"),
+        user=reading.check_user(reading.first_user(given.safety_identifier, given.user), "user"),
     )
 
 

@@ -111,6 +111,11 @@ def check_user(user: str, where: str) -> str:
     return user
 
 
+def first_user(*given: str | None) -> str:
+    """The first id that says anything: a blank one is as good as none, and hides no other."""
+    return next((user for user in given if user and user.strip()), "")
+
+
 def check_choice(name: str, tools: Iterable[str], where: str) -> None:
     """Refuse to force a tool that the request does not offer."""
     known = list(tools)

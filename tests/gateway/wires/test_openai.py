@@ -210,6 +210,7 @@ class TestOpenAI(WireContract):
         Accepted("a choice in a word", asking(USER, tool_choice="none"), {"parameters": {"tool_choice": "none"}}),
         Accepted("the user", asking(USER, user="u"), {"user": "u", "parameters": {}}),
         Accepted("the safety identifier goes before", asking(USER, user="u", safety_identifier="s"), {"user": "s"}),
+        Accepted("a blank identifier hides no user", asking(USER, user="u", safety_identifier=" \t"), {"user": "u"}),
         Accepted(
             "usage in a stream",
             asking(USER, stream=True, stream_options={"include_usage": True, "include_obfuscation": False}),
