@@ -87,6 +87,8 @@ _SIGNS_BEFORE = re.compile(rf"[^\w\s]{{1,{_FEW_SIGNS}}}\Z")
 _SIGNS_AFTER = re.compile(rf"[^\w\s]{{1,{_FEW_SIGNS}}}")
 _FEW = 6
 """Words among which one is enough."""
+_SAID = -2
+"""What a word counts that is one as it stands."""
 
 
 class Shifted(NamedTuple):
@@ -149,6 +151,10 @@ def _with_signs(text: str, run: _Run, least: int) -> tuple[int, int]:
 def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | None:
     """The run of words with the most that are known when undone over those that are known as they stand."""
     worth = [_worth(found[0].lower(), shifted_words) for found in words]
+    if len(worth) > _FEW and min(worth) > _SAID:
+        # No other word is one as it stands: then these are none either.
+        either = _AS_THEY_STAND & shifted_words
+        worth = [one or int(found[0].lower() in either) for one, found in zip(worth, words, strict=True)]
     best = total = begin = 0
     run = (0, 0)
     for n, one in enumerate(worth):
@@ -176,7 +182,7 @@ def _best(words: Sequence[re.Match[str]], shifted_words: set[str]) -> _Run | Non
 def _worth(word: str, shifted_words: set[str]) -> int:
     """What a word says of its run: some are words either way."""
     if word in _KNOWN:
-        return 0 if word in shifted_words else -2
+        return 0 if word in shifted_words else _SAID
     if word in shifted_words:
         return 1
     return -1 if word in _ROT13 or word in _BACKWARDS else 0
