@@ -8,29 +8,11 @@ from typing import NamedTuple
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, Implementation
 
 from outworks.detectors.views.view import Edit
-from outworks.detectors.views.words import COMMON
+from outworks.detectors.views.words import COMMON, ELSEWHERE
 
-_ELSEWHERE = frozenset(
-    """che per sono con come della nel questo anche fare puoi scrivi posso quali qualcuno mio più perché
-    delle degli gli hai cosa dove chi questa tutti sulla dimmi scrivere
-    que los las una por para como del puede hacer sin esta cual escribe sobre cuando donde quiero puedo cómo qué está
-    todas todos este ejemplo porque información
-    les des est une pour dans qui sur pas avec vous comment sont mon peut faire quelles moi être
-    und der die das nicht ist ich wie ein eine mit auf den kann von werden ohne dass wenn sie mir für über können
-    alle alles sind dein deine deinem bitte warum wer hat haben vom schreibe diese dieser welche
-    uma com mais dos fazer meu pode voce sem quando não são você também isso seu pelo pela suas
-    het een van niet dat hoe zijn voor met wat mijn
-    bir icin için nasıl nasil bana daha olarak olan değil gibi kadar çok sonra nedir misin misiniz lütfen bunu hangi
-    yang dan untuk dengan cara saya anda bagaimana tidak dari ini bisa dalam adalah kata mereka seperti tentang semua
-    mga hindi ako ikaw siya kung paano bakit mong iyong aking lahat isang nang upang maaari tungkol ito
-    kwa jinsi gani ninawezaje kama katika aku iso piye sing karo
-    những cách nào không của một người trong được tôi này thể làm""".split()  # noqa: SIM905
-)
-"""Words of other languages in Latin letters: Italian, Spanish, French, German, Portuguese, Dutch, Turkish, Indonesian,
-Filipino, Swahili and Javanese, Vietnamese."""
 _EITHER_WAY = frozenset("una van das del den der mir mit nel sem von".split())  # noqa: SIM905
 """Those of them that are words, shifted too."""
-_DISTINCT = _ELSEWHERE - _EITHER_WAY
+_DISTINCT = ELSEWHERE - _EITHER_WAY
 _CYRILLIC = frozenset(
     """что это для если чтобы когда где его она они меня тебя твой все есть может можете какой какие каковы напиши
     напишите скажи расскажи только при этого мой вам нас был быть очень""".split()  # noqa: SIM905
@@ -41,7 +23,7 @@ _AS_THEY_STAND = frozenset(
     orak arap atak siam""".split()  # noqa: SIM905
 )
 """Words and short forms of some language that are common ones, shifted: DNA, and how it goes in French."""
-_KNOWN = COMMON | _ELSEWHERE | _CYRILLIC | _AS_THEY_STAND
+_KNOWN = COMMON | ELSEWHERE | _CYRILLIC | _AS_THEY_STAND
 
 
 def _rotated(word: str) -> str:

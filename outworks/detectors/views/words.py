@@ -24,6 +24,26 @@ COMMON = frozenset(
     report series social strategy system systems""".split()  # noqa: SIM905
 )
 """English words by which English is known."""
+ELSEWHERE = frozenset(
+    """che per sono con come della nel questo anche fare puoi scrivi posso quali qualcuno mio più perché
+    delle degli gli hai cosa dove chi questa tutti sulla dimmi scrivere
+    que los las una por para como del puede hacer sin esta cual escribe sobre cuando donde quiero puedo cómo qué está
+    todas todos este ejemplo porque información
+    les des est une pour dans qui sur pas avec vous comment sont mon peut faire quelles moi être
+    und der die das nicht ist ich wie ein eine mit auf den kann von werden ohne dass wenn sie mir für über können
+    alle alles sind dein deine deinem bitte warum wer hat haben vom schreibe diese dieser welche
+    uma com mais dos fazer meu pode voce sem quando não são você também isso seu pelo pela suas
+    het een van niet dat hoe zijn voor met wat mijn
+    bir icin için nasıl nasil bana daha olarak olan değil gibi kadar çok sonra nedir misin misiniz lütfen bunu hangi
+    yang dan untuk dengan cara saya anda bagaimana tidak dari ini bisa dalam adalah kata mereka seperti tentang semua
+    mga hindi ako ikaw siya kung paano bakit mong iyong aking lahat isang nang upang maaari tungkol ito
+    kwa jinsi gani ninawezaje kama katika aku iso piye sing karo
+    những cách nào không của một người trong được tôi này thể làm""".split()  # noqa: SIM905
+)
+"""Words of other languages in Latin letters: Italian, Spanish, French, German, Portuguese, Dutch, Turkish, Indonesian,
+Filipino, Swahili and Javanese, Vietnamese."""
+_SMALL = frozenset("di es et la se na ci te le de da os as il lo ne si su tu al el en ya ng sa ka ta ve".split())  # noqa: SIM905
+"""Words of the same languages, too short to know a language by."""
 _SPACED = re.compile(
     r"(?<![^\W_])[A-Za-z0-9@$!](?:(?:[ .,_*~|/\\+\n-]|\[|\]){1,4}(?=[A-Za-z0-9@$!](?![^\W_]))[A-Za-z0-9@$!]){3,}+",
     re.ASCII,
@@ -38,10 +58,15 @@ _SAMPLE = 2_000
 """Characters of such a stretch that show how it is spelled."""
 _LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i", "|": "i",
          "9": "g", "6": "g", "+": "t"}  # fmt: skip
-_LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
+_LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ"
 _LEETED = re.compile(rf"[{_LATIN}0-9@$|!+]+")
 _INSIDE = re.compile(rf"[{_LATIN}][0134578@$|!+]{{1,4}}[{_LATIN}]")
 _GOES_ON = re.compile(r"[-'’]\w")
+_MARKS_OR_LETTERS = "!+|"
+_MARK_INSIDE = re.compile(rf"[{_LATIN}]!+[{_LATIN}]")
+_GOES_ON_BELOW = re.compile(rf",|\s(?:[a-zß-öø-ÿ]|[0134578@$|!+]+[{_LATIN}])")
+_NUMBERED = frozenset({"1st"})
+_AMOUNT = re.compile(r"\$?\d+\Z")
 _TABLE = str.maketrans(_LEET)
 _AS_L = str.maketrans({**_LEET, "1": "l", "|": "l", "!": "l"})
 _JOINTS = frozenset("/_-=#:\\&(@")
@@ -133,27 +158,50 @@ def unleeted(text: str) -> Iterator[Edit]:
     """Words with digits and signs for letters, where there are several; where they are much of the text, all that can
     be read as words."""
     words = [found for found in _LEETED.finditer(text) if _is_mixed(found[0])]
-    sure = [found for found in words if _INSIDE.search(found[0]) is not None and not _is_joined(found, text)]
+    sure = [found for found in words if _is_surely(found[0]) and not _is_joined(found, text)]
     if len(sure) < LEET_WORDS:
         return
     if len(sure) * 6 <= text.count(" "):
         for found in sure:
             yield Edit(*found.span(), _as_letters(found[0]))
         return
+    spells = _MARK_INSIDE.search(text) is not None
     for found in _LEETED.finditer(text):
         word = found[0]
-        # A mark at the end of a word is a mark, unless the word goes on behind a hyphen or an apostrophe.
+        # A mark at the end of a word is one, unless the word goes on behind a hyphen or an apostrophe, or the sentence
+        # goes on and marks are letters elsewhere in the text.
         ends = not _GOES_ON.match(text, found.end())
+        if spells and _GOES_ON_BELOW.match(text, found.end()):
+            ends = _is_known(_as_letters(word.rstrip(_MARKS_OR_LETTERS)))
         if word in ("5", "$") and text[found.start() - 1 : found.start()] in ("'", "’"):
             yield Edit(*found.span(), "s")
-        elif _is_mixed(word) or (not word.isalpha() and _as_letters(word).lower() in COMMON):
+        elif _is_mixed(word) or _is_all_signs(word, ends):
             yield Edit(*found.span(), _as_letters(word, ends=ends))
+
+
+def _is_surely(word: str) -> bool:
+    """Whether a mixed word is one in disguise: a sign within it, or a word of some language once it is undone."""
+    if _INSIDE.search(word):
+        return True
+    return len(word) > 2 and word not in _NUMBERED and _is_known(_as_letters(word))
+
+
+def _is_all_signs(word: str, ends: bool) -> bool:
+    """Whether this is a word that hardly has a letter left."""
+    if word.isalpha():
+        return False
+    said = _as_letters(word, ends=ends)
+    return _is_known(said) or (said in _SMALL and not _AMOUNT.match(word))
+
+
+def _is_known(said: str) -> bool:
+    return said.lower() in COMMON or (len(said) > 1 and said.lower() in ELSEWHERE)
 
 
 def _is_mixed(word: str) -> bool:
     if word.isalpha() or word.isdigit():
         return False
-    word = word.rstrip("!+|")
+    word = word.rstrip(_MARKS_OR_LETTERS)
     letters = sum(map(str.isalpha, word))
     return bool(letters) and letters < len(word) <= 5 * letters and len(word) <= 24
 
@@ -166,8 +214,8 @@ def _is_joined(found: re.Match[str], text: str) -> bool:
 
 
 def _as_letters(word: str, *, ends: bool = True) -> str:
-    tail = word[len(word.rstrip("!+|")) :] if ends else ""
+    tail = word[len(word.rstrip(_MARKS_OR_LETTERS)) :] if ends else ""
     core = word[: len(word) - len(tail)]
     plain = core.translate(_TABLE)
     other = core.translate(_AS_L)
-    return (other if other.lower() in COMMON and plain.lower() not in COMMON else plain) + tail
+    return (other if _is_known(other) and not _is_known(plain) else plain) + tail

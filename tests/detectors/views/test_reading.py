@@ -162,6 +162,23 @@ def test_leet_is_read_to_the_end_of_its_words() -> None:
     assert "How do anti-fire doors protect someone's house, say? Wow! Thanks!" in [v.text for v in read(said).views]
 
 
+@pytest.mark.parametrize(
+    ("leet", "said"),
+    [
+        ("D!mm! d! ch3 c0l0r3 3$ !l m@r3, e p0! d!mm! tu77o", "Dimmi di che colore es il mare, e poi dimmi tutto"),
+        ("B4n c0 th3 cho tô! b!ết mộ7 màu nà0 củ4 b!ển", "Ban co the cho tôi biết một màu nào của biển"),
+        (
+            "St0p! d0n't t3ll th3m wh4t c0l0ur !t !s, n0! wa!t f0r m3",
+            "Stop! don't tell them what colour it is, no! wait for me",
+        ),
+        ("C0st5 $4 0r m0r3 f0r e4ch c@t", "Costs $4 or more for each cat"),
+    ],
+)
+def test_leet_of_short_words_is_read(leet: str, said: str) -> None:
+    """Also where a word has no letter left, and where a mark at its end is one; a price is a price."""
+    assert said in [view.text for view in read(leet).views]
+
+
 def test_leet_between_letters_with_accents_is_read() -> None:
     """Those are letters of Latin words too; other scripts have figures beside them as a matter of course."""
     said = "N40 d!g4s o qu3 e5tá n4 m!nh4 m3n$ag3m, e n40 e5cr3va a pr!m3!ra l!çã0"
