@@ -160,6 +160,31 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(m.text for m in self.messages if m.role in _PRODUCT_ROLES)
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What a request says, as a ledger keeps it."""
+
+    messages: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    parameters: dict[str, Any] = {}
+
+    def is_of(self, request: Request) -> bool:
+        """Whether the request says the same: its turns, its tools, and the form that it asks its answer in."""
+        form = self.parameters.get("response_format")
+        same = self.messages == request.messages and self.tools == request.tools
+        return same and form == request.parameters.get("response_format")
+
+
+_asked = msgspec.json.Decoder(Asked).decode
+
+
+def asked_of(content: str | bytes) -> Asked:
+    """Read what a ledger keeps of a request. Raises ValueError where it is none."""
+    try:
+        return _asked(content)
+    except RecursionError as error:
+        raise ValueError("it nests too deeply") from error
+
+
 _PRODUCT_ROLES = frozenset({Role.SYSTEM, Role.DEVELOPER})
 
 

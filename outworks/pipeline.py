@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +13,7 @@ from outworks.defense import InForce, Mode
 from outworks.event import Body, Ended, Event, Received, Recorder, RecordError, UpstreamFailed
 from outworks.gate import Gate, Release
 from outworks.judge import Judged, Pending, begin, strictest
-from outworks.message import MOST_CHOICES, Delta, Message, Opaque, Request, Tool, ToolCall, ToolCallPiece, Usage
+from outworks.message import MOST_CHOICES, Asked, Delta, Opaque, Request, ToolCall, ToolCallPiece, Usage
 from outworks.model import Blocked, Model, UpstreamError
 from outworks.verdict import ALLOW, Decision, Notice, Verdict
 
@@ -108,7 +108,7 @@ class DefendedModel:
 
     async def _admit(self, request: Request) -> "_Admitted":
         """Judge the request in the order of the defenses; the first that stops it has the last word."""
-        said = _encode(_Said(request.messages, request.tools, request.parameters)).decode()
+        said = _encode(Asked(request.messages, request.tools, request.parameters)).decode()
         asked = Received(wire=request.wire, model=request.model, stream=request.stream, choices=len(_choices(request)))
         received = _event(request, asked, said)
         judged: list[Judged] = []
@@ -172,12 +172,6 @@ class DefendedModel:
 class _Admitted(NamedTuple):
     request: Request
     recorded: asyncio.Future[None]
-
-
-class _Said(msgspec.Struct, frozen=True):
-    messages: tuple[Message, ...]
-    tools: tuple[Tool, ...]
-    parameters: dict[str, Any]
 
 
 def _why(error: BaseException) -> str:

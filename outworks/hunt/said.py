@@ -1,31 +1,18 @@
 """What was said: requests as the defenses read them, from what a ledger keeps."""
 
-from typing import Any
-
-import msgspec
-
 from outworks import label
-from outworks.message import Message, Request, Role, Text, Tool
+from outworks.message import Asked, Message, Request, Role, Text, asked_of
 from outworks.normalise import smuggled_runs
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    messages: tuple[Message, ...] = ()
-    tools: tuple[Tool, ...] = ()
-    parameters: dict[str, Any] = {}
-
-
-_asked = msgspec.json.Decoder(_Asked).decode
 
 
 def request_of(text: bytes) -> Request:
     """The request whose content this is. Of what cannot be read as one every word is the account's: nothing passes for
     being odd."""
     try:
-        asked = _asked(text)
-    except (msgspec.DecodeError, RecursionError):
+        asked = asked_of(text)
+    except ValueError:
         whole = Message(Role.USER, (Text(text.decode("utf-8", "replace")),), label.USER)
-        asked = _Asked(messages=(whole,))
+        asked = Asked(messages=(whole,))
     return Request(id="", model="", messages=asked.messages, tools=asked.tools, parameters=asked.parameters)
 
 

@@ -1,6 +1,7 @@
 """House: the record, the rules and the standing of a product that runs within a trial."""
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -8,27 +9,32 @@ import msgspec
 from typing_extensions import override
 
 from outworks.action import Action, Standings
-from outworks.enforcement.history import History, since, spent
+from outworks.enforcement.evidence.replay import Replay, Step
 from outworks.enforcement.propose import propose
 from outworks.enforcement.rules import Rules
 from outworks.enforcement.taken import Taken, in_force
 from outworks.event import Body, Event, Judged, Received, Released, Undone
-from outworks.ledger.signal import Signal, signals_of
-from outworks.message import Request
+from outworks.ledger.signal import signals_of
+from outworks.message import Asked, Request, asked_of
 
 
 class _Account:
     """What is kept of one account."""
 
-    __slots__ = ("first_seen", "now", "received", "said", "signals", "taken")
+    __slots__ = ("asked", "now", "replay", "said")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.now = 0.0
-        self.first_seen: float | None = None
-        self.received: list[float] = []
-        self.signals: list[Signal] = []
-        self.taken: list[Taken] = []
+        self.replay = Replay(name)
+        self.asked: dict[str, Asked] = {}
+        """What was asked in each exchange."""
         self.said: dict[str, str] = {}
+        """What was answered in it."""
+
+
+class _Accounts(dict[str, _Account]):
+    def __missing__(self, name: str) -> _Account:
+        return self.setdefault(name, _Account(name))
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -44,13 +50,13 @@ class House(Standings):
     """A ledger in memory with enforcement on it: the product's own rules, the product's own standing.
 
     Its clock is the trial's. How many queries an attacker sends in a minute must not depend on how fast the machine is,
-    or a slow model would make every rule look mild.
+    or a slow model would make every rule look mild. No account of a trial is linked to another.
     """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._seq = 0
-        self._accounts: dict[str, _Account] = defaultdict(_Account)
+        self._accounts = _Accounts()
         self._bodies: dict[str, list[Body]] = defaultdict(list)
 
     def set_clock(self, account: str, now: float) -> None:
@@ -59,9 +65,11 @@ class House(Standings):
 
     def append(self, events: Sequence[Event], *, within: float = 0.0) -> "asyncio.Future[None]":
         """See `Recorder`."""
+        noted: dict[str, bool] = {}
         for event in events:
-            self._seq += 1
-            self._take(event)
+            noted[event.account] = self._take(event) or noted.get(event.account, False)
+        for account, something in noted.items():
+            self._enforce(self._accounts[account], self._rules if something else self._rules.counting_requests)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
@@ -89,60 +97,47 @@ class House(Standings):
 
     def taken(self, account: str) -> Sequence[Taken]:
         """Every action ever taken on an account, in order."""
-        return tuple(self._accounts[account].taken)
+        return self._accounts[account].replay.taken
 
     def undo(self, account: str, action: str, *, by: str) -> None:
         """Take an action back, if it is this account's."""
-        found = self._accounts[account].taken
-        for n, one in enumerate(found):
-            if one.action.id == action:
-                found[n] = msgspec.structs.replace(one, undone=Undone(action=action, by=by))
+        self._take(Event(body=Undone(action=action, by=by), at=0.0, account=account))
 
     @override
     def of(self, account: str, now: float) -> Action:
         found = self._accounts[account]
-        return in_force(found.taken, found.now).action
+        return in_force(found.replay.taken, found.now).action
 
     @override
     async def requests_since(self, account: str, since: float) -> int:
         # The defense asks with its own clock; it means the last minute, and the minute here is the trial's.
         found = self._accounts[account]
-        return sum(1 for at in found.received if at > found.now - 60.0)
+        return found.replay.requests(account, math.nextafter(found.now - 60.0, math.inf))
 
     async def released(self, request: Request, text: str) -> bool:
-        """Whether this account was given just this text before."""
-        said = self._accounts[request.account].said.values()
-        return bool(text.strip()) and any(each.strip() == text.strip() for each in said)
+        """Whether this account was given just this text before, as the answer to the same turns."""
+        account = self._accounts[request.account]
+        exchanges = [exchange for exchange, said in account.said.items() if said.strip() == text.strip()]
+        return bool(text.strip()) and any(account.asked[exchange].is_of(request) for exchange in exchanges)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event) -> bool:
+        """Take an event in; whether some defense noted something that counts."""
         account = self._accounts[event.account]
-        self._bodies[event.exchange].append(event.body)
+        self._seq += 1
+        event = msgspec.structs.replace(event, at=account.now)
+        if event.exchange:
+            self._bodies[event.exchange].append(event.body)
         if isinstance(event.body, Received):
-            account.received.append(account.now)
-            account.first_seen = account.now if account.first_seen is None else account.first_seen
+            account.asked[event.exchange] = asked_of(event.content or "{}")
         elif isinstance(event.body, Released):
             account.said[event.exchange] = account.said.get(event.exchange, "") + (event.content or "")
-        signals = signals_of(msgspec.structs.replace(event, at=account.now), self._seq)
-        if signals:
-            account.signals += signals
-            self._enforce(event.account, account)
+        step = Step(seq=self._seq, event=event, signals=signals_of(event, self._seq))
+        account.replay.tell(step)
+        return step.noted
 
-    def _enforce(self, name: str, account: _Account) -> None:
-        history = History(
-            account=name,
-            at=account.now,
-            signals=tuple(account.signals),
-            taken=tuple(account.taken),
-            first_seen=account.first_seen,
-        )
-        moments = {
-            since(call, spent(each, history), history.at)
-            for each in self._rules.compiled
-            for call in each.condition.calls
-            if call.word == "requests"
-        }
-        requests = {moment: sum(1 for at in account.received if at >= moment) for moment in moments}
-        proposed = propose(self._rules, msgspec.structs.replace(history, requests=requests))
-        for action in proposed.actions:
+    def _enforce(self, account: _Account, rules: Rules) -> None:
+        if not rules.compiled:
+            return
+        for action in propose(rules, account.replay.history(rules, account.now)).actions:
             self._seq += 1
-            account.taken.append(Taken(self._seq, action))
+            account.replay.act(self._seq, action)

@@ -1,20 +1,7 @@
 """released: whether a text was this account's answer before, and to the same question."""
 
-from typing import Any
-
-import msgspec
-
 from outworks.ledger import Ledger
-from outworks.message import Message, Request, Tool
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    messages: tuple[Message, ...]
-    tools: tuple[Tool, ...] = ()
-    parameters: dict[str, Any] = {}
-
-
-_asked = msgspec.json.Decoder(_Asked).decode
+from outworks.message import Request, asked_of
 
 
 def was_released(ledger: Ledger, request: Request, text: str) -> bool:
@@ -29,18 +16,12 @@ def was_released(ledger: Ledger, request: Request, text: str) -> bool:
         answers[key] = answers.get(key, "") + (recorded.event.content or "")
     wanted = text.strip()
     exchanges = {exchange for (exchange, _), answer in answers.items() if answer.strip() == wanted}
-    return bool(wanted) and any(_asks_the_same(ledger, exchange, request) for exchange in exchanges)
+    return bool(wanted) and any(_asked_the_same(ledger, exchange, request) for exchange in exchanges)
 
 
-def _asks_the_same(ledger: Ledger, exchange: str, request: Request) -> bool:
-    for recorded in ledger.tail(1, kinds=("received",), exchange=exchange, with_content=True):
-        try:
-            asked = _asked(recorded.event.content or "")
-        except (msgspec.DecodeError, RecursionError):
-            return False
-        return (
-            asked.messages == request.messages
-            and asked.tools == request.tools
-            and asked.parameters.get("response_format") == request.parameters.get("response_format")
-        )
-    return False
+def _asked_the_same(ledger: Ledger, exchange: str, request: Request) -> bool:
+    received = ledger.tail(1, kinds=("received",), exchange=exchange, with_content=True)
+    try:
+        return any(asked_of(recorded.event.content or "").is_of(request) for recorded in received)
+    except ValueError:
+        return False
