@@ -1,12 +1,13 @@
 """Estimates: a rate or a mean with its interval, its denominator and the number of goals behind it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from outworks.statistics.interval import LEVEL, Interval, check_counts, wilson
+from outworks.statistics.interval import LEVEL, Interval, check_counts, quantile, wilson
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 2000
@@ -42,11 +43,12 @@ def clopper_pearson(count: int, of: int, level: float = LEVEL) -> Interval:
     return Interval(low, high, level)
 
 
-def of_few(value: float, n: int, level: float = LEVEL) -> Interval:
-    """The exact interval of a mean of n observations from 0 to 1: they vary at most like 0s and 1s of the same mean."""
-    count = round(value * n, 9)
-    low, high = (clopper_pearson(int(end(count)), n, level) for end in (np.floor, np.ceil))
-    return Interval(low.low, high.high, level)
+def of_few(value: float, n: int, level: float = LEVEL, *, low: float = 0.0, high: float = 1.0) -> Interval:
+    """The exact interval of a mean of n observations from `low` to `high`: they vary at most like as many that are one
+    or the other, of the same mean."""
+    count = round((value - low) / (high - low) * n, 9)
+    below, above = (clopper_pearson(int(end(count)), n, level) for end in (np.floor, np.ceil))
+    return Interval(low + below.low * (high - low), low + above.high * (high - low), level)
 
 
 def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
@@ -64,8 +66,8 @@ def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, se
     """The mean over clusters of each cluster's own mean: a goal that was attacked more often counts no more for it.
 
     `values` holds the observations by cluster, each 0 to 1. The interval resamples whole clusters (percentile
-    bootstrap, with the small-sample widening of Cameron, Gelbach and Miller, 2008); where all clusters agree, or there
-    are few, it is the exact one for as many observations as there are clusters.
+    bootstrap, widened as `of_resampled` does), and is never narrower than that of as many independent observations;
+    where all clusters agree, or there are few, it is the exact one for as many observations as there are clusters.
     """
     means = np.array([float(np.mean(each)) for each in values.values() if len(each)])
     observed = sum(len(each) for each in values.values())
@@ -81,26 +83,52 @@ def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, se
     if n < FEW or not np.ptp(means) > ROUNDING:
         interval = of_few(value, n, level)
         return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="Clopper-Pearson")
-    drawn = resample(means, seed)
-    wider = float(np.sqrt(n / (n - 1)))
-    low_, high_ = np.quantile(value + wider * (drawn - value), ((1 - level) / 2, (1 + level) / 2))
-    interval = Interval(max(0.0, float(low_)), min(1.0, float(high_)), level)
+    found = of_resampled(value, resample(means, seed), n, like_most=like_most(means), low=0.0, high=1.0, level=level)
+    independent = of_few(value, observed, level)
+    interval = Interval(min(found.low, independent.low), max(found.high, independent.high), level)
     return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="cluster bootstrap")
 
 
-def spread(
-    drawn_low: float, drawn_high: float, clusters: int, *, low: float, high: float, level: float = LEVEL
+def of_resampled(
+    value: float,
+    drawn: Floats,
+    clusters: int,
+    *,
+    low: float,
+    high: float,
+    like_most: int = 0,
+    level: float = LEVEL,
 ) -> Interval:
-    """The interval from `drawn_low` to `drawn_high`, the quantiles of resampled clusters; where these agree, because
-    every cluster gave the same, a bound that holds all the same.
+    """The interval of a figure from `low` to `high`, `drawn` anew with resampled clusters. [draws]
 
-    None of n clusters differed, so at most the share p of Clopper and Pearson's 0 of n does; each of those may be
-    anywhere from `low` to `high`. A zero becomes 0 to p: the rule of three, at this level and by clusters.
+    Percentiles, widened as few clusters need it: by n / (n - 1) in the variance and by Student's t (Cameron, Gelbach
+    and Miller, 2008; Cameron and Miller, 2015). Of fewer than five, each counts as one observation (`of_few`).
+
+    Where all gave the same but fewer than five (`like_most` did), draws know little of others: none of n clusters was
+    such a one, so at most the share p of Clopper and Pearson's 0 of n is, each of them anywhere from `low` to `high`.
+    A zero becomes 0 to p: the rule of three, at this level and by clusters.
     """
-    if drawn_high - drawn_low > ROUNDING:
-        return Interval(drawn_low, drawn_high, level)
-    unseen = clopper_pearson(0, clusters, level).high
-    return Interval(drawn_low - unseen * (drawn_low - low), drawn_high + unseen * (high - drawn_high), level)
+    if clusters < FEW:
+        return of_few(min(high, max(low, value)), clusters, level, low=low, high=high)
+    ends = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    alike = ends[1] - ends[0] <= ROUNDING
+    wider = math.sqrt(clusters / (clusters - 1)) * _students(clusters - 1, level) / quantile(level)
+    least, most = map(float, np.clip(value + wider * (ends - value), low, high))
+    if alike or clusters - like_most < FEW:
+        unseen = clopper_pearson(0, clusters, level).high
+        least, most = least - unseen * (least - low), most + unseen * (high - most)
+    return Interval(least, most, level)
+
+
+def like_most(means: Floats) -> int:
+    """How many gave the most common value."""
+    return int(np.unique(np.round(means / ROUNDING), return_counts=True)[1].max())
+
+
+def _students(freedom: int, level: float) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def resample(means: Floats, seed: int) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 import msgspec
 import numpy as np
 
-from outworks.statistics.estimate import DRAWS, FEW, Floats, of_few, spread
+from outworks.statistics.estimate import DRAWS, ROUNDING, Floats, of_resampled
 from outworks.statistics.interval import LEVEL, Interval
 
 
@@ -71,10 +71,9 @@ def survival(
     )
     if clusters is not None:
         steps = _widened(steps, durations, ended, clusters, level, seed)
-    median = float(fitted.median_survival_time_)
-    return Survival(
-        steps=steps, median=None if median == float("inf") else median, events=sum(map(bool, ended)), of=len(ended)
-    )
+    # Not the library's, to which a product of rounded factors may be a little more than a half.
+    median = next((step.time for step in steps if step.surviving <= 0.5 + ROUNDING), None)
+    return Survival(steps=steps, median=median, events=sum(map(bool, ended)), of=len(ended))
 
 
 def _widened(
@@ -88,20 +87,12 @@ def _widened(
     """The steps, each with a band that holds where what is in one cluster goes together."""
     names = {name: n for n, name in enumerate(dict.fromkeys(clusters))}
     drawn = _drawn(steps, durations, ended, [names[name] for name in clusters], seed)
-    rest = np.array([(1 - level) / 2, (1 + level) / 2])
     widened = []
     for n, step in enumerate(steps):
         if step.time <= 0:
             widened.append(step)  # before the first attempt all hold
             continue
-        if len(names) < FEW:
-            band = of_few(step.surviving, len(names), level)
-        else:
-            wider = float(np.sqrt(len(names) / (len(names) - 1)))
-            found = step.surviving + wider * (np.quantile(drawn[:, n], rest) - step.surviving)
-            band = spread(
-                max(0.0, float(found[0])), min(1.0, float(found[1])), len(names), low=0.0, high=1.0, level=level
-            )
+        band = of_resampled(step.surviving, drawn[:, n], len(names), low=0.0, high=1.0, level=level)
         interval = Interval(min(band.low, step.interval.low), max(band.high, step.interval.high), level)
         widened.append(msgspec.structs.replace(step, interval=interval))
     return tuple(widened)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from outworks.statistics import LEVEL, Interval, spread
+from outworks.statistics import LEVEL, Interval, like_most, of_resampled
 
 ALIGNMENT = "alignment"
 """The model's own line, among the others."""
@@ -105,12 +105,14 @@ def attribute(
             Worth(
                 line=line,
                 shapley=float(_shapley(values, i, n)),
-                shapley_interval=_interval(_shapley(drawn, i, n), level, goals, low=low),
+                shapley_interval=_interval(_shapley(drawn, i, n), _shapley(harm, i, n), level, low=low),
                 alone=ends.alone(line, alignment, float(values[0] - values[1 << i])),
                 last=ends.last(line, float(values[full ^ (1 << i)] - values[full])),
                 with_alignment=None if interaction is None else float(interaction),
                 with_alignment_interval=(
-                    None if interaction is None else _interval(_interaction(drawn, i, n - 1, n), level, goals, low=-1.0)
+                    None
+                    if interaction is None
+                    else _interval(_interaction(drawn, i, n - 1, n), _interaction(harm, i, n - 1, n), level, low=-1.0)
                 ),
             )
         )
@@ -217,7 +219,7 @@ def _interaction(values: Floats, i: int, j: int, n: int) -> Floats:
     return found
 
 
-def _interval(drawn: Floats, level: float, goals: int, *, low: float) -> Interval:
-    """Where goals agree, as much as so many leave unseen of goals that give anything from `low` to 1."""
-    ends = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
-    return spread(float(ends[0]), float(ends[1]), goals, low=low, high=1.0, level=level)
+def _interval(drawn: Floats, by_goal: Floats, level: float, *, low: float) -> Interval:
+    """Of a worth that may be anything from `low` to 1, goal by goal. [draws], [goals]"""
+    value, goals = float(by_goal.mean()), len(by_goal)
+    return of_resampled(value, drawn, goals, like_most=like_most(by_goal), low=low, high=1.0, level=level)

@@ -201,6 +201,22 @@ def test_equal_targets_differ_as_often_as_the_level_says(goals: int) -> None:
     assert wrong / 300 <= 0.07
 
 
+@pytest.mark.parametrize("goals", [2, 3, 5, 8, 30])
+def test_the_difference_of_few_goals_covers(goals: int) -> None:
+    """The true difference is in the interval in at least 90% of 400 comparisons."""
+    random = np.random.default_rng(goals)
+    held = 0
+    for run in range(400):
+        ease = random.beta(1, 1, goals)
+        one, two = (
+            {str(g): random.binomial(1, ease[g] * share, 5).astype(float).tolist() for g in range(goals)}
+            for share in (1.0, 0.5)
+        )
+        held += -0.25 in compare(one, two, seed=run).interval
+
+    assert held >= 0.9 * 400
+
+
 def test_targets_without_a_common_goal_cannot_be_compared() -> None:
     """Pairs need a common goal."""
     with pytest.raises(ValueError, match="share no goal"):
@@ -215,6 +231,12 @@ def test_survival_counts_what_held_until_the_budget_ran_out() -> None:
     assert curve.at(2) == pytest.approx(0.75)
     assert curve.at(5) == pytest.approx(0.5)
     assert (curve.events, curve.of) == (2, 4)
+
+
+def test_half_of_them_is_the_median() -> None:
+    """Also where the factors of the curve, rounded, come to a little more than a half."""
+    assert survival([1, 2, 3, 5, 5, 5], [True, True, True, False, False, False]).median == 3
+    assert survival([1, 2, 3, 5, 5], [True, True, False, False, False]).median is None
 
 
 def test_what_never_fell_has_no_median() -> None:

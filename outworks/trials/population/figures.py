@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from outworks.action import Standing
-from outworks.statistics import LEVEL, Interval, Survival, spread, survival
+from outworks.statistics import Interval, Survival, like_most, of_resampled, survival
 from outworks.trials.population.person import Life
 from outworks.trials.population.simulation import Lived
 from outworks.trials.population.world import Kind
@@ -94,8 +94,8 @@ def _figure(
     most: float = 1.0,
 ) -> Figure:
     """A ratio of sums over people, with a bootstrap over accounts: one persistent person is not many, and those behind
-    one account are stopped together. Where all accounts agree, as on none or on every one, a bound by accounts
-    (`spread`); `most` is the largest ratio that one person can have."""
+    one account are stopped together. Where nearly all accounts agree, a bound by accounts (`of_resampled`); `most` is
+    the largest ratio that one person can have."""
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for life in lives:
         sums[life.home][0] += over(life)
@@ -105,11 +105,12 @@ def _figure(
         return Figure(value=0.0, interval=Interval(0.0, scale), count=0, of=0)
     random = np.random.default_rng(0)
     weights = random.multinomial(len(a), np.full(len(a), 1 / len(a)), size=_DRAWS)
+    ratios = (a / np.maximum(b, 1e-9))[b > 0] * scale
     drawn = (weights @ a) / np.maximum(weights @ b, 1e-9) * scale
-    low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    value = float(a.sum() / b.sum() * scale)
     return Figure(
-        value=float(a.sum() / b.sum() * scale),
-        interval=spread(float(low), float(high), int((b > 0).sum()), low=0.0, high=scale * most),
+        value=value,
+        interval=of_resampled(value, drawn, len(ratios), like_most=like_most(ratios), low=0.0, high=scale * most),
         count=int(a.sum()),
         of=int(b.sum()),
     )
