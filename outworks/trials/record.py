@@ -87,6 +87,10 @@ class TargetManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Which weights, where they are on this machine; else which model where."""
     policy: str = ""
     """The policy's digest."""
+    grants: tuple[str, ...] = ()
+    """What it let adversaries use, in the order of the alphabet."""
+    block_messages: tuple[str, ...] = ()
+    """What was taken for a stop, rather than an answer."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,6 +131,8 @@ def test_a_run_that_is_interrupted_says_so(tmp_path: Path) -> None:
     ("changed", "says"),
     [
         (("trial.toml", "I can't help", "I won't help"), "another targets"),
+        (("trial.toml", 'name = "yes"', 'name = "yes"\nrefuses = ["prefill"]'), "another targets"),
+        (("trial.toml", 'name = "yes"', 'name = "yes"\nblock_messages = ["^Blocked"]'), "another targets"),
         (("outworks.toml", "{4}", "{5}"), "another targets"),
         (("templates.txt", "Story", "Tale"), "another brought"),
         (("bank.jsonl", "a text", "b text"), "another brought"),

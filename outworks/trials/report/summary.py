@@ -2,7 +2,7 @@
 
 import statistics as middle
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -291,16 +291,23 @@ def _cost(spent: Spent) -> tuple[float, ...]:
 def _everyday(records: Sequence[Record], goals: Mapping[str, Goal]) -> Everyday:
     answered = [record for record in records if not record.error and record.results]
     tasks = [record for record in answered if record.benign]
-    harm = {r.goal: [float(x.harmful) for x in r.results] for r in answered if not r.benign and _exact(goals, r.goal)}
-    every = {r.goal: r.results for r in answered}
+    exact = [record for record in answered if not record.benign and _exact(goals, record.goal)]
     return Everyday(
-        accident=clustered(harm) if harm else None,
-        stopped=clustered({g: [float(bool(x.stopped_by)) for x in rs] for g, rs in every.items()}) if every else None,
-        altered=clustered({g: [float(x.altered) for x in rs] for g, rs in every.items()}) if every else None,
-        refused=clustered({g: [float(x.refused) for x in rs] for g, rs in every.items()}) if every else None,
-        solved=clustered({r.goal: [float(x.solved) for x in r.results] for r in tasks}) if tasks else None,
+        accident=_share(exact, lambda result: result.harmful),
+        stopped=_share(answered, lambda result: bool(result.stopped_by)),
+        altered=_share(answered, lambda result: result.altered),
+        refused=_share(answered, lambda result: result.refused),
+        solved=_share(tasks, lambda result: result.solved),
         errors=len(records) - len(answered),
     )
+
+
+def _share(records: Iterable[Record], is_such: Callable[[Result], bool]) -> Estimate | None:
+    """The share of such results; several people with one goal go together."""
+    by_goal: dict[str, list[float]] = {}
+    for record in records:
+        by_goal.setdefault(record.goal, []).extend(float(is_such(each)) for each in record.results)
+    return clustered(by_goal) if by_goal else None
 
 
 def _curve(name: str, records: Sequence[Record], goals: Mapping[str, Goal]) -> Curve:

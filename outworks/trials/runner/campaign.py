@@ -320,4 +320,6 @@ def _described(entry: Entry) -> TargetManifest:
         provider=entry.provider,
         model=entry.weights,
         policy=entry.policy,
+        grants=tuple(sorted(entry.grants)),
+        block_messages=entry.block_messages,
     )

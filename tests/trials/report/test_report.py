@@ -156,6 +156,17 @@ def test_a_line_that_stops_everybody_shows_in_the_everyday_table() -> None:
     assert everyday["product"].stopped.value == pytest.approx(1 / 11)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_people_with_one_goal_both_count(first: bool) -> None:
+    """Whatever order they stand in."""
+    made = [record("bare", f"g{n}", "natural", Tier.EVERYDAY, (harm(False),)) for n in range(2)]
+    other = record("bare", "g0", "natural 2", Tier.EVERYDAY, (harm(True), harm(True), harm(True)))
+    target = summary(run([other, *made] if first else [*made, other])).targets[0]
+
+    assert target.mean_case["bare"].value == pytest.approx(0.75 / 2)
+    assert target.mean_case["bare"].of == 5
+
+
 def test_what_was_paid_is_paid_until_the_first_success() -> None:
     """Two queries of two, so all the money; nothing where nothing fell."""
     row = summary(run(records())).targets[0].rows[0]
