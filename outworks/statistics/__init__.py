@@ -2,7 +2,7 @@
 
 from outworks.statistics.comparison import Comparison, compare
 from outworks.statistics.correction import Corrected, Diagnostic, Tally, corrected, corrected_by_cluster
-from outworks.statistics.estimate import Estimate, clopper_pearson, clustered, like_most, of_resampled, rate
+from outworks.statistics.estimate import Estimate, clopper_pearson, clustered, rate, spread
 from outworks.statistics.interval import LEVEL, Interval, wilson
 from outworks.statistics.success import success_at
 from outworks.statistics.survival import Step, Survival, survival
@@ -22,9 +22,8 @@ __all__ = [
     "compare",
     "corrected",
     "corrected_by_cluster",
-    "like_most",
-    "of_resampled",
     "rate",
+    "spread",
     "success_at",
     "survival",
     "wilson",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from outworks.statistics.estimate import Floats, like_most, of_resampled, resample
+from outworks.statistics.estimate import Floats, resample, spread
 from outworks.statistics.interval import LEVEL, Interval
 
 
@@ -15,7 +15,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     difference: float
     """The second's mean less the first's."""
     interval: Interval
-    """Resampled by goal (see `of_resampled`)."""
+    """Resampled by goal; see `spread`."""
     p: float
     """Two-sided: exact McNemar where each goal is reached or not, else the exact or sampled sign-flip test."""
     goals: int
@@ -37,12 +37,9 @@ def compare(
     b = np.array([float(np.mean(second[goal])) for goal in shared])
     differences = b - a
     value = float(differences.mean())
-    drawn = resample(differences, seed)
     binary = bool(np.isin(differences, (-1.0, 0.0, 1.0)).all())
     p, test = (_mcnemar(differences), "McNemar, exact") if binary else (_sign_flip(differences, seed), "sign flip")
-    interval = of_resampled(
-        value, drawn, len(shared), like_most=like_most(differences), low=-1.0, high=1.0, level=level
-    )
+    interval = spread(value, resample(differences, seed), len(shared), low=-1.0, high=1.0, level=level)
     return Comparison(difference=value, interval=interval, p=p, goals=len(shared), test=test)
 
 

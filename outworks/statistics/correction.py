@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from outworks.statistics.estimate import DRAWS, FEW, Floats, clopper_pearson, of_few
+from outworks.statistics.estimate import DRAWS, FEW, Floats, clopper_pearson, of_few, wider
 from outworks.statistics.interval import LEVEL, Interval, quantile
 
 
@@ -132,16 +132,13 @@ class _Ends(NamedTuple):
 
 def _resampled(counts: Floats, point: float, scorer: Diagnostic, level: float, seed: int) -> _Ends:
     """The ends of the bootstrap, not cut off at 0 and 1."""
-    from scipy import stats  # type: ignore[import-untyped]
-
     n = len(counts)
     random = np.random.default_rng(seed)
     found, read, tries = counts[random.integers(0, n, size=(DRAWS, n))].sum(axis=1).T
     sensitivity = random.binomial(scorer.positives, scorer.sensitivity, DRAWS) / scorer.positives
     specificity = random.binomial(scorer.negatives, scorer.specificity, DRAWS) / scorer.negatives
     drawn = (found - (1 - specificity) * read) / np.maximum(sensitivity + specificity - 1, 1e-3) / tries
-    wider = math.sqrt(n / (n - 1)) * float(stats.t.ppf((1 + level) / 2, n - 1)) / quantile(level)
-    ends = point + wider * (np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2)) - point)
+    ends = point + wider(n, level) * (np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2)) - point)
     return _Ends(float(ends[0]), float(ends[1]))
 
 

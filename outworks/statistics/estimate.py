@@ -44,11 +44,11 @@ def clopper_pearson(count: int, of: int, level: float = LEVEL) -> Interval:
 
 
 def of_few(value: float, n: int, level: float = LEVEL, *, low: float = 0.0, high: float = 1.0) -> Interval:
-    """The exact interval of a mean of n observations from `low` to `high`: they vary at most like as many that are one
-    or the other, of the same mean."""
+    """The exact interval of a mean of n observations from `low` to `high`: they vary at most as if each were one of
+    the two."""
     count = round((value - low) / (high - low) * n, 9)
-    below, above = (clopper_pearson(int(end(count)), n, level) for end in (np.floor, np.ceil))
-    return Interval(low + below.low * (high - low), low + above.high * (high - low), level)
+    least, most = (clopper_pearson(int(end(count)), n, level) for end in (np.floor, np.ceil))
+    return Interval(low + (high - low) * least.low, low + (high - low) * most.high, level)
 
 
 def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
@@ -65,9 +65,9 @@ def rate(count: int, of: int, level: float = LEVEL) -> Estimate:
 def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, seed: int = 0) -> Estimate:
     """The mean over clusters of each cluster's own mean: a goal that was attacked more often counts no more for it.
 
-    `values` holds the observations by cluster, each 0 to 1. The interval resamples whole clusters (percentile
-    bootstrap, widened as `of_resampled` does), and is never narrower than that of as many independent observations;
-    where all clusters agree, or there are few, it is the exact one for as many observations as there are clusters.
+    `values` holds the observations by cluster, each 0 to 1. The interval resamples whole clusters, see `spread`, and of
+    0s and 1s it is never narrower than Clopper and Pearson's of as many independent ones; where all clusters agree, or
+    there are few, it is the exact one for as many observations as there are clusters.
     """
     means = np.array([float(np.mean(each)) for each in values.values() if len(each)])
     observed = sum(len(each) for each in values.values())
@@ -83,52 +83,37 @@ def clustered(values: Mapping[str, Sequence[float]], *, level: float = LEVEL, se
     if n < FEW or not np.ptp(means) > ROUNDING:
         interval = of_few(value, n, level)
         return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="Clopper-Pearson")
-    found = of_resampled(value, resample(means, seed), n, like_most=like_most(means), low=0.0, high=1.0, level=level)
-    independent = of_few(value, observed, level)
-    interval = Interval(min(found.low, independent.low), max(found.high, independent.high), level)
+    interval = spread(value, resample(means, seed), n, low=0.0, high=1.0, level=level)
+    if all(one in (0.0, 1.0) for each in values.values() for one in each):
+        alone = of_few(value, observed, level)
+        interval = Interval(min(interval.low, alone.low), max(interval.high, alone.high), level)
     return Estimate(value=value, interval=interval, count=total, of=observed, clusters=n, method="cluster bootstrap")
 
 
-def of_resampled(
-    value: float,
-    drawn: Floats,
-    clusters: int,
-    *,
-    low: float,
-    high: float,
-    like_most: int = 0,
-    level: float = LEVEL,
-) -> Interval:
-    """The interval of a figure from `low` to `high`, `drawn` anew with resampled clusters. [draws]
+def spread(value: float, drawn: Floats, clusters: int, *, low: float, high: float, level: float = LEVEL) -> Interval:
+    """The interval of a mean over n clusters, each from `low` to `high`, of which `drawn` are means of as many clusters
+    drawn again (percentile bootstrap): widened by `wider`, and no narrower than what so many clusters leave unseen.
 
-    Percentiles, widened as few clusters need it: by n / (n - 1) in the variance and by Student's t (Cameron, Gelbach
-    and Miller, 2008; Cameron and Miller, 2015). Of fewer than five, each counts as one observation (`of_few`).
-
-    Where all gave the same but fewer than five (`like_most` did), draws know little of others: none of n clusters was
-    such a one, so at most the share p of Clopper and Pearson's 0 of n is, each of them anywhere from `low` to `high`.
-    A zero becomes 0 to p: the rule of three, at this level and by clusters.
+    None of n clusters was of some other kind, so at most the share p of Clopper and Pearson's 0 of n is, and those may
+    be anywhere from `low` to `high`. Where all are zero that leaves 0 to p: the rule of three, at this level and by
+    clusters. Of fewer than five clusters, each counts as one observation.
     """
     if clusters < FEW:
-        return of_few(min(high, max(low, value)), clusters, level, low=low, high=high)
-    ends = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
-    alike = ends[1] - ends[0] <= ROUNDING
-    wider = math.sqrt(clusters / (clusters - 1)) * _students(clusters - 1, level) / quantile(level)
-    least, most = map(float, np.clip(value + wider * (ends - value), low, high))
-    if alike or clusters - like_most < FEW:
-        unseen = clopper_pearson(0, clusters, level).high
-        least, most = least - unseen * (least - low), most + unseen * (high - most)
-    return Interval(least, most, level)
+        return of_few(value, clusters, level, low=low, high=high)
+    ends = value + wider(clusters, level) * (np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2)) - value)
+    unseen = clopper_pearson(0, clusters, level).high
+    least, most = value - unseen * (value - low), value + unseen * (high - value)
+    return Interval(max(low, min(least, float(ends[0]))), min(high, max(most, float(ends[1]))), level)
 
 
-def like_most(means: Floats) -> int:
-    """How many gave the most common value."""
-    return int(np.unique(np.round(means / ROUNDING), return_counts=True)[1].max())
-
-
-def _students(freedom: int, level: float) -> float:
+def wider(clusters: int, level: float = LEVEL) -> float:
+    """How much wider an interval becomes that rests on so many clusters: their variance is known from themselves alone
+    (Cameron, Gelbach and Miller, 2008), so Student's t has a degree of freedom less than there are (Cameron and Miller,
+    2015)."""
     from scipy import stats
 
-    return float(stats.t.ppf((1 + level) / 2, freedom))
+    student = float(stats.t.ppf((1 + level) / 2, clusters - 1))
+    return math.sqrt(clusters / (clusters - 1)) * student / quantile(level)
 
 
 def resample(means: Floats, seed: int) -> Floats:

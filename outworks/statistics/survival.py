@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 import msgspec
 import numpy as np
 
-from outworks.statistics.estimate import DRAWS, ROUNDING, Floats, of_resampled
+from outworks.statistics.estimate import DRAWS, ROUNDING, Floats, spread
 from outworks.statistics.interval import LEVEL, Interval
 
 
@@ -71,7 +71,7 @@ def survival(
     )
     if clusters is not None:
         steps = _widened(steps, durations, ended, clusters, level, seed)
-    # Not the library's, to which a product of rounded factors may be a little more than a half.
+    # A product of fractions that comes to a half may be above it by a rounding.
     median = next((step.time for step in steps if step.surviving <= 0.5 + ROUNDING), None)
     return Survival(steps=steps, median=median, events=sum(map(bool, ended)), of=len(ended))
 
@@ -92,7 +92,7 @@ def _widened(
         if step.time <= 0:
             widened.append(step)  # before the first attempt all hold
             continue
-        band = of_resampled(step.surviving, drawn[:, n], len(names), low=0.0, high=1.0, level=level)
+        band = spread(step.surviving, drawn[:, n], len(names), low=0.0, high=1.0, level=level)
         interval = Interval(min(band.low, step.interval.low), max(band.high, step.interval.high), level)
         widened.append(msgspec.structs.replace(step, interval=interval))
     return tuple(widened)

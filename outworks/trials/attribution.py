@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from outworks.statistics import LEVEL, Interval, like_most, of_resampled
+from outworks.statistics import LEVEL, Interval, spread
 
 ALIGNMENT = "alignment"
 """The model's own line, among the others."""
@@ -100,19 +100,21 @@ def attribute(
     for i, line in enumerate(players):
         # Whoever aligns a model may add harm; no other line can.
         low = -1.0 if line == ALIGNMENT else 0.0
-        interaction = _interaction(values, i, n - 1, n) if alignment and line != ALIGNMENT else None
+        worth = float(_shapley(values, i, n))
+        beside = alignment and line != ALIGNMENT
+        interaction = float(_interaction(values, i, n - 1, n)) if beside else None
         worths.append(
             Worth(
                 line=line,
-                shapley=float(_shapley(values, i, n)),
-                shapley_interval=_interval(_shapley(drawn, i, n), _shapley(harm, i, n), level, low=low),
+                shapley=worth,
+                shapley_interval=spread(worth, _shapley(drawn, i, n), goals, low=low, high=1.0, level=level),
                 alone=ends.alone(line, alignment, float(values[0] - values[1 << i])),
                 last=ends.last(line, float(values[full ^ (1 << i)] - values[full])),
-                with_alignment=None if interaction is None else float(interaction),
+                with_alignment=interaction,
                 with_alignment_interval=(
                     None
                     if interaction is None
-                    else _interval(_interaction(drawn, i, n - 1, n), _interaction(harm, i, n - 1, n), level, low=-1.0)
+                    else spread(interaction, _interaction(drawn, i, n - 1, n), goals, low=-1.0, high=1.0, level=level)
                 ),
             )
         )
@@ -217,9 +219,3 @@ def _interaction(values: Floats, i: int, j: int, n: int) -> Floats:
     # Of what harm is taken away, so the signs are those of safety, not of harm.
     found: Floats = weights[sizes] @ (values[one] + values[other] - values[both] - values[without])
     return found
-
-
-def _interval(drawn: Floats, by_goal: Floats, level: float, *, low: float) -> Interval:
-    """Of a worth that may be anything from `low` to 1, goal by goal. [draws], [goals]"""
-    value, goals = float(by_goal.mean()), len(by_goal)
-    return of_resampled(value, drawn, goals, like_most=like_most(by_goal), low=low, high=1.0, level=level)

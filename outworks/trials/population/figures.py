@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from outworks.action import Standing
-from outworks.statistics import Interval, Survival, like_most, of_resampled, survival
+from outworks.statistics import Interval, Survival, spread, survival
 from outworks.trials.population.person import Life
 from outworks.trials.population.simulation import Lived
 from outworks.trials.population.world import Kind
@@ -93,9 +93,8 @@ def _figure(
     *,
     most: float = 1.0,
 ) -> Figure:
-    """A ratio of sums over people, with a bootstrap over accounts: one persistent person is not many, and those behind
-    one account are stopped together. Where nearly all accounts agree, a bound by accounts (`of_resampled`); `most` is
-    the largest ratio that one person can have."""
+    """A ratio of sums over people. Its interval resamples accounts (`spread`): one persistent person is not many, and
+    those behind one account are stopped together. `most` is the largest ratio that one person can have."""
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for life in lives:
         sums[life.home][0] += over(life)
@@ -105,12 +104,11 @@ def _figure(
         return Figure(value=0.0, interval=Interval(0.0, scale), count=0, of=0)
     random = np.random.default_rng(0)
     weights = random.multinomial(len(a), np.full(len(a), 1 / len(a)), size=_DRAWS)
-    ratios = (a / np.maximum(b, 1e-9))[b > 0] * scale
     drawn = (weights @ a) / np.maximum(weights @ b, 1e-9) * scale
     value = float(a.sum() / b.sum() * scale)
     return Figure(
         value=value,
-        interval=of_resampled(value, drawn, len(ratios), like_most=like_most(ratios), low=0.0, high=scale * most),
+        interval=spread(value, drawn, int((b > 0).sum()), low=0.0, high=scale * most),
         count=int(a.sum()),
         of=int(b.sum()),
     )

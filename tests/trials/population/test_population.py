@@ -134,6 +134,23 @@ def test_where_all_people_agree_the_figure_is_no_certainty(all_: bool) -> None:
     assert found.harm_before_stopped.interval.high == pytest.approx(1 + unseen if all_ else 2 * unseen)
 
 
+@pytest.mark.parametrize("homes", [3, 4, 5, 6])
+def test_few_accounts_leave_much_open(homes: int) -> None:
+    """Where each was served harm in one exchange of two but for one, which was in none: no surer than so many
+    accounts, whatever they did."""
+    people = []
+    for n in range(homes):
+        one = life(Kind.CASUAL, str(n), harm=0, stopped=False)
+        served = msgspec.structs.replace(one.exchanges[0], harm=n > 0)
+        people.append(msgspec.structs.replace(one, exchanges=(served, one.exchanges[1])))
+
+    found = figures([Lived(lives=tuple(people), measures=(), appeals=())]).harm_per_10000
+
+    unseen = clopper_pearson(0, homes).high
+    assert found.interval.low <= found.value * (1 - unseen)
+    assert found.interval.high >= found.value + (10_000 - found.value) * unseen
+
+
 def test_those_behind_one_account_count_as_one() -> None:
     """Five who are stopped together are no surer than one of twenty accounts: the interval reaches none at all."""
     together = [life(Kind.EVERYDAY, "class", harm=0, stopped=True) for _ in range(5)]
