@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outworks import kernels
-from outworks.detectors.views import encodings, shifting
+from outworks.detectors.views import encodings, shifting, words
 from outworks.detectors.views.automata import bits, word_table
 from outworks.detectors.views.plain import CONTROL, CONTROLS
 
@@ -132,6 +132,8 @@ def _finders(text: str) -> Iterator[Callable[[int], int]]:
     for pattern, mark in ((encodings.URL, "%"), (encodings.HTML, "&"), (encodings.BINARY, "011")):
         if mark in text:
             yield partial(_search, pattern, text)
+    if not text.isascii():
+        yield partial(_search, words.PARTED, text)
     if _UNSEEN in kinds:
         yield partial(_search, CONTROL, text)
     places = shifting.signs(text)

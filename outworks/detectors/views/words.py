@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from outworks.detectors.views.view import Edit
 
@@ -44,14 +45,21 @@ ELSEWHERE = frozenset(
 Filipino, Swahili and Javanese, Vietnamese."""
 _SMALL = frozenset("di es et la se na ci te le de da os as il lo ne si su tu al el en ya ng sa ka ta ve".split())  # noqa: SIM905
 """Words of the same languages, too short to know a language by."""
+_LETTER = r"(?:[^\W_]|[@$!])"
+_APART_BY = r"[ .,_*~|/\\+\n[\]-]"
 _SPACED = re.compile(
-    r"(?<![^\W_])[A-Za-z0-9@$!](?:(?:[ .,_*~|/\\+\n-]|\[|\]){1,4}(?=[A-Za-z0-9@$!](?![^\W_]))[A-Za-z0-9@$!]){3,}+",
-    re.ASCII,
+    rf"(?<![^\W_]){_LETTER}"
+    rf"(?:{_APART_BY}{{1,4}}(?:['’\"():;?]{_APART_BY}{{1,3}})?(?={_LETTER}(?![^\W_])){_LETTER}){{3,}}+"
 )
+PARTED = re.compile(r"(?<![^\W_])[^\W\d_](?:[-._*~|/\\+'’\"][^\W\d_](?![^\W_])){3}")
+"""Letters of any script, parted by signs: where it is not met, no text but ASCII is spelled so."""
 _APART = re.compile(r"(?<!\S)\S(?:[ \n]{1,4}\S(?!\S)){7,}+")
 _GAP = re.compile(r" {2,}| ?\n ?")
-_SEPARATORS = re.compile(r"[^A-Za-z0-9@$!]+")
-_WIDER = re.compile(r"\0{2,}|\0*[^A-Za-z0-9@$!\0]+\0*")
+_SEPARATORS = re.compile(r"(?:(?![@$!])[\W_])+")
+_WIDER = re.compile(r"\0{2,}|\0*(?:(?![@$!\0])[\W_])+\0*")
+_SIGN = re.compile(r"[,;:?'’\"()]|\.\s")
+_NO_SIGN = re.compile(r"[^,;:?'’\"().\0]+|\.(?!\s)")
+_BLANKS = re.compile(" {2,}")
 _MARKS = 4
 """At most that stand beside such a stretch and belong to it."""
 _SAMPLE = 2_000
@@ -86,12 +94,24 @@ def joined(text: str) -> Iterator[Edit]:
             continue
         gaps = _SEPARATORS.findall(stretch[:_SAMPLE])
         usual = max(dict.fromkeys(gaps), key=gaps.count)  # of a set, another in each process
+        if not usual.strip(" ,\n") and not stretch.isascii():
+            continue  # a list of letters; and in other scripts blanks may stand between them as a matter of course
         # In a few passes over the whole, as a megabyte may be spelled so.
-        said = _WIDER.sub(" ", stretch.replace(usual, "\0")).replace("\0", "")
+        # Where blanks part the words, a sign that stands twice is one of theirs.
+        twice = usual if usual.strip() and " " in stretch else " "
+        said = _WIDER.sub(partial(_between, twice), stretch.replace(usual, "\0")).replace("\0", "")
         before, after = _marks_beside(text, *found.span(), usual)
         step = len(usual) + 1
         said = _in_parts(said).join((before[::step], after[step - 1 :: step]))
         yield Edit(found.start() - len(before), found.end() + len(after), said)
+
+
+def _between(twice: str, found: re.Match[str]) -> str:
+    """What stands between two words, without what parts their letters: a blank, and the signs that belong to one."""
+    gap = found[0].replace("\0\0", twice)
+    if not _SIGN.search(gap):
+        return twice if gap == twice else " "
+    return _BLANKS.sub(" ", _NO_SIGN.sub(" ", gap).replace("\0", ""))
 
 
 def _marks_beside(text: str, start: int, end: int, between: str) -> tuple[str, str]:
